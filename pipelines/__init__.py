@@ -1,0 +1,1 @@
+"""Apache Beam: images in, sharded features of a performer out."""

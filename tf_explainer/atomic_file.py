@@ -1,0 +1,49 @@
+"""Files that appear under their final name only when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Gives a temporary path beside `path`, and renames it to `path` if the block succeeds.
+
+    The temporary name keeps the suffix (Keras chooses a format by it); its parents are created.
+    Whatever happens, `path` is the old file or the whole new one.
+
+    Args:
+        path: the final, local path.
+
+    Yields:
+        The path to write to.
+    """
+    final = pathlib.Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
+    os.close(handle)
+    os.chmod(temporary, 0o666 & ~_umask())
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, final)
+    finally:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # The process's mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a whole text file, or nothing."""
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_text(text, encoding="utf-8")

@@ -1,0 +1,246 @@
+"""Every setting of the chain as frozen dataclasses, one per room of the house.
+
+Binaries build these from flags (`tf_explainer.flags`); library code sees nothing else. All of them
+are plain values, so that they can be pickled to workers and written to JSON as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """Which images, which classes, and which of them are held out.
+
+    Attributes:
+        dataset: `folder`, `animal_part`, `creatures`, or the name of a tensorflow-datasets data set.
+        data_dir: where the data lies (a folder, or the tensorflow-datasets directory).
+        split: split of a tensorflow-datasets data set.
+        categories: the classes to keep, by name (or synset); empty keeps all.
+        negatives: whether images of no category take part (`animal_part`, `creatures`).
+        negative_class: name of the class that stands for "none of the categories"; it gets no part.
+        num_images: how many images `creatures` draws in all.
+        dataset_seed: seed of `creatures`.
+        folds: images are divided into this many folds by a hash of their id.
+        held_out_fold: the fold that training never sees.
+    """
+
+    dataset: str
+    data_dir: str | None = None
+    split: str = "train"
+    categories: tuple[str, ...] = ()
+    negatives: bool = True
+    negative_class: str = "negative"
+    num_images: int = 600
+    dataset_seed: int = 0
+    folds: int = 10
+    held_out_fold: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerformerConfig:
+    """Which pre-trained network is explained, and at which layers.
+
+    Attributes:
+        performer: a `.keras` file that is the performer; None takes the one in the work directory.
+        backbone: name of a `keras.applications` model, as in its module (`vgg16`, `mobilenet_v2`).
+        backbone_weights: `imagenet`, `none` (random) or a weights file of the same architecture.
+        backbone_alpha: width multiplier of the MobileNets; None where the backbone has none.
+        image_size: side of the square input, in pixels.
+        preprocessing: the `keras.applications` module whose `preprocess_input` a user's own
+            performer expects; None where the file preprocesses by itself.
+        target_layer: the layer whose post-ReLU feature map is explained.
+        distilled_layers: the higher layers that the explainer must give back, lowest first.
+    """
+
+    performer: str | None = None
+    backbone: str = "vgg16"
+    backbone_weights: str = "imagenet"
+    backbone_alpha: float | None = None
+    image_size: int = 224
+    preprocessing: str | None = None
+    target_layer: str = "block5_conv3"
+    distilled_layers: tuple[str, ...] = ("fc1", "fc2")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerformerTrainingConfig:
+    """How a head (and, if asked, the backbone) is trained for the task at hand.
+
+    Attributes:
+        head_pooling: `flatten` or `average`: what stands between the backbone and the first layer.
+        head_widths: widths of the head's hidden layers, named fc1, fc2, ...
+        head_dropout: dropout rate behind each hidden layer.
+        train_backbone: whether the backbone's weights are trained too.
+        epochs: passes over the training images.
+        learning_rate: Adam's step.
+        batch_size: images a step.
+        seed: seed of initialisation, shuffling and dropout.
+    """
+
+    head_pooling: str = "flatten"
+    head_widths: tuple[int, ...] = (512, 512)
+    head_dropout: float = 0.5
+    train_backbone: bool = False
+    epochs: int = 10
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractionConfig:
+    """How features are computed and stored.
+
+    Attributes:
+        num_shards: output files; the same images always land in the same shard.
+        batch_size: images the performer sees at once.
+        compression: `gzip` or `none`, of whole files.
+        jpeg_quality: quality of the stored crops, 1 to 100.
+        max_dead_letters: share of unreadable images above which the job fails.
+        overwrite: whether features of another performer or configuration may be replaced.
+    """
+
+    num_shards: int = 16
+    batch_size: int = 32
+    compression: str = "gzip"
+    jpeg_quality: int = 90
+    max_dead_letters: float = 0.05
+    overwrite: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExplainerConfig:
+    """The explainer's shape and the dimensionless weights of its losses.
+
+    Attributes:
+        interpretable_init: `shifted_identity` (each filter starts as one performer filter moved by a
+            random offset) or `he`.
+        init_shift: largest offset of `shifted_identity`, in units of the feature map.
+        mask_beta_1, mask_beta_2: slope of the mask behind `conv_interp_1`, `conv_interp_2`; 0 leaves
+            the mask out. The papers use 4 on both.
+        template_beta: slope of the templates in the filter loss (ICNN: 4).
+        temperature: scale of `<x, T>` in the filter loss; x is measured in mean peaks of its filter.
+        filter_weight: lambda_f, weight of the filter loss (mean over filters), on both layers.
+        part_share_weight: eta, weight of `-log p`.
+        reconstruction_weight: lambda_l, weight of each layer's relative squared error.
+        consistency_weight: weight of the rigid term that keeps each filter at its place.
+        repulsion_weight: weight of the rigid term that keeps the filters' places apart.
+        repulsion_width: reach of the repulsion, in units of the feature map.
+        initial_part_share: p before training.
+        input_scale: the input is divided by this many times its mean.
+        norm_floor: floor of the norm layer's alpha, as a share of the mean alpha.
+        statistics_momentum: how much of a running statistic stays at each step.
+    """
+
+    interpretable_init: str = "shifted_identity"
+    init_shift: int = 1
+    mask_beta_1: float = 0.0
+    mask_beta_2: float = 2.0
+    template_beta: float = 4.0
+    temperature: float = 1.0
+    filter_weight: float = 0.4
+    part_share_weight: float = 1.0
+    reconstruction_weight: float = 1.0
+    consistency_weight: float = 1.0
+    repulsion_weight: float = 1.0
+    repulsion_width: float = 1.5
+    initial_part_share: float = 0.2
+    input_scale: float = 5.0
+    norm_floor: float = 0.1
+    statistics_momentum: float = 0.9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How the explainer is fitted.
+
+    Attributes:
+        epochs: passes over the images of the categories.
+        batch_size: images of the categories a step, over all replicas.
+        negatives_per_batch: images of the negative class added to each step.
+        learning_rate: Adam's step for the encoder.
+        decoder_learning_rate: Adam's step for the decoder.
+        part_share_learning_rate: Adam's step for w_p.
+        logical_cpus: number of logical CPU devices to mirror over; 0 uses the GPUs, or one CPU.
+        seed: seed of initialisation and shuffling.
+        resume: whether to go on from the last checkpoint.
+    """
+
+    epochs: int = 10
+    batch_size: int = 16
+    negatives_per_batch: int = 4
+    learning_rate: float = 1e-4
+    decoder_learning_rate: float = 1e-4
+    part_share_learning_rate: float = 2e-2
+    logical_cpus: int = 0
+    seed: int = 0
+    resume: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is measured and drawn.
+
+    Attributes:
+        split: `all`, `train` or `held_out` images for the measures of parts; fidelity is always
+            measured on the held-out images, where there are any.
+        top_images: images a filter and landmark keep (ICNN: 100).
+        sheet_filters: filters a layer on the contact sheet.
+        sheet_images: images a filter on the contact sheet.
+    """
+
+    split: str = "all"
+    top_images: int = 100
+    sheet_filters: int = 12
+    sheet_images: int = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorkDir:
+    """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
+
+    Attributes:
+        root: the directory of the run.
+        features_dir: where the shards lie if not in the run's directory (several runs may share it).
+    """
+
+    root: str
+    features_dir: str | None = None
+
+    @property
+    def performer(self) -> str:
+        """The performer, as one Keras file."""
+        return posixpath.join(self.root, "performer.keras")
+
+    @property
+    def features(self) -> str:
+        """Directory of the shards, the dead letters and the manifest."""
+        return self.features_dir or posixpath.join(self.root, "features")
+
+    @property
+    def explainer(self) -> str:
+        """The trained explainer, as one Keras file."""
+        return posixpath.join(self.root, "explainer.keras")
+
+    @property
+    def checkpoints(self) -> str:
+        """Directory of the training state to go on from."""
+        return posixpath.join(self.root, "checkpoints")
+
+    @property
+    def tensorboard(self) -> str:
+        """Directory of the event files."""
+        return posixpath.join(self.root, "tensorboard")
+
+    @property
+    def metrics(self) -> str:
+        """The measures, for programs."""
+        return posixpath.join(self.root, "metrics.json")
+
+    @property
+    def parts(self) -> str:
+        """The contact sheet."""
+        return posixpath.join(self.root, "parts.png")

@@ -1,0 +1,324 @@
+"""All flags of all binaries, and the only place that reads them.
+
+One flagfile serves every binary (`--flagfile=configs/vgg.flags`), so every binary knows every flag
+and uses those of its own step. `run` is the entry point that the binaries share: it parses, calls
+the step, and turns a `UserError` into one readable message and exit code 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from absl import app, flags, logging
+
+from tf_explainer import config
+from tf_explainer.errors import UserError
+
+FLAGS = flags.FLAGS
+_Config = TypeVar("_Config")
+
+
+def _defaults(cls: type) -> Callable[[str], Any]:
+    fields = {field.name: field.default for field in dataclasses.fields(cls)}
+    return lambda name: fields[name]
+
+
+# The work directory.
+flags.DEFINE_string(
+    "workdir", None, "Directory of the run: every step leaves its results here for the next one."
+)
+flags.DEFINE_string("features_dir", None, "Where the features lie; default: WORKDIR/features.")
+
+# The images.
+_default = _defaults(config.DatasetConfig)
+flags.DEFINE_string(
+    "dataset",
+    None,
+    "folder, animal_part, creatures, or the name of a tensorflow-datasets data set.",
+)
+flags.DEFINE_string("data_dir", None, "Where the data lies.")
+flags.DEFINE_string("split", _default("split"), "Split of a tensorflow-datasets data set.")
+flags.DEFINE_list("categories", [], "Classes to keep, comma-separated; empty keeps all.")
+flags.DEFINE_bool("negatives", _default("negatives"), "Whether images of no category take part.")
+flags.DEFINE_string("negative_class", _default("negative_class"), "The class that stands for 'no object'.")
+flags.DEFINE_integer("num_images", _default("num_images"), "Images that `creatures` draws.", lower_bound=1)
+flags.DEFINE_integer("dataset_seed", _default("dataset_seed"), "Seed of `creatures`.", lower_bound=0)
+flags.DEFINE_integer("folds", _default("folds"), "Folds of the images.", lower_bound=2)
+flags.DEFINE_integer(
+    "held_out_fold", _default("held_out_fold"), "The fold training never sees.", lower_bound=0
+)
+
+# The performer.
+_default = _defaults(config.PerformerConfig)
+flags.DEFINE_string("performer", None, "A .keras file; default: WORKDIR/performer.keras.")
+flags.DEFINE_string("backbone", _default("backbone"), "A keras.applications model: vgg16, ...")
+flags.DEFINE_string("backbone_weights", _default("backbone_weights"), "imagenet, none, or a weights file.")
+flags.DEFINE_float(
+    "backbone_alpha", None, "Width multiplier of a MobileNet; default: its own.", lower_bound=0.0
+)
+flags.DEFINE_integer(
+    "image_size", _default("image_size"), "Side of the performer's input, pixels.", lower_bound=32
+)
+flags.DEFINE_string(
+    "preprocessing",
+    None,
+    "keras.applications module whose preprocess_input a --performer file expects; default: none.",
+)
+flags.DEFINE_string("target_layer", _default("target_layer"), "The layer whose feature map is explained.")
+flags.DEFINE_list(
+    "distilled_layers",
+    list(_default("distilled_layers")),
+    "Higher layers that the explainer gives back, lowest first.",
+)
+
+# The performer's head.
+_default = _defaults(config.PerformerTrainingConfig)
+flags.DEFINE_enum(
+    "head_pooling",
+    _default("head_pooling"),
+    ["flatten", "average"],
+    "What stands between the backbone and the head's first layer.",
+)
+flags.DEFINE_list("head_widths", [str(w) for w in _default("head_widths")], "Widths of fc1, fc2, ...")
+flags.DEFINE_float(
+    "head_dropout", _default("head_dropout"), "Dropout rate.", lower_bound=0.0, upper_bound=0.99
+)
+flags.DEFINE_bool("train_backbone", _default("train_backbone"), "Whether the backbone is trained as well.")
+flags.DEFINE_integer("performer_epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
+flags.DEFINE_float("performer_learning_rate", _default("learning_rate"), "Adam's step.", lower_bound=0.0)
+flags.DEFINE_integer("performer_batch_size", _default("batch_size"), "Images a step.", lower_bound=1)
+
+# Extraction.
+_default = _defaults(config.ExtractionConfig)
+flags.DEFINE_integer("num_shards", _default("num_shards"), "Feature files.", lower_bound=1)
+flags.DEFINE_integer(
+    "extraction_batch_size",
+    _default("batch_size"),
+    "Images the performer sees at once.",
+    lower_bound=1,
+)
+flags.DEFINE_enum(
+    "compression", _default("compression"), ["gzip", "none"], "Compression of the feature files."
+)
+flags.DEFINE_integer(
+    "jpeg_quality",
+    _default("jpeg_quality"),
+    "Quality of stored crops.",
+    lower_bound=1,
+    upper_bound=100,
+)
+flags.DEFINE_float(
+    "max_dead_letters",
+    _default("max_dead_letters"),
+    "Share of unreadable images above which extraction fails.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
+
+# The explainer.
+_default = _defaults(config.ExplainerConfig)
+flags.DEFINE_enum(
+    "interpretable_init",
+    _default("interpretable_init"),
+    ["shifted_identity", "he"],
+    "How the interpretable track starts.",
+)
+flags.DEFINE_integer(
+    "init_shift",
+    _default("init_shift"),
+    "Largest offset of shifted_identity, units.",
+    lower_bound=0,
+    upper_bound=1,
+)
+for _name, _help in {
+    "mask_beta_1": "Slope of the mask behind conv_interp_1; 0: no mask; the papers: 4.",
+    "mask_beta_2": "Slope of the mask behind conv_interp_2; 0: no mask; the papers: 4.",
+    "template_beta": "Slope of the filter loss's templates.",
+    "temperature": "Scale of <x, T> in the filter loss.",
+    "filter_weight": "lambda_f: weight of the filter loss.",
+    "part_share_weight": "eta: weight of -log p.",
+    "reconstruction_weight": "lambda_l: weight of the distilled layers' relative squared error.",
+    "consistency_weight": "Weight of the term that keeps each filter at its place.",
+    "repulsion_weight": "Weight of the term that keeps the filters' places apart.",
+    "repulsion_width": "Reach of the repulsion, units of the feature map.",
+    "input_scale": "The input is divided by this many times its mean.",
+    "norm_floor": "Floor of alpha as a share of its mean.",
+}.items():
+    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
+flags.DEFINE_float(
+    "initial_part_share",
+    _default("initial_part_share"),
+    "p before training.",
+    lower_bound=0.001,
+    upper_bound=0.999,
+)
+flags.DEFINE_float(
+    "statistics_momentum",
+    _default("statistics_momentum"),
+    "How much of a running statistic stays at each step.",
+    lower_bound=0.0,
+    upper_bound=0.9999,
+)
+
+# Training.
+_default = _defaults(config.TrainConfig)
+flags.DEFINE_integer("epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
+flags.DEFINE_integer("batch_size", _default("batch_size"), "Images a step, over all replicas.", lower_bound=1)
+flags.DEFINE_integer(
+    "negatives_per_batch",
+    _default("negatives_per_batch"),
+    "Images of the negative class added to each step.",
+    lower_bound=0,
+)
+for _name, _help in {
+    "learning_rate": "Adam's step for the encoder.",
+    "decoder_learning_rate": "Adam's step for the decoder.",
+    "part_share_learning_rate": "Adam's step for w_p.",
+}.items():
+    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
+flags.DEFINE_integer(
+    "logical_cpus",
+    _default("logical_cpus"),
+    "Mirror over this many logical CPU devices; 0: the GPUs, or one CPU.",
+    lower_bound=0,
+)
+flags.DEFINE_integer("seed", _default("seed"), "Seed of training.", lower_bound=0)
+flags.DEFINE_bool("resume", _default("resume"), "Go on from the last checkpoint.")
+
+# Evaluation.
+_default = _defaults(config.EvaluationConfig)
+flags.DEFINE_enum(
+    "evaluation_split",
+    _default("split"),
+    ["all", "train", "held_out"],
+    "Images for the measures of parts.",
+)
+for _name, _help in {
+    "top_images": "Images a filter and landmark keep.",
+    "sheet_filters": "Filters a layer on the contact sheet.",
+    "sheet_images": "Images a filter on the contact sheet.",
+}.items():
+    flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=1)
+
+
+def _from_flags(cls: type[_Config], **renamed: str) -> _Config:
+    """Builds a dataclass from the flags of its fields' names, or of those given in `renamed`."""
+    values = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        value = FLAGS[renamed.get(field.name, field.name)].value
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
+
+
+def required(name: str, why: str) -> Any:
+    """Returns a flag's value.
+
+    Raises:
+        UserError: the flag is not set.
+    """
+    value = FLAGS[name].value
+    if value is None:
+        raise UserError(f"--{name} is not set: {why}")
+    return value
+
+
+def workdir() -> config.WorkDir:
+    """Returns the run's directory."""
+    root = required("workdir", "name the directory that holds the run, --workdir=runs/fox")
+    return config.WorkDir(root=root.rstrip("/"), features_dir=FLAGS.features_dir)
+
+
+def dataset() -> config.DatasetConfig:
+    """Returns the data set's settings."""
+    required("dataset", "name one, --dataset=animal_part (or creatures, which needs no data)")
+    if FLAGS.held_out_fold >= FLAGS.folds:
+        raise UserError(
+            f"--held_out_fold={FLAGS.held_out_fold} is not one of the --folds={FLAGS.folds}: "
+            f"0 to {FLAGS.folds - 1}"
+        )
+    return _from_flags(config.DatasetConfig)
+
+
+def performer() -> config.PerformerConfig:
+    """Returns the performer's settings."""
+    return _from_flags(config.PerformerConfig)
+
+
+def performer_training() -> config.PerformerTrainingConfig:
+    """Returns how the performer's head is trained."""
+    settings = _from_flags(
+        config.PerformerTrainingConfig,
+        epochs="performer_epochs",
+        learning_rate="performer_learning_rate",
+        batch_size="performer_batch_size",
+    )
+    try:
+        widths = tuple(int(width) for width in FLAGS.head_widths)
+    except ValueError:
+        widths = (0,)
+    if not widths or min(widths) < 1:
+        raise UserError(
+            f"--head_widths={','.join(FLAGS.head_widths)} is not a list of positive whole numbers"
+        )
+    return dataclasses.replace(settings, head_widths=widths)
+
+
+def extraction() -> config.ExtractionConfig:
+    """Returns how features are computed and stored."""
+    return _from_flags(config.ExtractionConfig, batch_size="extraction_batch_size")
+
+
+def explainer() -> config.ExplainerConfig:
+    """Returns the explainer's shape and weights."""
+    return _from_flags(config.ExplainerConfig)
+
+
+def training() -> config.TrainConfig:
+    """Returns how the explainer is fitted."""
+    return _from_flags(config.TrainConfig)
+
+
+def evaluation() -> config.EvaluationConfig:
+    """Returns what is measured and drawn."""
+    return _from_flags(config.EvaluationConfig, split="evaluation_split")
+
+
+def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) -> None:
+    """Parses the flags and runs a binary's step.
+
+    Args:
+        step: gets the arguments that were not parsed: the positional ones and, with `pass_unknown`,
+            the unknown flags.
+        pass_unknown: whether unknown flags are handed to the step (Beam's options) or refused.
+    """
+    try:
+        app.run(
+            lambda arguments: _guarded(step, arguments[1:], pass_unknown),
+            flags_parser=lambda argv: _parse(argv, pass_unknown),
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)
+
+
+def _parse(argv: Sequence[str], pass_unknown: bool) -> list[str]:
+    try:
+        return FLAGS(argv, known_only=pass_unknown)
+    except flags.Error as error:
+        sys.stderr.write(f"Error: {error}\nSee {argv[0]} --helpfull.\n")
+        sys.exit(1)
+
+
+def _guarded(step: Callable[[Sequence[str]], None], arguments: Sequence[str], pass_unknown: bool) -> None:
+    try:
+        if arguments and not pass_unknown:
+            raise UserError(f"unexpected argument {arguments[0]!r}: flags are written --name=value")
+        logging.set_verbosity(logging.INFO)
+        step(arguments)
+    except UserError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)

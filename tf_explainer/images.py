@@ -1,0 +1,150 @@
+"""One record type for every image, and the crop that the performer sees.
+
+Coordinates are continuous pixels: pixel `i` (0-based) covers `[i, i + 1)` and has its centre at
+`i + 0.5`. A 1-based MATLAB pixel `m` has its centre at `m - 0.5`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Box:
+    """An axis-aligned box in continuous pixels; `xmax` and `ymax` are exclusive edges."""
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Landmark:
+    """The centre of an annotated part and the part's extent, in continuous pixels of the image."""
+
+    x: float
+    y: float
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageReference:
+    """Everything about one image but its pixels.
+
+    Attributes:
+        id: unique in its data set, stable between runs and machines.
+        label: index into the data set's classes.
+        location: where the source finds the pixels: a path, or a number written as text.
+        box: the object; None where the whole image is used.
+        landmarks: by name, only those annotated. Evaluation alone reads them.
+    """
+
+    id: str
+    label: int
+    location: str
+    box: Box | None = None
+    landmarks: Mapping[str, Landmark] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageRecord:
+    """One image with its reference.
+
+    Attributes:
+        reference: id, label, box and landmarks.
+        image: `[H, W, 3]` uint8, RGB.
+    """
+
+    reference: ImageReference
+    image: np.ndarray
+
+
+class UnreadableImageError(Exception):
+    """One image cannot be used; the message is the reason that the dead-letter file shows."""
+
+
+def fold_position(image_id: str) -> float:
+    """Maps an id to a fixed place in [0, 1), by which images are divided into folds.
+
+    The same id has the same place everywhere: the hash is BLAKE2b, not Python's own. The place is
+    exact in float32, so that every reader puts the image into the same fold.
+    """
+    digest = hashlib.blake2b(image_id.encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 40) / float(1 << 24)
+
+
+def fold_of(position: float, folds: int) -> int:
+    """Returns the fold, in [0, folds), of an image at `fold_position` `position`."""
+    return int(position * folds)
+
+
+def crop_to_object(record: ImageRecord, size: int) -> np.ndarray:
+    """Crops an image to its object and resizes it to the performer's input.
+
+    The box is clipped to the image and rounded outward to whole pixels; the resize is bilinear with
+    anti-aliasing, in both directions independently (the aspect ratio is not kept, as in ICNN).
+
+    Args:
+        record: the image; without a box the whole of it is used.
+        size: side of the square output, in pixels.
+
+    Returns:
+        `[size, size, 3]` uint8.
+
+    Raises:
+        UnreadableImageError: the box lies outside the image.
+    """
+    box = clipped_box(record)
+    crop = Image.fromarray(record.image).crop((int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax)))
+    return np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def clipped_box(record: ImageRecord) -> Box:
+    """Returns the object's box, clipped to the image and rounded outward to whole pixels.
+
+    Raises:
+        UnreadableImageError: nothing of the box lies inside the image.
+    """
+    height, width = record.image.shape[:2]
+    box = record.reference.box or Box(xmin=0, ymin=0, xmax=width, ymax=height)
+    clipped = Box(
+        xmin=max(0.0, float(np.floor(box.xmin))),
+        ymin=max(0.0, float(np.floor(box.ymin))),
+        xmax=min(float(width), float(np.ceil(box.xmax))),
+        ymax=min(float(height), float(np.ceil(box.ymax))),
+    )
+    if clipped.xmin >= clipped.xmax or clipped.ymin >= clipped.ymax:
+        raise UnreadableImageError(f"its object box {box} lies outside its {width}x{height} pixels")
+    return clipped
+
+
+def landmarks_in_crop(record: ImageRecord, names: Sequence[str]) -> np.ndarray:
+    """Returns the landmarks as they lie in the crop, whatever its size.
+
+    Args:
+        record: the image whose landmarks are asked for.
+        names: the data set's landmarks, in the order of the rows.
+
+    Returns:
+        `[len(names), 4]` float32: y, x, height, width in units of the crop's side, so that (0, 0) is
+        its top-left and (1, 1) its bottom-right corner; NaN rows where a landmark is not annotated.
+    """
+    box = clipped_box(record)
+    height, width = box.ymax - box.ymin, box.xmax - box.xmin
+    rows = np.full((len(names), 4), np.nan, np.float32)
+    for row, name in enumerate(names):
+        if landmark := record.reference.landmarks.get(name):
+            rows[row] = (
+                (landmark.y - box.ymin) / height,
+                (landmark.x - box.xmin) / width,
+                landmark.height / height,
+                landmark.width / width,
+            )
+    return rows

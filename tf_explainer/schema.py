@@ -1,0 +1,186 @@
+"""The name, shape and dtype of everything that is stored: one TFRecord per image, one manifest per set.
+
+A record is a `tf.train.Example` with
+
+| key | type | content |
+| --- | --- | --- |
+| `id` | bytes | the image's id |
+| `label` | int64 | index into the manifest's `classes` |
+| `fold_position` | float | where the image lies in [0, 1) when it is divided into folds |
+| `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the crop; NaN: absent |
+| `crop` | bytes | the performer's input as JPEG |
+| `scores` | floats, `[classes]` | the performer's output |
+| `features/LAYER` | bytes | the layer's output, little-endian float16, C order |
+
+The writer is `pipelines.feature_extraction`, the reader is `tf_explainer.dataset`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+DEAD_LETTERS = "dead_letters.jsonl"
+
+ID = "id"
+LABEL = "label"
+FOLD_POSITION = "fold_position"
+LANDMARKS = "landmarks"
+CROP = "crop"
+SCORES = "scores"
+
+
+def feature_key(layer: str) -> str:
+    """Returns the record's key for a layer's features."""
+    return f"features/{layer}"
+
+
+def shard_name(index: int, num_shards: int) -> str:
+    """Returns the file name of a shard."""
+    return f"features-{index:05d}-of-{num_shards:05d}.tfrecord"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerSpec:
+    """One stored layer.
+
+    Attributes:
+        name: the performer's layer.
+        shape: per image: `(H, W, C)` for the target layer, `(C,)` for distilled ones.
+        mean: mean activation over all images and units.
+        mean_norm: mean over images of the Euclidean norm of `max(x, 0)` (lambda_l of the paper).
+        mean_square_norm: mean over images of the squared Euclidean norm.
+        zeros: share of exact zeros.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    mean: float = 0.0
+    mean_norm: float = 0.0
+    mean_square_norm: float = 0.0
+    zeros: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReceptiveField:
+    """Where a unit of the target layer looks, in continuous pixels of the performer's input.
+
+    Unit `i` (0-based, either axis) has its centre at `centre + stride * i` and covers `size` pixels.
+    """
+
+    size: float
+    stride: float
+    centre: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file of the set; an empty shard has no file and no checksum."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a whole set of features consists of; written last, so that its presence says "whole".
+
+    Attributes:
+        classes: names by label.
+        negative_class: the class that stands for "no object", or None.
+        landmarks: names by row of the records' landmarks.
+        image_size: side of the crops and of the performer's input, in pixels.
+        performer: fingerprint of architecture, weights and preprocessing.
+        target: the layer that is explained.
+        distilled: the layers to give back, lowest first.
+        receptive_field: geometry of the target layer's units.
+        dtype: of the stored features.
+        compression: `gzip` or `none`, of the files.
+        shards: the files.
+        inputs, outputs, dead_letters: counts; inputs = outputs + dead_letters.
+        class_counts: images by class.
+        configuration: the settings that the set was made with, for the person and for refusal.
+        versions: packages that made it.
+        format_version: of this layout.
+    """
+
+    classes: tuple[str, ...]
+    negative_class: str | None
+    landmarks: tuple[str, ...]
+    image_size: int
+    performer: str
+    target: LayerSpec
+    distilled: tuple[LayerSpec, ...]
+    receptive_field: ReceptiveField
+    dtype: str
+    compression: str
+    shards: tuple[Shard, ...]
+    inputs: int
+    outputs: int
+    dead_letters: int
+    class_counts: dict[str, int]
+    configuration: dict[str, Any]
+    versions: dict[str, str]
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def negative_label(self) -> int | None:
+        """The label of the negative class, or None."""
+        return None if self.negative_class is None else self.classes.index(self.negative_class)
+
+    def to_json(self) -> str:
+        """Returns the manifest as indented JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: the text is no manifest of this format version.
+        """
+        try:
+            fields = json.loads(text)
+            if fields["format_version"] != FORMAT_VERSION:
+                raise ValueError(
+                    f"format version {fields['format_version']}, this program reads {FORMAT_VERSION}"
+                )
+            return cls(
+                **fields
+                | {
+                    "classes": tuple(fields["classes"]),
+                    "landmarks": tuple(fields["landmarks"]),
+                    "target": _layer(fields["target"]),
+                    "distilled": tuple(map(_layer, fields["distilled"])),
+                    "receptive_field": ReceptiveField(**fields["receptive_field"]),
+                    "shards": tuple(Shard(**shard) for shard in fields["shards"]),
+                }
+            )
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not a feature manifest: {error!r}") from error
+
+
+def _layer(fields: dict[str, Any]) -> LayerSpec:
+    return LayerSpec(**fields | {"shape": tuple(fields["shape"])})
+
+
+def encode_features(features: np.ndarray) -> bytes:
+    """Encodes one image's features of one layer as little-endian float16 bytes.
+
+    Raises:
+        OverflowError: a value is not finite in float16 (its range ends at 65,504).
+    """
+    with np.errstate(over="ignore"):
+        half = np.ascontiguousarray(features, dtype="<f2")
+    if not np.isfinite(half).all():
+        raise OverflowError(
+            f"features reach {np.abs(features).max():g}, which float16 (up to 65504) cannot hold"
+        )
+    return half.tobytes()
