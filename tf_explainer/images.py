@@ -76,7 +76,17 @@ def fold_position(image_id: str) -> float:
     The same id has the same place everywhere: the hash is BLAKE2b, not Python's own. The place is
     exact in float32, so that every reader puts the image into the same fold.
     """
-    digest = hashlib.blake2b(image_id.encode(), digest_size=8).digest()
+    return _hashed(image_id, b"")
+
+
+def hashed_shard(image_id: str, num_shards: int) -> int:
+    """Maps an id to a fixed shard, in [0, num_shards), that says nothing about its fold."""
+    return int(_hashed(image_id, b"shard") * num_shards)
+
+
+def _hashed(image_id: str, person: bytes) -> float:
+    # 24 bits, as many as a float32 holds exactly.
+    digest = hashlib.blake2b(image_id.encode(), digest_size=8, person=person).digest()
     return (int.from_bytes(digest, "big") >> 40) / float(1 << 24)
 
 
@@ -113,7 +123,15 @@ def clipped_box(record: ImageRecord) -> Box:
         UnreadableImageError: nothing of the box lies inside the image.
     """
     height, width = record.image.shape[:2]
-    box = record.reference.box or Box(xmin=0, ymin=0, xmax=width, ymax=height)
+    return clip_to_image(record.reference.box or Box(xmin=0, ymin=0, xmax=width, ymax=height), width, height)
+
+
+def clip_to_image(box: Box, width: int, height: int) -> Box:
+    """Returns a box clipped to an image of `width` x `height` pixels and rounded outward to whole pixels.
+
+    Raises:
+        UnreadableImageError: nothing of the box lies inside the image.
+    """
     clipped = Box(
         xmin=max(0.0, float(np.floor(box.xmin))),
         ymin=max(0.0, float(np.floor(box.ymin))),

@@ -11,17 +11,19 @@ ReadResult = tuple[ImageReference, ImageRecord | UnreadableImageError]
 
 
 class ImageSource(Protocol):
-    """A data set. Sources are picklable and hold no pixels, so that any worker can read them.
+    """A data set. Sources are picklable and hold no pixels, so that any worker can read them."""
 
-    Attributes:
-        classes: names by label; the negative class, if there is one, comes last.
-        negative_class: the class whose images show no object, or None.
-        landmark_names: every landmark that an image may carry, in a fixed order.
-    """
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by label; the negative class, if there is one, comes last."""
 
-    classes: tuple[str, ...]
-    negative_class: str | None
-    landmark_names: tuple[str, ...]
+    @property
+    def negative_class(self) -> str | None:
+        """The class whose images show no object, or None."""
+
+    @property
+    def landmark_names(self) -> tuple[str, ...]:
+        """Every landmark that an image may carry, in a fixed order."""
 
     def references(self) -> Iterator[ImageReference]:
         """Yields every image's reference, in a fixed order, without decoding pixels."""
@@ -30,4 +32,7 @@ class ImageSource(Protocol):
         """Returns the shard, in [0, num_shards), that an image always lands in."""
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-        """Yields each reference with its record, or with the reason why it cannot be read."""
+        """Yields each reference with its record, or with the reason why it cannot be read.
+
+        A source may yield in an order of its own; every reference is yielded once.
+        """

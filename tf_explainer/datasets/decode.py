@@ -1,0 +1,97 @@
+"""Encoded images of any common format to RGB pixels, or the reason why not."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tf_explainer.datasets.source import ReadResult
+from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 89_478_485
+"""Images of more pixels are refused: Pillow's own limit, 256 MiB of RGB."""
+
+
+def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
+    """Decodes an image: its first frame, composited on white where it is transparent.
+
+    Colours are taken as sRGB (embedded profiles are ignored); 16-bit values keep their upper byte.
+
+    Args:
+        encoded: the file's content, or the file opened for reading.
+        upright: whether EXIF orientation is applied. Boxes and landmarks that were annotated on
+            the pixels as stored need False.
+
+    Returns:
+        `[H, W, 3]` uint8, RGB.
+
+    Raises:
+        UnreadableImageError: empty, truncated or too large, no image, or of a format not in `FORMATS`.
+    """
+    file = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as image:
+                return _pixels(image, upright)
+    except UnreadableImageError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"it has more than {MAX_PIXELS} pixels") from error
+    except UnidentifiedImageError as error:
+        empty = file.seek(0, io.SEEK_END) == 0
+        reason = (
+            "the file is empty" if empty else f"it is none of {', '.join(FORMATS)}, or its head is damaged"
+        )
+        raise UnreadableImageError(reason) from error
+    except Exception as error:  # Pillow's decoders raise many types on damaged bytes.
+        raise UnreadableImageError(f"it cannot be decoded: {error}") from error
+
+
+def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
+    if image.width * image.height > MAX_PIXELS:
+        raise UnreadableImageError(f"it has more than {MAX_PIXELS} pixels: {image.width}x{image.height}")
+    image.load()
+    if upright:
+        image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise UnreadableImageError("its floating-point pixels have no defined range")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.array(image.convert("RGB"))
+
+
+def size_in_pixels(path: str) -> tuple[int, int]:
+    """Returns an image file's (width, height) as stored, from its header alone.
+
+    Raises:
+        UnreadableImageError: the file is missing or its header cannot be read.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
+    except Exception as error:
+        raise UnreadableImageError(f"its size cannot be read: {error}") from error
+
+
+def read_files(references: Iterable[ImageReference], *, upright: bool = True) -> Iterator[ReadResult]:
+    """Yields each reference, whose location is a path, with its record or the reason why not."""
+    for reference in references:
+        try:
+            with open(reference.location, "rb") as file:
+                image = decode(file, upright=upright)
+            yield reference, ImageRecord(reference=reference, image=image)
+        except OSError as error:
+            yield reference, UnreadableImageError(f"{reference.location}: {error.strerror}")
+        except UnreadableImageError as error:
+            yield reference, error

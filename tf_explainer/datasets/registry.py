@@ -1,0 +1,21 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+from tf_explainer.config import DatasetConfig
+from tf_explainer.datasets.source import ImageSource
+
+
+def open_source(config: DatasetConfig) -> ImageSource:
+    """Opens the data set that a configuration names.
+
+    Raises:
+        UserError: the name is unknown, or the data is not where the configuration says.
+    """
+    # Each reader's own libraries take a second or more to import.
+    match config.dataset:
+        case "animal_part":
+            from tf_explainer.datasets.animal_part import open_animal_part
+
+            return open_animal_part(config)
+    raise NotImplementedError(config.dataset)
