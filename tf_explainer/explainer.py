@@ -1,0 +1,238 @@
+"""The explainer: an encoder of two tracks and a decoder (method: arXiv:1805.07468, section 3).
+
+```
+x --+-- conv_interp_1 -> mask_1 -- conv_interp_2 -> mask_2 -- norm_interp --+
+    |                                                                       mix -> trunk -> fc_dec_1 -> ...
+    +-- conv_ordin ---------------------------------------- norm_ordin -----+
+```
+The trunk is the performer's own path from the target layer to the first distilled layer: its pooling and, for
+performers with further convolutions above the target layer, those too, with the performer's fixed weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tf_explainer import losses, templates
+from tf_explainer.config import ExplainerConfig
+from tf_explainer.layers import (
+    ActivationNorm,
+    ChannelScale,
+    InterpretableConv,
+    Mask,
+    PartShareMix,
+    ShiftedIdentity,
+)
+
+INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistilledLayer:
+    """A performer layer that the decoder gives back.
+
+    Attributes:
+        name: the performer's layer.
+        units: its width.
+        activation: name of its activation; `linear` for pooled features.
+        mean_square_norm: `E ||x*||^2`, by which its squared error is measured.
+    """
+
+    name: str
+    units: int
+    activation: str
+    mean_square_norm: float
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class Explainer(keras.Model):
+    """Pulls a performer's features apart into object parts and a rest, and gives the features back.
+
+    A functional Keras model: cut what you need out of it by layer name, e.g.
+    `keras.Model(explainer.input, explainer.get_layer("conv_interp_2").output)`.
+
+    Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: `conv_interp_1` and `conv_interp_2`,
+    the part filters' maps `[B, L, L, D]` before the mask, and each distilled layer's features `[B, units]`.
+
+    Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
+    dictionary of the distilled layers' features. (`tf_explainer.trainer` fits it on several devices.)
+
+    Args:
+        feature_shape: `(L, L, D)` of the target layer.
+        feature_mean: mean of the target layer's activations; the input is divided by a multiple of it.
+        distilled: the layers to give back, lowest first.
+        trunk: the performer's own layers between the target layer and the first distilled layer.
+        config: shape and loss weights.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: the feature map is not square.
+    """
+
+    def __init__(
+        self,
+        *,
+        feature_shape: Sequence[int],
+        feature_mean: float,
+        distilled: Sequence[DistilledLayer],
+        trunk: keras.Model,
+        config: ExplainerConfig,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        height, width, channels = feature_shape
+        if height != width:
+            raise ValueError(f"the templates need a square feature map, not {height}x{width}")
+        trunk.trainable = False
+
+        features = keras.Input((height, width, channels), name="features")
+        x = keras.layers.Rescaling(1 / (config.input_scale * feature_mean), name="input_scale")(features)
+        maps_1 = _interpretable_conv("conv_interp_1", channels, config, seed)(x)
+        maps_2 = _interpretable_conv("conv_interp_2", channels, config, seed + 1)(
+            _masked(maps_1, config.mask_beta_1, "mask_1")
+        )
+        ordinary = keras.layers.Conv2D(
+            channels,
+            3,
+            padding="same",
+            activation="relu",
+            kernel_initializer=ShiftedIdentity(0),
+            name="conv_ordin",
+        )(x)
+        norm = {"floor": config.norm_floor, "momentum": config.statistics_momentum}
+        encoded = PartShareMix(config.initial_part_share, name="mix")(
+            [
+                ActivationNorm(**norm, name="norm_interp")(_masked(maps_2, config.mask_beta_2, "mask_2")),
+                ActivationNorm(**norm, name="norm_ordin")(ordinary),
+            ]
+        )
+        outputs = dict(zip(INTERPRETABLE_LAYERS, (maps_1, maps_2), strict=True))
+        decoded = trunk(ChannelScale(name="decoder_scale")(encoded), training=False)
+        for number, layer in enumerate(distilled, start=1):
+            decoded = keras.layers.Dense(
+                layer.units,
+                activation=layer.activation,
+                kernel_initializer="glorot_uniform" if decoded.shape[-1] != layer.units else "identity",
+                name=f"fc_dec_{number}",
+            )(decoded)
+            outputs[layer.name] = decoded
+        super().__init__(inputs=features, outputs=outputs, **kwargs)
+
+        self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
+        self.distilled, self.trunk, self.config, self.seed = tuple(distilled), trunk, config, seed
+        self._templates = templates.template_matrix(height, config.template_beta)
+        self._prior = templates.template_prior(height)
+
+    @property
+    def part_share(self) -> float:
+        """p, the share of the features that is object parts, in (0, 1)."""
+        return float(ops.convert_to_numpy(self.get_layer("mix").part_share()))
+
+    @property
+    def loss_weights_by_term(self) -> dict[str, float]:
+        """The weight of every term of `loss_terms`."""
+        config = self.config
+        return (
+            {f"reconstruction/{layer.name}": config.reconstruction_weight for layer in self.distilled}
+            | {f"filter/{name}": config.filter_weight for name in INTERPRETABLE_LAYERS}
+            | {
+                "part_share": config.part_share_weight,
+                "consistency": config.consistency_weight,
+                "repulsion": config.repulsion_weight,
+            }
+        )
+
+    def loss_terms(self, targets: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns this replica's share of every loss term, unweighted.
+
+        Args:
+            targets: the performer's distilled features by layer, `[B, units]`.
+            outputs: what calling the explainer returned.
+
+        Returns:
+            Float32 scalars by the names of `loss_weights_by_term`; each term's shares sum to it.
+        """
+        terms = {}
+        for layer in self.distilled:
+            terms[f"reconstruction/{layer.name}"] = losses.reconstruction_loss(
+                targets[layer.name], outputs[layer.name], layer.mean_square_norm
+            )
+        for name in INTERPRETABLE_LAYERS:
+            maps = self.get_layer(name).in_mean_peaks(outputs[name])
+            scores = losses.template_scores(maps, self._templates, self.config.temperature)
+            terms[f"filter/{name}"] = ops.mean(losses.filter_loss(scores, self._prior))
+        terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
+        # `maps` are those of conv_interp_2, the layer that people look at.
+        terms["consistency"], terms["repulsion"] = losses.rigid_losses(
+            maps, ops.max(maps, axis=(1, 2)), self.config.repulsion_width
+        )
+        return terms
+
+    def total_loss(self, terms: Mapping[str, Any]) -> Any:
+        """Returns the weighted sum of the terms."""
+        weights = self.loss_weights_by_term
+        return sum(weights[name] * term for name, term in terms.items())
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Lets `fit` and `evaluate` of Keras use the method's loss."""
+        del x, sample_weight, training
+        return self.total_loss(self.loss_terms(y, y_pred))
+
+    def rescale_decoder(self) -> None:
+        """Gives the mixed features the performer's own scale, from the ordinary track's alpha.
+
+        Call it once after the running statistics have seen some images and before training: the decoder then
+        starts as the performer's own layers on (nearly) the performer's own features.
+        """
+        alpha = self.get_layer("norm_ordin").floored_alpha()
+        self.get_layer("decoder_scale").scale.assign(alpha * self.config.input_scale * self.feature_mean)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, as plain values."""
+        return {
+            "name": self.name,
+            "feature_shape": list(self.feature_shape),
+            "feature_mean": self.feature_mean,
+            "distilled": [dataclasses.asdict(layer) for layer in self.distilled],
+            "trunk": keras.saving.serialize_keras_object(self.trunk),
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Explainer:
+        """Builds the explainer that `get_config` describes."""
+        return cls(
+            **config
+            | {
+                "distilled": [DistilledLayer(**layer) for layer in config["distilled"]],
+                "trunk": keras.saving.deserialize_keras_object(
+                    config["trunk"], custom_objects=custom_objects
+                ),
+                "config": ExplainerConfig(**config["config"]),
+            }
+        )
+
+
+def _interpretable_conv(name: str, filters: int, config: ExplainerConfig, seed: int) -> InterpretableConv:
+    if config.interpretable_init == "he":
+        init: keras.Initializer = keras.initializers.HeNormal(seed)
+    else:
+        init = ShiftedIdentity(config.init_shift, seed)
+    return InterpretableConv(filters, config.statistics_momentum, kernel_initializer=init, name=name)
+
+
+def _masked(maps: Any, beta: float, name: str) -> Any:
+    return Mask(beta, name=name)(maps) if beta else maps

@@ -1,0 +1,55 @@
+"""Adam with its own step for parts of the explainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class GroupedAdam(keras.optimizers.Adam):
+    """Adam whose step is multiplied, per variable, by a factor chosen by the variable's layer.
+
+    The single scalar w_p hardly moves at the encoder's step, and a decoder that starts from the performer's
+    own weights wants another step than the convolutions.
+
+    Args:
+        learning_rate: step of every variable that no prefix matches.
+        multipliers: factor by the prefix of a layer's name (`{"mix": 200.0}`).
+        **kwargs: as for `keras.optimizers.Adam`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 1e-4,
+        multipliers: Mapping[str, float] | None = None,
+        name: str = "grouped_adam",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.multipliers = dict(multipliers or {})
+
+    def multiplier(self, path: str) -> float:
+        """Returns the factor of the variable at `path` (`model/layer/weight`)."""
+        layers = path.split("/")[:-1]
+        for prefix, factor in self.multipliers.items():
+            if any(layer.startswith(prefix) for layer in layers):
+                return factor
+        return 1.0
+
+    def build(self, variables: Any) -> None:
+        """Creates Adam's state and notes each variable's factor."""
+        super().build(variables)
+        self._multipliers = [self.multiplier(variable.path) for variable in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable with its own step."""
+        # The backend hands over its own kind of variable, without a path; Adam itself finds its state so.
+        factor = self._multipliers[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * factor)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"multipliers": self.multipliers}
