@@ -235,8 +235,12 @@ def _boxes(path: str) -> list[Box]:
 
 
 def _landmark(truth: Mapping[str, Any], box: Box) -> Landmark | None:
-    """Converts (row, column), 1-based pixels of the 224x224 crop, to continuous pixels of the image."""
-    if truth["pHW_center"].size == 0:
+    """Converts (row, column), 1-based pixels of the 224x224 crop, to continuous pixels of the image.
+
+    A crop may show the part of several animals; as in the benchmark's own evaluation it then counts as
+    not annotated.
+    """
+    if truth["pHW_center"].size != 2:
         return None
     (row, column), (height, width) = truth["pHW_center"].tolist(), truth["pHW_scale"].tolist()
     x_scale, y_scale = (box.xmax - box.xmin) / _CROP, (box.ymax - box.ymin) / _CROP

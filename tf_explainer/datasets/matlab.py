@@ -78,7 +78,7 @@ def _plain_v5(value: Any) -> Any:
     if value.dtype == object:
         return _plain_v5(value.item()) if value.ndim == 0 else [_plain_v5(each) for each in value.ravel("F")]
     if value.dtype.kind in "US":
-        return str(value)
+        return str(value) if value.size else ""
     return float(value) if value.ndim == 0 else value
 
 
