@@ -144,7 +144,10 @@ def literal_rigid(maps, strength, width):
         centre = sum(strength[b, f] * mu[b, f] for f in range(filters)) / strength[b].sum()
         offset[b] = mu[b] - centre
     place = np.stack(
-        [sum(strength[b, f] * offset[b, f] for b in range(images)) / strength[:, f].sum() for f in range(filters)]
+        [
+            sum(strength[b, f] * offset[b, f] for b in range(images)) / strength[:, f].sum()
+            for f in range(filters)
+        ]
     )
     consistency = 0.0
     for b in range(images):

@@ -1,0 +1,143 @@
+"""The whole network: shapes, names, saving, starting point, and what `fit` does."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import tf_explainer.explainer as explainer_module
+from tf_explainer.config import ExplainerConfig
+from tf_explainer.explainer import DistilledLayer, Explainer
+from tf_explainer.optimizer import GroupedAdam
+
+SIDE, CHANNELS, UNITS = 6, 8, 10
+
+
+@pytest.fixture
+def features():
+    return np.maximum(np.random.default_rng(1).normal(size=(12, SIDE, SIDE, CHANNELS)), 0).astype("float32")
+
+
+@pytest.fixture
+def head():
+    """The performer above its target layer: pooling, fc1, fc2."""
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((SIDE, SIDE, CHANNELS))
+    pooled = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(inputs))
+    trunk = keras.Model(inputs, pooled)
+    fc1 = keras.layers.Dense(UNITS, activation="relu", name="fc1")
+    fc2 = keras.layers.Dense(UNITS, activation="relu", name="fc2")
+    first = fc1(pooled)
+    return trunk, keras.Model(inputs, {"fc1": first, "fc2": fc2(first)}), (fc1, fc2)
+
+
+def build(trunk, feature_mean=0.4, **changes):
+    return Explainer(
+        feature_shape=(SIDE, SIDE, CHANNELS),
+        feature_mean=feature_mean,
+        distilled=[
+            DistilledLayer(name=name, units=UNITS, activation="relu", mean_square_norm=2.0)
+            for name in ("fc1", "fc2")
+        ],
+        trunk=trunk,
+        config=dataclasses.replace(ExplainerConfig(), **changes),
+    )
+
+
+def test_layers_have_the_methods_names_and_can_be_cut_out(head, features):
+    explainer = build(head[0], mask_beta_1=4.0)
+    for name in ("conv_interp_1", "conv_interp_2", "conv_ordin", "fc_dec_1", "fc_dec_2"):
+        cut = keras.Model(explainer.input, explainer.get_layer(name).output)
+        assert cut(features).shape[0] == len(features)
+    outputs = explainer(features)
+    assert set(outputs) == {"conv_interp_1", "conv_interp_2", "fc1", "fc2"}
+    assert outputs["conv_interp_2"].shape == features.shape
+    assert outputs["fc2"].shape == (len(features), UNITS)
+
+
+def test_saved_explainer_loads_without_custom_objects(head, features, tmp_path):
+    explainer = build(head[0])
+    explainer(features, training=True)
+    explainer.rescale_decoder()
+    explainer.save(tmp_path / "explainer.keras")
+    again = keras.models.load_model(tmp_path / "explainer.keras")
+    assert isinstance(again, Explainer)
+    assert again.config == explainer.config
+    assert again.part_share == pytest.approx(0.2)
+    for name, expected in explainer(features).items():
+        np.testing.assert_array_equal(again(features)[name], expected)
+
+
+def test_decoder_starts_as_the_performer(head, features):
+    """Identity tracks without a mask carry the features through: the decoder gives them back exactly."""
+    trunk, performer, dense = head
+    explainer = build(
+        trunk, feature_mean=float(features.mean()), init_shift=0, mask_beta_2=0.0, norm_floor=0.0
+    )
+    explainer(features, training=True)
+    explainer.rescale_decoder()
+    for number, layer in enumerate(dense, start=1):
+        explainer.get_layer(f"fc_dec_{number}").set_weights(layer.get_weights())
+    expected = performer(features)
+    for name in ("fc1", "fc2"):
+        np.testing.assert_allclose(explainer(features)[name], expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_loss_terms_add_up_with_their_weights(head, features):
+    explainer = build(head[0], filter_weight=0.7, part_share_weight=0.1, repulsion_weight=3.0)
+    outputs = explainer(features, training=True)
+    targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
+    terms = explainer.loss_terms(targets, outputs)
+    assert set(terms) == set(explainer.loss_weights_by_term)
+    expected = (
+        terms["reconstruction/fc1"]
+        + terms["reconstruction/fc2"]
+        + 0.7 * (terms["filter/conv_interp_1"] + terms["filter/conv_interp_2"])
+        + 0.1 * terms["part_share"]
+        + terms["consistency"]
+        + 3.0 * terms["repulsion"]
+    )
+    assert float(explainer.total_loss(terms)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(explainer.compute_loss(None, targets, outputs)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(terms["part_share"]) == pytest.approx(-np.log(0.2), rel=1e-5)
+
+
+def test_fits_like_any_keras_model(head, features):
+    trunk, performer, _ = head
+    explainer = build(trunk)
+    targets = {name: ops.convert_to_numpy(value) for name, value in performer(features).items()}
+    explainer.compile(GroupedAdam(1e-3, {"mix": 20.0}))
+    history = explainer.fit(features, targets, epochs=8, batch_size=6, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+def test_trunk_never_changes(features):
+    inputs = keras.Input((SIDE, SIDE, CHANNELS))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="above")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    trunk = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    explainer = build(trunk)
+    before = [np.array(w) for w in trunk.get_weights()]
+    explainer.compile(GroupedAdam(1e-2))
+    targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
+    explainer.fit(features, targets, epochs=2, verbose=0)
+    for now, then in zip(trunk.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_refuses_a_map_that_is_not_square(head):
+    with pytest.raises(ValueError, match="not 6x5"):
+        Explainer(
+            feature_shape=(6, 5, 8),
+            feature_mean=1.0,
+            distilled=[],
+            trunk=head[0],
+            config=ExplainerConfig(),
+        )
+
+
+def test_interpretable_layers_are_layers_of_the_network(head):
+    names = [layer.name for layer in build(head[0]).layers]
+    assert set(explainer_module.INTERPRETABLE_LAYERS) <= set(names)
