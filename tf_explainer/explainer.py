@@ -18,16 +18,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_explainer import losses, templates
+# By module, not by name: registration may import this module while one of those is half imported.
+from tf_explainer import layers, losses, templates
 from tf_explainer.config import ExplainerConfig
-from tf_explainer.layers import (
-    ActivationNorm,
-    ChannelScale,
-    InterpretableConv,
-    Mask,
-    PartShareMix,
-    ShiftedIdentity,
-)
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
 
@@ -101,18 +94,20 @@ class Explainer(keras.Model):
             3,
             padding="same",
             activation="relu",
-            kernel_initializer=ShiftedIdentity(0),
+            kernel_initializer=layers.ShiftedIdentity(0),
             name="conv_ordin",
         )(x)
         norm = {"floor": config.norm_floor, "momentum": config.statistics_momentum}
-        encoded = PartShareMix(config.initial_part_share, name="mix")(
+        encoded = layers.PartShareMix(config.initial_part_share, name="mix")(
             [
-                ActivationNorm(**norm, name="norm_interp")(_masked(maps_2, config.mask_beta_2, "mask_2")),
-                ActivationNorm(**norm, name="norm_ordin")(ordinary),
+                layers.ActivationNorm(**norm, name="norm_interp")(
+                    _masked(maps_2, config.mask_beta_2, "mask_2")
+                ),
+                layers.ActivationNorm(**norm, name="norm_ordin")(ordinary),
             ]
         )
         outputs = dict(zip(INTERPRETABLE_LAYERS, (maps_1, maps_2), strict=True))
-        decoded = trunk(ChannelScale(name="decoder_scale")(encoded), training=False)
+        decoded = trunk(layers.ChannelScale(name="decoder_scale")(encoded), training=False)
         for number, layer in enumerate(distilled, start=1):
             decoded = keras.layers.Dense(
                 layer.units,
@@ -226,13 +221,15 @@ class Explainer(keras.Model):
         )
 
 
-def _interpretable_conv(name: str, filters: int, config: ExplainerConfig, seed: int) -> InterpretableConv:
+def _interpretable_conv(
+    name: str, filters: int, config: ExplainerConfig, seed: int
+) -> layers.InterpretableConv:
     if config.interpretable_init == "he":
         init: keras.Initializer = keras.initializers.HeNormal(seed)
     else:
-        init = ShiftedIdentity(config.init_shift, seed)
-    return InterpretableConv(filters, config.statistics_momentum, kernel_initializer=init, name=name)
+        init = layers.ShiftedIdentity(config.init_shift, seed)
+    return layers.InterpretableConv(filters, config.statistics_momentum, kernel_initializer=init, name=name)
 
 
 def _masked(maps: Any, beta: float, name: str) -> Any:
-    return Mask(beta, name=name)(maps) if beta else maps
+    return layers.Mask(beta, name=name)(maps) if beta else maps

@@ -1,0 +1,28 @@
+"""In fresh processes: the order of imports does not matter, and Keras is not imported for nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+REGISTERED = (
+    "assert keras.saving.get_registered_object('tf_explainer>Explainer') is not None, 'not registered'"
+)
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import tf_explainer, keras", "import keras, tf_explainer", "import tf_explainer.layers, keras"],
+)
+def test_classes_are_registered_whatever_the_order(imports):
+    result = run(f"{imports}; {REGISTERED}")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_package_alone_imports_neither_keras_nor_tensorflow():
+    code = "import sys, tf_explainer, tf_explainer.flags; print({'keras', 'tensorflow'} & set(sys.modules))"
+    assert run(code).stdout.strip() == "set()"
