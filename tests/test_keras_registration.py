@@ -1,5 +1,6 @@
 """In fresh processes: the order of imports does not matter, and Keras is not imported for nothing."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -11,7 +12,8 @@ REGISTERED = (
 
 
 def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    root = pathlib.Path(__file__).resolve().parents[1]
+    return subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
