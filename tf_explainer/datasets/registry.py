@@ -18,4 +18,8 @@ def open_source(config: DatasetConfig) -> ImageSource:
             from tf_explainer.datasets.animal_part import open_animal_part
 
             return open_animal_part(config)
+        case "creatures":
+            from tf_explainer.datasets.creatures.source import open_creatures
+
+            return open_creatures(config)
     raise NotImplementedError(config.dataset)

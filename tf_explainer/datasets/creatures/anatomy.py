@@ -1,0 +1,219 @@
+"""The bodies of the drawn animals: puppets of convex pieces, every joint of which moves by itself.
+
+A body lies in its own frame: x points to where the animal walks, y down, the torso's middle is the
+origin, and one unit is about half the length of a torso.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tf_explainer.datasets.creatures.species import Species
+
+PARTS = ("head", "torso", "legs", "tail")
+
+Point = tuple[float, float]
+_STRIDE = (math.radians(-26), math.radians(26))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pose:
+    """Angles in radians, factors without unit; each is drawn independently of the others.
+
+    Attributes:
+        stretch: length of the torso.
+        neck: elevation of the neck above straight ahead; negative when grazing.
+        pitch: how far the muzzle points above the horizontal.
+        looks_back: whether the head faces the tail.
+        lean: swing of all legs together, forward.
+        strides: further swing of each leg: near front, near hind, far front, far hind.
+        crouch: length of the legs.
+        tail: elevation of the tail above straight back.
+        curl: bend from each quarter of the tail to the next.
+    """
+
+    stretch: float
+    neck: float
+    pitch: float
+    looks_back: bool
+    lean: float
+    strides: tuple[float, float, float, float]
+    crouch: float
+    tail: float
+    curl: float
+
+
+def draw_pose(rng: np.random.Generator) -> Pose:
+    """Draws every joint uniformly and independently."""
+
+    def between(low: float, high: float) -> float:
+        return low + (high - low) * rng.random()
+
+    return Pose(
+        stretch=between(0.6, 1.2),
+        neck=math.radians(between(-60, 155)),
+        pitch=math.radians(between(-40, 20)),
+        looks_back=rng.random() < 0.3,
+        lean=math.radians(between(-32, 32)),
+        strides=(between(*_STRIDE), between(*_STRIDE), between(*_STRIDE), between(*_STRIDE)),
+        crouch=between(0.65, 1.15),
+        tail=math.radians(between(-85, 140)),
+        curl=math.radians(between(-28, 28)),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A convex piece of a body.
+
+    Attributes:
+        part: the landmark that it belongs to, or None (the neck).
+        paint: `coat`, `far_coat`, `mark`, `muzzle`, `horn`, `eye` or `dark`.
+        outline: `[N, 2]` x, y.
+    """
+
+    part: str | None
+    paint: str
+    outline: np.ndarray
+
+
+def build(species: Species, pose: Pose) -> list[Piece]:
+    """Puts a body together, from the back to the front."""
+    near_front, near_hind, far_front, far_hind = pose.strides
+    return [
+        *_leg(species, pose, +1, far_front, "far_coat"),
+        *_leg(species, pose, -1, far_hind, "far_coat"),
+        *_torso(species, pose),
+        *_leg(species, pose, +1, near_front, "coat"),
+        *_leg(species, pose, -1, near_hind, "coat"),
+        *_tail(species, pose),
+        *_neck_and_head(species, pose),
+    ]
+
+
+def _torso(species: Species, pose: Pose) -> list[Piece]:
+    half, rump, chest = species.torso
+    half *= pose.stretch
+    spikes = []
+    for index in range(species.spikes):
+        x = half * (2 * (index + 0.5) / species.spikes - 1)
+        spikes.append(_triangle((x, -rump - 0.16), (x - 0.1, -rump + 0.08), (x + 0.1, -rump + 0.08)))
+    return [
+        *(Piece(part="torso", paint="mark", outline=spike) for spike in spikes),
+        Piece(part="torso", paint="coat", outline=_capsule((-half, 0), rump, (half, 0), chest)),
+    ]
+
+
+def _leg(species: Species, pose: Pose, end: int, stride: float, paint: str) -> list[Piece]:
+    """One leg at the front (`end` +1) or the rear (-1): thigh, shank and foot; knees bend backwards."""
+    half, rump, chest = species.torso
+    length, radius = species.leg[0] * pose.crouch, species.leg[1]
+    hip = (end * half * pose.stretch * 0.92, 0.5 * (chest if end > 0 else rump))
+    swing = pose.lean + stride
+    knee = _ahead(hip, math.pi / 2 - swing, 0.5 * length)
+    ankle = _ahead(knee, math.pi / 2 - swing + 0.35 * abs(stride) + 0.12, 0.5 * length)
+    toe = (ankle[0] + 1.1 * radius, ankle[1])
+    return [
+        Piece(part="legs", paint=paint, outline=_capsule(hip, 1.5 * radius, knee, radius)),
+        Piece(part="legs", paint=paint, outline=_capsule(knee, radius, ankle, 0.85 * radius)),
+        Piece(part="legs", paint="dark", outline=_capsule(ankle, 0.9 * radius, toe, 0.6 * radius)),
+    ]
+
+
+def _tail(species: Species, pose: Pose) -> list[Piece]:
+    length, base, tip, tuft = species.tail
+    half, rump, _ = species.torso
+    joint: Point = (-half * pose.stretch - 0.75 * rump, -0.25 * rump)
+    angle = math.pi + pose.tail
+    pieces = []
+    for quarter in range(4):
+        end = _ahead(joint, angle, length / 4)
+        thick, thin = (base + (tip - base) * k / 4 for k in (quarter, quarter + 1))
+        pieces.append(Piece(part="tail", paint="coat", outline=_capsule(joint, thick, end, thin)))
+        joint, angle = end, angle + pose.curl
+    if tuft:
+        end = _ahead(joint, angle, tuft)
+        pieces.append(Piece(part="tail", paint="mark", outline=_capsule(joint, tuft, end, 0.4 * tuft)))
+    return pieces
+
+
+def _neck_and_head(species: Species, pose: Pose) -> list[Piece]:
+    half, _, chest = species.torso
+    length, thick, thin = species.neck
+    shoulder = (half * pose.stretch + 0.25 * chest, -0.35 * chest)
+    skull = _ahead(shoulder, -pose.neck, length + 0.6 * species.head[0])
+    neck = Piece(part=None, paint="coat", outline=_capsule(shoulder, thick, skull, thin))
+    side = -1 if pose.looks_back else 1
+    # In the head's own frame the muzzle points along +x; the frame is turned, then mirrored.
+    cos, sin = math.cos(pose.pitch), math.sin(pose.pitch)
+    turn = np.array([[side * cos, -sin], [side * sin, cos]])
+    return [neck, *(dataclasses.replace(p, outline=p.outline @ turn + skull) for p in _head(species))]
+
+
+def _head(species: Species) -> list[Piece]:
+    """The head with its skull at the origin, facing along +x."""
+    skull, reach, muzzle = species.head
+    nose = (skull * 0.5 + reach, 0.25 * skull)
+    shapes = [
+        *_ears(species, behind=True),
+        ("coat", _capsule((0, 0), skull, (0.3 * skull, 0), 0.92 * skull)),
+        ("muzzle", _capsule((0.5 * skull, 0.25 * skull), 0.9 * muzzle, nose, 0.8 * muzzle)),
+        ("dark", _disc((nose[0] + 0.5 * muzzle, nose[1] - 0.35 * muzzle), 0.32 * muzzle)),
+        *_ears(species, behind=False),
+        ("eye", _disc((0.42 * skull, -0.35 * skull), max(0.09, 0.28 * skull))),
+        ("dark", _disc((0.5 * skull, -0.33 * skull), max(0.055, 0.16 * skull))),
+    ]
+    return [Piece(part="head", paint=paint, outline=outline) for paint, outline in shapes]
+
+
+def _ears(species: Species, *, behind: bool) -> list[tuple[str, np.ndarray]]:
+    """What stands on the skull: the far one of each pair is drawn behind it."""
+    skull = species.head[0]
+    x = 0.35 * skull if behind else -0.45 * skull
+    shapes = []
+    if species.ears == "pointed":
+        shapes.append(
+            ("coat", _triangle((x - 0.06, -1.75 * skull), (x - 0.2, -0.6 * skull), (x + 0.2, -0.6 * skull)))
+        )
+    if species.ears == "sideways":
+        shapes.append(("coat", _capsule((x, -0.75 * skull), 0.11, (x - 0.28, -0.85 * skull), 0.06)))
+    if species.ears == "knobs":
+        tip = (x - 0.03, -1.9 * skull)
+        shapes += [("coat", _capsule((x, -0.7 * skull), 0.05, tip, 0.04)), ("mark", _disc(tip, 0.07))]
+    if species.horns:
+        tip = (x + 0.16, -0.9 * skull - species.horns)
+        shapes.append(("horn", _capsule((x + 0.04, -0.8 * skull), 0.07, tip, 0.02)))
+    return shapes
+
+
+def _ahead(start: Point, angle: float, length: float) -> Point:
+    return start[0] + length * math.cos(angle), start[1] + length * math.sin(angle)
+
+
+def _triangle(*corners: Point) -> np.ndarray:
+    return np.array(corners)
+
+
+def _disc(centre: Point, radius: float) -> np.ndarray:
+    return _arc(centre, radius, 0.0, 2 * math.pi, 14)
+
+
+def _capsule(start: Point, start_radius: float, end: Point, end_radius: float) -> np.ndarray:
+    """The convex hull of two discs, neither of which contains the other."""
+    along = math.atan2(end[1] - start[1], end[0] - start[0])
+    distance = math.hypot(end[0] - start[0], end[1] - start[1])
+    tangent = math.acos(max(-1.0, min(1.0, (start_radius - end_radius) / distance)))
+    return np.concatenate(
+        [
+            _arc(start, start_radius, along + tangent, along + 2 * math.pi - tangent, 10),
+            _arc(end, end_radius, along - tangent, along + tangent, 10),
+        ]
+    )
+
+
+def _arc(centre: Point, radius: float, first: float, last: float, points: int) -> np.ndarray:
+    angles = [first + (last - first) * k / (points - 1) for k in range(points)]
+    return np.array([_ahead(centre, angle, radius) for angle in angles])

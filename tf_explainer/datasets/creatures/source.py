@@ -1,0 +1,99 @@
+"""Drawn animals as a data set.
+
+Four species (`cat`, `cow`, `giraffe`, `lizard`) stand in landscapes; head, legs and tail move
+independently of each other, and the animal's place, scale, direction and slant vary. Image `i` of a
+seed is the same picture on every machine, whichever categories are asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from tf_explainer.config import DatasetConfig
+from tf_explainer.datasets import categories
+from tf_explainer.datasets.creatures.anatomy import PARTS
+from tf_explainer.datasets.creatures.canvas import Painter
+from tf_explainer.datasets.creatures.coat import paint_animal
+from tf_explainer.datasets.creatures.landscape import paint_landscape
+from tf_explainer.datasets.creatures.scene import KINDS, PAINT, compose, generator
+from tf_explainer.datasets.creatures.species import SPECIES
+from tf_explainer.datasets.source import ReadResult
+from tf_explainer.images import ImageRecord, ImageReference, hashed_shard
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Creatures:
+    """The drawn data set; see `datasets.source.ImageSource`.
+
+    Attributes:
+        seed: of all pictures.
+        num_images: how many there are.
+        classes: names by label.
+        negative_class: last of the classes, or None.
+        landmark_names: head, torso, legs, tail.
+    """
+
+    seed: int
+    num_images: int
+    classes: tuple[str, ...]
+    negative_class: str | None
+    landmark_names: tuple[str, ...] = PARTS
+
+    def references(self) -> Iterator[ImageReference]:
+        """Yields every image's reference; the classes take turns."""
+        names = [species.name if species else self.negative_class for species in KINDS]
+        places = [
+            (place, self.classes.index(name)) for place, name in enumerate(names) if name in self.classes
+        ]
+        for number in range(self.num_images):
+            cycle, turn = divmod(number, len(places))
+            place, label = places[turn]
+            yield self._reference(cycle * len(KINDS) + place, label)
+
+    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
+        """Returns the shard of an image: a hash of its id."""
+        return hashed_shard(reference.id, num_shards)
+
+    def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
+        """Draws the images, in the order of the references."""
+        for reference in references:
+            yield reference, ImageRecord(reference=reference, image=draw(self.seed, int(reference.location)))
+
+    def _reference(self, index: int, label: int) -> ImageReference:
+        scene = compose(self.seed, index)
+        return ImageReference(
+            id=f"creatures-{self.seed}/{index:06d}",
+            label=label,
+            location=str(index),
+            box=scene.box,
+            landmarks=scene.landmarks,
+        )
+
+
+def open_creatures(config: DatasetConfig) -> Creatures:
+    """Prepares the drawn data set.
+
+    Raises:
+        UserError: there is no such species.
+    """
+    names = categories.chosen(config.categories, [each.name for each in SPECIES], "--dataset=creatures")
+    negative_class = config.negative_class if config.negatives else None
+    return Creatures(
+        seed=config.dataset_seed,
+        num_images=config.num_images,
+        classes=categories.with_negative(names, negative_class),
+        negative_class=negative_class,
+    )
+
+
+def draw(seed: int, index: int) -> np.ndarray:
+    """Paints image `index` of a seed; `[H, W, 3]` uint8, RGB."""
+    scene = compose(seed, index)
+    painter = Painter(scene.width, scene.height, generator(seed, index, PAINT))
+    paint_landscape(painter, scene.horizon, things=9 if scene.animal else 13)
+    if scene.animal:
+        paint_animal(painter, scene.animal)
+    return painter.finish()
