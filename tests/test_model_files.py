@@ -1,0 +1,113 @@
+import keras
+import numpy as np
+import pytest
+
+from tf_explainer.errors import UserError
+from tf_explainer.model_files import read_model
+from tf_explainer.preprocessing import Preprocessing
+
+L = keras.layers
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+
+
+def backbone(size=32, name="inner"):
+    image = keras.Input((size, size, 3))
+    x = L.BatchNormalization(name="norm")(L.Conv2D(4, 3, activation="relu", name="conv")(image))
+    return keras.Model(image, x, name=name)
+
+
+def saved(model, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    return path
+
+
+def transfer_model(size=32):
+    image = keras.Input((size, size, 3))
+    x = backbone(size)(L.Rescaling(1 / 255)(image), training=False)
+    return keras.Model(image, L.Dense(2, activation="softmax", name="top")(L.GlobalAveragePooling2D()(x)))
+
+
+def test_flat_models_stay_as_they_are(tmp_path):
+    image = keras.Input((32, 32, 3), name="photo")
+    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(backbone().layers[1](image))))
+    read = read_model(saved(model, tmp_path), 32)
+    assert [layer.name for layer in read.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_array_equal(read(IMAGES), model(IMAGES))
+
+
+def test_nested_models_are_unfolded(tmp_path):
+    model = transfer_model()
+    read = read_model(saved(model, tmp_path), 32)
+    assert {"conv", "norm", "top"} <= {layer.name for layer in read.layers}
+    assert not any(isinstance(layer, keras.Model) for layer in read.layers)
+    assert read.get_layer("conv").output.shape == (None, 30, 30, 4)
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-6)
+
+
+def test_sequential_models_are_unfolded(tmp_path):
+    model = keras.Sequential([keras.Input((32, 32, 3)), backbone(), L.Flatten(), L.Dense(2, name="top")])
+    read = read_model(saved(model, tmp_path), 32)
+    assert {"conv", "norm", "top"} <= {layer.name for layer in read.layers}
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-5)
+
+
+def test_free_input_sizes_are_fixed(tmp_path):
+    model = transfer_model(None)
+    read = read_model(saved(model, tmp_path), 32)
+    assert read.inputs[0].shape == (None, 32, 32, 3)
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-6)
+
+
+def test_preprocessing_is_put_before(tmp_path):
+    model = transfer_model()
+    read = read_model(saved(model, tmp_path), 32, "vgg16")
+    assert isinstance(read.layers[1], Preprocessing)
+    expected = model(keras.applications.vgg16.preprocess_input(IMAGES.copy()))
+    np.testing.assert_allclose(read(IMAGES), expected, rtol=1e-5)
+    path = str(tmp_path / "again.keras")
+    read.save(path)
+    np.testing.assert_allclose(read_model(path, 32)(IMAGES), expected, rtol=1e-5)
+    with pytest.raises(UserError, match=r"--preprocessing=vgg16: .*again.keras preprocesses by itself"):
+        read_model(path, 32, "vgg16")
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere.keras: there is no such file"):
+        read_model("nowhere.keras", 32)
+    (tmp_path / "model.txt").write_text("no model")
+    with pytest.raises(UserError, match=r"model.txt is no .keras file"):
+        read_model(str(tmp_path / "model.txt"), 32)
+    (tmp_path / "model.keras").write_text("no model")
+    with pytest.raises(UserError, match=r"model.keras could not be loaded as a Keras model"):
+        read_model(str(tmp_path / "model.keras"), 32)
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    image = keras.Input((32, 32, 3))
+    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(L.Lambda(lambda x: x)(image))))
+    with pytest.raises(UserError, match="could not be loaded"):
+        read_model(saved(model, tmp_path), 32)
+
+
+def test_wrong_sizes_and_shapes_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"takes inputs of \(32, 32, 3\).*--image_size=48"):
+        read_model(saved(transfer_model(), tmp_path), 48)
+    with pytest.raises(UserError, match="one input and one output"):
+        read_model(saved(backbone(), tmp_path), 32)
+
+
+def test_models_without_a_graph_are_refused(tmp_path):
+    model = keras.Sequential([L.Flatten(), L.Dense(2)])
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    with pytest.raises(UserError, match="no functional Keras model"):
+        read_model(path, 32)
+
+
+def test_layers_of_one_name_cannot_be_unfolded(tmp_path):
+    image = keras.Input((32, 32, 3))
+    joined = L.Concatenate()([backbone()(image), backbone(name="other")(image)])
+    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(joined)))
+    with pytest.raises(UserError, match="cannot be unfolded"):
+        read_model(saved(model, tmp_path), 32)

@@ -1,0 +1,85 @@
+"""Weights files of backbones, loaded wholly or not at all.
+
+Keras' own `load_weights` passes over what a file holds too much, and its messages speak of variables. Here
+the file's arrays are compared with the model's first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import h5py
+import keras
+
+from tf_explainer.errors import UserError
+
+_Shape = tuple[int, ...]
+
+
+def load_weights_strictly(model: keras.Model, path: str) -> None:
+    """Loads a weights file that was saved from the same architecture.
+
+    Args:
+        model: a model of `keras.applications`.
+        path: `NAME.weights.h5` (Keras 3) or `NAME.h5` (as Keras' own downloads are).
+
+    Raises:
+        UserError: there is no such file, it is no weights file, or it belongs to another architecture.
+    """
+    if not fits(model, path):
+        raise UserError(
+            f"--backbone_weights={path} holds the weights of another architecture than {model.name} "
+            f"{_difference(model, path)}: give the file that fits --backbone, or another --backbone"
+        )
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(f"--backbone_weights={path} does not fit {model.name}: {error}") from error
+
+
+def fits(model: keras.Model, path: str) -> bool:
+    """Returns whether a weights file holds arrays of just the model's shapes.
+
+    Raises:
+        UserError: there is no such file, or it is no weights file.
+    """
+    return _shapes_in_file(path) == _shapes_in_model(model)
+
+
+def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:
+    return Counter(tuple(weight.shape) for weight in model.weights)
+
+
+def _shapes_in_file(path: str) -> Counter[_Shape]:
+    if not os.path.isfile(path):
+        raise UserError(f"--backbone_weights={path}: there is no such file (nor is it `imagenet` or `none`)")
+    shapes: Counter[_Shape] = Counter()
+
+    def visit(name: str, entry: h5py.Group | h5py.Dataset) -> None:
+        # Dropout's random state is saved beside the weights.
+        if isinstance(entry, h5py.Dataset) and "seed_generator" not in name:
+            shapes[tuple(entry.shape)] += 1
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except OSError as error:
+        raise UserError(f"--backbone_weights={path} is not a weights file (HDF5): {error}") from error
+    return shapes
+
+
+def _difference(model: keras.Model, path: str) -> str:
+    """Names the largest arrays in which model and file differ."""
+    held, wanted = _shapes_in_file(path), _shapes_in_model(model)
+    return f"({_listed(held - wanted)} only in the file, {_listed(wanted - held)} only in the model)"
+
+
+def _listed(shapes: Counter[_Shape]) -> str:
+    if not shapes:
+        return "no arrays"
+    largest = sorted(shapes, key=lambda shape: (len(shape), shape), reverse=True)[:2]
+    more = shapes.total() - len(largest)
+    return " and ".join("x".join(map(str, shape)) for shape in largest) + (
+        f" and {more} more" if more > 0 else ""
+    )

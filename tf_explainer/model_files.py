@@ -1,0 +1,88 @@
+"""Keras files from outside, read safely and brought into one form: flat, functional, of fixed input size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_explainer import layer_graph
+from tf_explainer.errors import UserError
+from tf_explainer.preprocessing import Preprocessing
+
+
+def read_model(path: str, image_size: int, preprocessing: str | None = None) -> keras.Model:
+    """Reads a model that takes images.
+
+    Nested models are unfolded, so that every layer can be named; an input of free size gets the size that
+    is asked for.
+
+    Args:
+        path: a `.keras` file.
+        image_size: side of the input, in pixels.
+        preprocessing: a `keras.applications` module whose preprocessing is put before the model.
+
+    Returns:
+        A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output.
+
+    Raises:
+        UserError: the file is missing or no Keras file, holds code (which is never run), or the model is not
+            a functional one of one image and one output, or of another input size.
+    """
+    model = _load(path)
+    _check_ends(model, path, image_size)
+    if preprocessing and any(isinstance(layer, Preprocessing) for layer in model.layers):
+        raise UserError(f"--preprocessing={preprocessing}: {path} preprocesses by itself, leave the flag out")
+    if preprocessing is None and _is_plain(model):
+        return model
+    try:
+        return _unfolded(model, image_size, preprocessing)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be unfolded into one flat model: {error}") from error
+
+
+def _load(path: str) -> keras.Model:
+    if not tf.io.gfile.exists(path):
+        raise UserError(f"{path}: there is no such file; name a saved Keras model, --performer=FILE.keras")
+    if not path.endswith(".keras"):
+        raise UserError(f"{path} is no .keras file: save the model by model.save('NAME.keras')")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # What a broken or foreign file raises is Keras' secret: ValueError, TypeError, KeyError, OSError, ...
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} could not be loaded as a Keras model: {reason}") from error
+
+
+def _check_ends(model: Any, path: str, image_size: int) -> None:
+    try:
+        inputs, outputs = model.inputs, model.outputs
+    except (AttributeError, ValueError):
+        inputs = outputs = None
+    if not inputs or not outputs:
+        raise UserError(f"{path} is no functional Keras model: its layers cannot be taken apart")
+    if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise UserError(f"{path} must have one input and one output, the scores [B, classes]")
+    shape = tuple(inputs[0].shape[1:])
+    if len(shape) != 3 or shape[2] != 3 or any(side not in (None, image_size) for side in shape[:2]):
+        raise UserError(
+            f"{path} takes inputs of {shape}, not RGB images of --image_size={image_size}: "
+            "set the flag to the model's own size"
+        )
+
+
+def _is_plain(model: keras.Model) -> bool:
+    nested = any(isinstance(layer, keras.Model) for layer in model.layers)
+    return not nested and not isinstance(model, keras.Sequential) and None not in model.inputs[0].shape[1:]
+
+
+def _unfolded(model: keras.Model, image_size: int, preprocessing: str | None) -> keras.Model:
+    """Rebuilds a model on an input of fixed size, without nesting, with its weights."""
+    image = keras.Input((image_size, image_size, 3), name="image")
+    pixels = Preprocessing(preprocessing, name="preprocessing")(image) if preprocessing else image
+    joined = keras.Model(image, layer_graph.unfolded(model, pixels), name=model.name)
+    # The layers of `joined` were called twice; those of a copy once, which is the call that counts.
+    rebuilt = keras.models.clone_model(joined)
+    rebuilt.set_weights(joined.get_weights())
+    return rebuilt

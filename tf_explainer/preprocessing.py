@@ -1,0 +1,60 @@
+"""A backbone's own preprocessing as a layer, so that a performer's file is complete by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tf_explainer.errors import UserError, nearest_names
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class Preprocessing(keras.layers.Layer):
+    """Applies the `preprocess_input` of a `keras.applications` module to RGB pixels.
+
+    The identity for those modules whose models preprocess by themselves (EfficientNet, ConvNeXt,
+    MobileNetV3).
+
+    Input `[B, H, W, 3]`, float or uint8, RGB, 0 to 255. Output `[B, H, W, 3]` in the layer's dtype.
+
+    Args:
+        application: the module's name, `vgg16`, `mobilenet_v2`, ...
+
+    Raises:
+        UserError: there is no such module.
+    """
+
+    def __init__(self, application: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.application = application
+        self._preprocess = _preprocess_input(application)
+
+    def call(self, inputs: Any) -> Any:
+        """Preprocesses."""
+        return self._preprocess(ops.cast(inputs, self.compute_dtype), data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the shape of the input."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"application": self.application}
+
+
+def preprocessing_names() -> list[str]:
+    """Returns the names that `Preprocessing` takes."""
+    modules = keras.applications
+    shared = {"imagenet_utils"}
+    return [n for n in dir(modules) if n not in shared and hasattr(getattr(modules, n), "preprocess_input")]
+
+
+def _preprocess_input(application: str) -> Any:
+    if application not in preprocessing_names():
+        raise UserError(
+            f"--preprocessing={application} is not a module of keras.applications; "
+            f"the nearest: {nearest_names(application, preprocessing_names())}"
+        )
+    return getattr(keras.applications, application).preprocess_input
