@@ -6,10 +6,10 @@ Along either axis, unit `i` of a tensor sees the pixels `[low + stride * i, high
     low' = low - stride * p,   high' = high + stride * (d * (k - 1) - p),   stride' = stride * s
 
 `same` padding depends on the input's size and may be uneven: `p` is the smaller half of
-`max((ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)`. Where branches meet, the field reaches from the lowest to
-the highest pixel that any of them sees, and its centre is the middle of that. Branches that see the whole image
-(squeeze-and-excitation) are left out where they only scale the local ones, that is in products: they say how
-much, not where.
+`max((ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)`. Where branches meet, the field reaches from the lowest
+to the highest pixel that any of them sees, and its centre is the middle of that. Branches that see the whole
+image (squeeze-and-excitation) are left out where they only scale the local ones, that is in products: they
+say how much, not where.
 """
 
 from __future__ import annotations
