@@ -22,4 +22,8 @@ def open_source(config: DatasetConfig) -> ImageSource:
             from tf_explainer.datasets.creatures.source import open_creatures
 
             return open_creatures(config)
+        case "folder":
+            from tf_explainer.datasets.folder import open_folder
+
+            return open_folder(config)
     raise NotImplementedError(config.dataset)
