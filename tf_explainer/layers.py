@@ -134,7 +134,7 @@ class ActivationNorm(keras.layers.Layer):
         super().__init__(**kwargs)
         self.floor, self.momentum = floor, momentum
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Creates alpha."""
         self.alpha = RunningMean((input_shape[-1],), self.momentum, name="alpha")
         self.built = True

@@ -9,7 +9,7 @@ A record is a `tf.train.Example` with
 | `fold_position` | float | where the image lies in [0, 1) when it is divided into folds |
 | `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the crop; NaN: absent |
 | `crop` | bytes | the performer's input as JPEG |
-| `scores` | floats, `[classes]` | the performer's output |
+| `scores` | floats, `[num_scores]` | the performer's output |
 | `features/LAYER` | bytes | the layer's output, little-endian float16, C order |
 
 The writer is `pipelines.feature_extraction`, the reader is `tf_explainer.dataset`.
@@ -96,6 +96,7 @@ class Manifest:
         classes: names by label.
         negative_class: the class that stands for "no object", or None.
         landmarks: names by row of the records' landmarks.
+        num_scores: width of the performer's output; that of `classes` where it was made for them.
         image_size: side of the crops and of the performer's input, in pixels.
         performer: fingerprint of architecture, weights and preprocessing.
         target: the layer that is explained.
@@ -114,6 +115,7 @@ class Manifest:
     classes: tuple[str, ...]
     negative_class: str | None
     landmarks: tuple[str, ...]
+    num_scores: int
     image_size: int
     performer: str
     target: LayerSpec

@@ -1,0 +1,217 @@
+"""Beam transforms from a source of images to a feature set.
+
+```
+source -> references -> (shard, reference) -> shards -> reports -> manifest
+```
+Only references travel between workers; pixels and features never do. The unit of work is a shard (`shard`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import Metrics
+from apache_beam.utils import shared
+
+from pipelines import feature_set
+from pipelines.shard import Predict, ShardReport, ShardSettings, ShardWriter, finished_report
+from tf_explainer import schema
+from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
+from tf_explainer.datasets.source import ImageSource
+from tf_explainer.images import ImageReference
+from tf_explainer.performers import Performer, load_performer
+from tf_explainer.schema import ReceptiveField
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureExtraction:
+    """Everything that a pipeline needs, in plain values that any worker can receive.
+
+    Attributes:
+        source: the images.
+        shards: what all shards have in common.
+        performer: `performer.performer` is a `.keras` file that the workers can read.
+        receptive_field: of the target layer.
+        configuration: what the features depend on; see `feature_set.claim`.
+        max_dead_letters: share of images above which the set is refused.
+    """
+
+    source: ImageSource
+    shards: ShardSettings
+    performer: PerformerConfig
+    receptive_field: ReceptiveField
+    configuration: dict[str, Any]
+    max_dead_letters: float
+
+
+class ExtractFeatures(beam.PTransform):
+    """From a pipeline's root to one JSON manifest, written to the features' directory."""
+
+    def __init__(self, extraction: FeatureExtraction) -> None:
+        super().__init__()
+        self._extraction = extraction
+
+    def expand(self, root: Any) -> Any:
+        """Builds the graph."""
+        extraction, num_shards = self._extraction, self._extraction.shards.num_shards
+        references = (
+            root
+            | "Source" >> beam.Create([extraction.source])
+            | "References" >> beam.FlatMap(lambda source: source.references())
+        )
+        inputs = references | "CountInputs" >> beam.combiners.Count.Globally()
+        by_shard = references | "ChooseShard" >> beam.Map(
+            lambda reference, source=extraction.source: (source.shard_of(reference, num_shards), reference)
+        )
+        # A shard without images is a shard all the same: it has to be known that nothing is missing.
+        all_shards = root | "AllShards" >> beam.Create([(index, None) for index in range(num_shards)])
+        reports = (
+            (by_shard, all_shards)
+            | "Flatten" >> beam.Flatten()
+            | "GroupByShard" >> beam.GroupByKey()
+            | "SpreadShards" >> beam.Reshuffle()
+            | "ExtractShard" >> beam.ParDo(ExtractShard(extraction))
+        )
+        return (
+            reports
+            | "AllReports" >> beam.combiners.ToList()
+            | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(inputs), extraction)
+        )
+
+
+class _LoadedPerformer:
+    """A performer in memory; one a process, whatever the number of threads."""
+
+    def __init__(self, config: PerformerConfig) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            local = os.path.join(directory, "performer.keras")
+            with FileSystems.open(config.performer) as source, open(local, "wb") as target:
+                shutil.copyfileobj(source, target)
+            performer = load_performer(dataclasses.replace(config, performer=local), WorkDir(root=directory))
+        self._model = performer.feature_model()
+
+    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns each layer's features and the scores for uint8 crops `[B, S, S, 3]`."""
+        return self._model.predict_on_batch(crops)
+
+
+class ExtractShard(beam.DoFn):
+    """Computes a shard's features, unless they are there already, and yields its report."""
+
+    def __init__(self, extraction: FeatureExtraction) -> None:
+        super().__init__()
+        self._extraction = extraction
+        self._handle = shared.Shared()
+        self._batch_milliseconds = Metrics.distribution("extraction", "batch_milliseconds")
+
+    def setup(self) -> None:
+        """Loads the performer, once a process."""
+        config = self._extraction.performer
+        tag = hashlib.sha256(self._extraction.shards.configuration.encode()).hexdigest()
+        self._performer = self._handle.acquire(lambda: _LoadedPerformer(config), tag=tag)
+
+    def process(self, element: tuple[int, Iterable[ImageReference | None]]) -> Iterator[ShardReport]:
+        """Takes a shard's number and its references in any order."""
+        index, grouped = element
+        references = sorted(
+            (reference for reference in grouped if reference is not None), key=lambda reference: reference.id
+        )
+        report = finished_report(self._extraction.shards, index, references)
+        if report is None:
+            report = self._write(index, references, self._performer.predict)
+        else:
+            self._count("resumed", report.shard.records)
+        self._count("written", report.shard.records)
+        self._count("dead_letters", len(report.dead_letters))
+        self._count("bytes", report.shard.bytes)
+        yield report
+
+    def _write(self, index: int, references: list[ImageReference], predict: Predict) -> ShardReport:
+        def on_batch(images: int, seconds: float) -> None:
+            self._batch_milliseconds.update(int(1000 * seconds))
+            self._count("computed", images)
+
+        writer = ShardWriter(self._extraction.shards, self._extraction.source, predict, on_batch)
+        return writer.write(index, references)
+
+    @staticmethod
+    def _count(name: str, number: int) -> None:
+        Metrics.counter("extraction", name).inc(number)
+
+
+def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> str:
+    manifest = feature_set.finish(
+        extraction.shards.features_dir,
+        reports,
+        inputs,
+        target_layer=extraction.performer.target_layer,
+        distilled_layers=extraction.performer.distilled_layers,
+        receptive_field=extraction.receptive_field,
+        configuration=extraction.configuration,
+        max_dead_letters=extraction.max_dead_letters,
+    )
+    return manifest.to_json()
+
+
+def plan(
+    source: ImageSource,
+    dataset: DatasetConfig,
+    performer: Performer,
+    performer_file: str,
+    extraction: ExtractionConfig,
+    features_dir: str,
+) -> FeatureExtraction:
+    """Puts together what the pipeline needs.
+
+    Args:
+        source: the images.
+        dataset: the settings that the source was opened with.
+        performer: the network, for its fingerprint and geometry.
+        performer_file: where the workers find it.
+        extraction: how features are computed and stored.
+        features_dir: where they go.
+    """
+    config = performer.config
+    layers = (config.target_layer, *config.distilled_layers)
+    # Folds divide the images when they are read; the features do not depend on them.
+    images = {name: value for name, value in dataclasses.asdict(dataset).items() if "fold" not in name}
+    stored = {
+        name: getattr(extraction, name)
+        for name in ("num_shards", "batch_size", "compression", "jpeg_quality")
+    }
+    configuration = {
+        "format_version": schema.FORMAT_VERSION,
+        "dataset": images,
+        "classes": list(source.classes),
+        "negative_class": source.negative_class,
+        "landmarks": list(source.landmark_names),
+        "performer": performer.fingerprint,
+        "layers": list(layers),
+        "image_size": config.image_size,
+        "extraction": stored,
+    }
+    return FeatureExtraction(
+        source=source,
+        shards=ShardSettings(
+            features_dir=features_dir,
+            layers=layers,
+            landmarks=source.landmark_names,
+            image_size=config.image_size,
+            configuration=json.dumps(configuration, sort_keys=True),
+            **stored,
+        ),
+        performer=dataclasses.replace(config, performer=performer_file),
+        receptive_field=performer.receptive_field(),
+        configuration=configuration,
+        max_dead_letters=extraction.max_dead_letters,
+    )

@@ -1,0 +1,234 @@
+"""Stored features as `tf.data`: manifest, records, folds, and the batches that training sees."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from tf_explainer import schema
+from tf_explainer.errors import UserError
+from tf_explainer.performers import Performer
+from tf_explainer.schema import LayerSpec, Manifest
+
+Split = Literal["all", "train", "held_out"]
+
+# Records in memory while shuffling: they are parsed, not yet decoded, so this is about 100 MB of VGG-16.
+SHUFFLE_BUFFER = 512
+_EXTRACT = "run `python -m pipelines.extract_features` with the same flags"
+
+
+def read_manifest(features_dir: str) -> Manifest:
+    """Reads the manifest of a whole set of features, and checks that its files are there in full length.
+
+    Args:
+        features_dir: directory, local or `gs://`.
+
+    Raises:
+        UserError: there is no manifest (the set is not whole), it is damaged or of another format version, or
+            a shard is missing or torn.
+    """
+    path = posixpath.join(features_dir, schema.MANIFEST)
+    if not tf.io.gfile.exists(path):
+        raise UserError(f"there is no feature manifest {path}: {_EXTRACT}")
+    with tf.io.gfile.GFile(path) as file:
+        try:
+            manifest = Manifest.from_json(file.read())
+        except ValueError as error:
+            raise UserError(f"{path}: {error}; {_EXTRACT} and --overwrite") from error
+    for shard in manifest.shards:
+        file = posixpath.join(features_dir, shard.file)
+        if not tf.io.gfile.exists(file):
+            raise UserError(f"{file} is missing, though {path} lists it: remove {path}, then {_EXTRACT}")
+        length = tf.io.gfile.stat(file).length
+        if length != shard.bytes:
+            raise UserError(
+                f"{file} has {length} bytes, its manifest says {shard.bytes}: remove {file} and {path}, then "
+                f"{_EXTRACT}"
+            )
+    return manifest
+
+
+def check_manifest(manifest: Manifest, performer: Performer) -> None:
+    """Refuses features that are not this performer's, or not of the layers asked for.
+
+    Raises:
+        UserError: names both sides and what to do.
+    """
+    config = performer.config
+    for flag, asked, stored in [
+        ("--target_layer", config.target_layer, manifest.target.name),
+        (
+            "--distilled_layers",
+            ",".join(config.distilled_layers),
+            ",".join(layer.name for layer in manifest.distilled),
+        ),
+    ]:
+        if asked != stored:
+            raise UserError(
+                f"{flag}={asked}, but the stored features are of {stored}: change the flag, or {_EXTRACT} in "
+                "another --workdir (or with --overwrite)"
+            )
+    if performer.fingerprint != manifest.performer:
+        raise UserError(
+            f"the stored features are of a performer with fingerprint {manifest.performer[:12]}, but the "
+            f"performer at hand has {performer.fingerprint[:12]}: {_EXTRACT} in another --workdir (or with "
+            "--overwrite), or name the right file, --performer=FILE"
+        )
+
+
+def feature_dataset(
+    manifest: Manifest,
+    features_dir: str,
+    *,
+    folds: int,
+    held_out_fold: int,
+    split: Split = "all",
+    with_crops: bool = False,
+) -> tf.data.Dataset:
+    """Returns single images in the order of the shards.
+
+    Args:
+        manifest: of the set.
+        features_dir: where its files lie.
+        folds: how many folds the images are divided into.
+        held_out_fold: the one that `held_out` has and `train` has not.
+        split: which images.
+        with_crops: whether the performer's inputs are decoded too.
+
+    Returns:
+        Dictionaries of `id` (string), `label` (int64), `fold_position` (float32), `landmarks` (`[K, 4]`
+        float32), `scores` (`[num_scores]` float32), the layers' features by name (float16, `[L, L, D]` and
+        `[units]`), and `crop` (`[S, S, 3]` uint8) where asked for.
+    """
+    files = [posixpath.join(features_dir, shard.file) for shard in manifest.shards]
+    records = _records(manifest, files, folds, held_out_fold, split)
+    return records.map(
+        lambda record: _decode(record, manifest, with_crops),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def training_dataset(
+    manifest: Manifest,
+    features_dir: str,
+    *,
+    folds: int,
+    held_out_fold: int,
+    batch_size: int,
+    negatives_per_batch: int,
+    seed: int,
+    epoch: int,
+) -> tf.data.Dataset:
+    """Returns one epoch of shuffled batches: one pass over the categories' images, none lost.
+
+    Args:
+        manifest: of the set.
+        features_dir: where its files lie.
+        folds: how many folds the images are divided into.
+        held_out_fold: the one that is left out.
+        batch_size: images of the categories a batch; the last batch may have fewer.
+        negatives_per_batch: images of the negative class that follow them, where there is such a class;
+            they begin again when they are used up.
+        seed: of the order.
+        epoch: of the order: every epoch has its own, the same whenever it is run.
+
+    Returns:
+        Dictionaries as from `feature_dataset`, batched.
+    """
+    order = np.random.default_rng([seed, epoch])
+    files = [posixpath.join(features_dir, shard.file) for shard in manifest.shards]
+    records = _records(manifest, list(order.permutation(files)), folds, held_out_fold, "train")
+    shuffle_seed = int(order.integers(2**31))
+    negative = manifest.negative_label
+
+    def batches(of: tf.data.Dataset, size: int) -> tf.data.Dataset:
+        return of.batch(size).map(
+            lambda batch: _decode(batch, manifest, with_crops=False),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def shuffled(of: tf.data.Dataset) -> tf.data.Dataset:
+        return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
+
+    if negative is None:
+        return batches(shuffled(records), batch_size).prefetch(tf.data.AUTOTUNE)
+    categories = batches(shuffled(records.filter(lambda r: r[schema.LABEL] != negative)), batch_size)
+    if not negatives_per_batch:
+        return categories.prefetch(tf.data.AUTOTUNE)
+    negatives = shuffled(records.filter(lambda r: r[schema.LABEL] == negative)).repeat()
+    return (
+        tf.data.Dataset.zip(categories, batches(negatives, negatives_per_batch))
+        .map(lambda a, b: {name: tf.concat([a[name], b[name]], axis=0) for name in a})
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _records(
+    manifest: Manifest, files: list[str], folds: int, held_out_fold: int, split: Split
+) -> tf.data.Dataset:
+    """Parses the records of one split, leaving features as bytes."""
+    compression = "GZIP" if manifest.compression == "gzip" else ""
+    records = tf.data.Dataset.from_tensor_slices(files).interleave(
+        lambda file: tf.data.TFRecordDataset(file, compression_type=compression),
+        cycle_length=min(4, max(1, len(files))),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    specification = _specification(manifest)
+    records = records.map(
+        lambda record: tf.io.parse_single_example(record, specification),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    if split == "all":
+        return records
+
+    def is_held_out(record: dict[str, tf.Tensor]) -> tf.Tensor:
+        # In float64, as `images.fold_of`: in float32 the product can round up to the next fold.
+        return tf.cast(tf.cast(record[schema.FOLD_POSITION], tf.float64) * folds, tf.int32) == held_out_fold
+
+    if split == "held_out":
+        return records.filter(is_held_out)
+    return records.filter(lambda record: tf.logical_not(is_held_out(record)))
+
+
+def _layers(manifest: Manifest) -> tuple[LayerSpec, ...]:
+    return manifest.target, *manifest.distilled
+
+
+def _specification(manifest: Manifest) -> dict[str, tf.io.FixedLenFeature]:
+    specification = {
+        schema.ID: tf.io.FixedLenFeature((), tf.string),
+        schema.LABEL: tf.io.FixedLenFeature((), tf.int64),
+        schema.FOLD_POSITION: tf.io.FixedLenFeature((), tf.float32),
+        schema.CROP: tf.io.FixedLenFeature((), tf.string),
+        schema.SCORES: tf.io.FixedLenFeature((manifest.num_scores,), tf.float32),
+    }
+    if manifest.landmarks:
+        specification[schema.LANDMARKS] = tf.io.FixedLenFeature((len(manifest.landmarks), 4), tf.float32)
+    return specification | {
+        schema.feature_key(layer.name): tf.io.FixedLenFeature((), tf.string) for layer in _layers(manifest)
+    }
+
+
+def _decode(record: dict[str, tf.Tensor], manifest: Manifest, with_crops: bool) -> dict[str, tf.Tensor]:
+    """Decodes one parsed record, or a batch of them."""
+    decoded = {name: record[name] for name in (schema.ID, schema.LABEL, schema.FOLD_POSITION, schema.SCORES)}
+    batch = tf.shape(record[schema.LABEL])
+    decoded[schema.LANDMARKS] = record.get(
+        schema.LANDMARKS, tf.zeros(tf.concat([batch, [0, 4]], axis=0), tf.float32)
+    )
+    for layer in _layers(manifest):
+        flat = tf.io.decode_raw(record[schema.feature_key(layer.name)], tf.float16)
+        shape = tf.concat([batch, layer.shape], axis=0)
+        static = record[schema.LABEL].shape.concatenate(layer.shape)
+        decoded[layer.name] = tf.ensure_shape(tf.reshape(flat, shape), static)
+    if with_crops:
+        crop = tf.io.decode_jpeg(record[schema.CROP], channels=3)
+        decoded[schema.CROP] = tf.ensure_shape(crop, (manifest.image_size, manifest.image_size, 3))
+    return decoded
