@@ -1,0 +1,64 @@
+import math
+
+import numpy as np
+import pytest
+
+from tf_explainer.metrics.fidelity import Fidelity
+
+
+def _add(fidelity, targets, decoded, performer, explainer, labels):
+    fidelity.add(
+        targets={"fc1": np.asarray(targets, float)},
+        decoded={"fc1": np.asarray(decoded, float)},
+        performer_scores=np.asarray(performer, float),
+        explainer_scores=np.asarray(explainer, float),
+        labels=np.asarray(labels),
+    )
+
+
+def test_relative_error_is_a_ratio_of_sums_over_all_batches():
+    fidelity = Fidelity(["fc1"], 2)
+    _add(fidelity, [[3, 4]], [[3, 3]], [[1, 0]], [[1, 0]], [0])
+    _add(fidelity, [[1, 0], [0, 0]], [[0, 0], [0, 2]], [[1, 0]] * 2, [[1, 0]] * 2, [0, 0])
+    summary = fidelity.summary()
+    assert summary.relative_error == {"fc1": pytest.approx((1 + 1 + 4) / (25 + 1))}
+    assert summary.images == 3
+
+
+def test_silence_has_error_1_and_a_copy_0():
+    for decoded, error in ((np.zeros((5, 3)), 1), (np.ones((5, 3)), 0)):
+        fidelity = Fidelity(["fc1"], 2)
+        _add(fidelity, np.ones((5, 3)), decoded, np.eye(2)[[0] * 5], np.eye(2)[[0] * 5], [0] * 5)
+        assert fidelity.summary().relative_error["fc1"] == error
+
+
+def test_accuracies_and_agreement():
+    fidelity = Fidelity(["fc1"], 3)
+    performer, explainer = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[0, 1, 0, 1]]
+    _add(fidelity, np.ones((4, 1)), np.ones((4, 1)), performer, explainer, [0, 1, 2, 1])
+    summary = fidelity.summary()
+    assert (summary.performer_accuracy, summary.explainer_accuracy, summary.agreement) == (0.75, 0.75, 0.5)
+
+
+def test_a_performer_of_other_classes_has_agreement_only():
+    fidelity = Fidelity(["fc1"], 2)
+    _add(fidelity, np.ones((1, 1)), np.ones((1, 1)), np.eye(1000)[[7]], np.eye(1000)[[7]], [0])
+    summary = fidelity.summary()
+    assert math.isnan(summary.performer_accuracy)
+    assert math.isnan(summary.explainer_accuracy)
+    assert summary.agreement == 1
+
+
+def test_a_single_score_is_the_probability_of_label_1():
+    fidelity = Fidelity(["fc1"], 2)
+    scores = np.array([[0.9], [0.2], [0.6], [0.4]])
+    _add(fidelity, np.ones((4, 1)), np.ones((4, 1)), scores, 1 - scores, [1, 0, 0, 0])
+    summary = fidelity.summary()
+    assert (summary.performer_accuracy, summary.explainer_accuracy, summary.agreement) == (0.75, 0.25, 0)
+
+
+def test_nothing_seen_gives_no_figures():
+    summary = Fidelity(["fc1"], 2).summary()
+    assert math.isnan(summary.relative_error["fc1"])
+    assert math.isnan(summary.agreement)
+    assert summary.images == 0

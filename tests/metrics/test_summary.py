@@ -1,0 +1,124 @@
+import math
+
+import numpy as np
+import pytest
+
+from tests.metrics import literal
+from tests.metrics.examples import GRID, SIDE, annotations, peaks_and_regions, random_landmarks, random_maps
+from tf_explainer.metrics.layer_measures import measure_layer
+from tf_explainer.metrics.summary import summarise
+
+TOP = 8
+
+
+def _summary(maps, known):
+    return summarise(measure_layer(*peaks_and_regions(maps), known, GRID, TOP), known)
+
+
+def test_one_category_agrees_with_literal_loops():
+    maps, landmarks = random_maps(60, 10), random_landmarks(60, 2)
+    summary = _summary(maps, annotations(landmarks))
+    found = [[literal.responses(maps, landmarks, range(60), f, k, GRID) for k in range(2)] for f in range(10)]
+    instability = [literal.mean(literal.instability(r[:TOP]) for r in row) for row in found]
+    ratio = [literal.lowest(literal.ratio(r[:TOP]) for r in row) for row in found]
+    ratio_all = [literal.lowest(literal.ratio(r) for r in row) for row in found]
+    tracking = summary["tracking"]
+    assert summary["location_instability"] == pytest.approx(literal.mean(instability), abs=1e-6)
+    assert tracking["median_ratio"] == pytest.approx(np.nanmedian(ratio), abs=1e-6)
+    assert tracking["median_ratio_all_images"] == pytest.approx(np.nanmedian(ratio_all), abs=1e-6)
+    assert tracking["share_below_1"] == sum(r < 1 for r in ratio) / 10
+    assert tracking["share_below_half"] == sum(r < 0.5 for r in ratio) / 10
+    assert (summary["filters"], summary["dead_filters"], summary["rare_filters"]) == (10, 0.1, 0.1)
+    assert "categories" not in summary
+
+
+def _maps_at(units: np.ndarray) -> np.ndarray:
+    """Maps of filters that peak at given places, `[N, F, 2]` rows and columns; negative ones are silent."""
+    images, filters, _ = units.shape
+    maps = np.zeros((images, SIDE, SIDE, filters), np.float32)
+    for n, f in np.ndindex(images, filters):
+        if (units[n, f] >= 0).all():
+            maps[n, *units[n, f], f] = 1
+    return maps
+
+
+@pytest.fixture(name="scene")
+def _scene():
+    """Head and legs on units of their own, filters that ride on them, one that stays, one that is dead."""
+    random = np.random.default_rng(0)
+    head, legs = random.integers(0, 4, (2, 30, 2))
+    fixed, silent = np.full((30, 2), 3), np.full((30, 2), -1)
+    units = np.stack([head, head + 1, legs, fixed, silent], axis=1)
+    places = GRID.first + GRID.spacing * np.stack([head, legs], axis=1)
+    landmarks = np.concatenate([places, np.full((30, 2, 2), GRID.extent)], axis=-1)
+    return units, landmarks
+
+
+def test_riders_are_found_and_named(scene):
+    units, landmarks = scene
+    summary = _summary(_maps_at(units), annotations(landmarks))
+    assert summary["tracked_landmarks"] == {"head": 0.4, "legs": 0.2}
+    assert summary["tracking"]["share_below_half"] == 0.6
+    assert summary["tracking"]["best"]["ratio"] == pytest.approx(0, abs=1e-12)
+    assert summary["tracking"]["best"]["landmark"] in ("head", "legs")
+    assert summary["dead_filters"] == 0.2
+    assert summary["rare_filters"] == 0
+
+
+def test_diversity_is_that_of_the_tracking_filters(scene):
+    units, landmarks = scene
+    summary = _summary(_maps_at(units), annotations(landmarks))
+    trackers = [len({tuple(unit) for unit in row[:3]}) for row in units.tolist()]
+    everyone = [len({tuple(unit) for unit in row[:4]}) for row in units.tolist()]
+    assert summary["distinct_parts"] == pytest.approx(np.mean(trackers))
+    assert summary["distinct_parts_all_filters"] == pytest.approx(np.mean(everyone))
+    expected = literal.participation_ratio(GRID.first + GRID.spacing * units[:, :3], np.ones((30, 3), bool))
+    assert summary["independent_parts"] == pytest.approx(expected)
+
+
+def test_categories_are_reported_one_by_one(scene):
+    units, landmarks = scene
+    fox, fish = units.copy(), units.copy()
+    fox[:, 2], fish[:, :2] = -1, -1  # Filters 0, 1 see foxes only, filter 2 fish only.
+    both = np.concatenate([landmarks, landmarks])
+    both[30:, 0] = np.nan
+    known = annotations(both, np.repeat([0, 1], 30), ("fox", "fish"))
+    summary = _summary(_maps_at(np.concatenate([fox, fish])), known)
+    by_name = summary["categories"]
+    assert by_name["fox"]["images"] == by_name["fish"]["images"] == 30
+    assert by_name["fox"]["tracked_landmarks"]["head"] == pytest.approx(2 / by_name["fox"]["filters"])
+    assert by_name["fish"]["tracked_landmarks"]["legs"] == pytest.approx(1 / by_name["fish"]["filters"])
+    assert summary["tracked_landmarks"] == {"head": 0.4, "legs": 0.2}
+    assert by_name["fish"]["distinct_parts"] == 1
+    mean = (by_name["fox"]["distinct_parts"] + by_name["fish"]["distinct_parts"]) / 2
+    assert summary["distinct_parts"] == pytest.approx(mean)
+    centres = [by_name[name]["fixed_centre_instability"] for name in ("fox", "fish")]
+    assert summary["fixed_centre_instability"] == min(centres)
+
+
+def test_without_landmarks_only_what_needs_none_is_measured():
+    summary = _summary(random_maps(12, 4), annotations(np.zeros((12, 0, 4))))
+    for name in ("location_instability", "fixed_centre_instability", "part_interpretability", "rare_filters"):
+        assert math.isnan(summary[name])
+    assert math.isnan(summary["tracking"]["median_ratio"])
+    assert math.isnan(summary["tracking"]["share_below_half"])
+    assert math.isnan(summary["distinct_parts"])
+    assert summary["distinct_parts_all_filters"] > 0
+    assert summary["dead_filters"] == 0.25
+    assert summary["tracking"]["best"] is None
+    assert summary["tracked_landmarks"] == {}
+
+
+def test_one_image_measures_nothing_and_breaks_nothing():
+    summary = _summary(random_maps(1, 4), annotations(np.full((1, 2, 4), 0.5)))
+    assert math.isnan(summary["location_instability"])
+    assert math.isnan(summary["tracking"]["median_ratio"])
+    assert math.isnan(summary["part_interpretability"])
+
+
+def test_dead_layers_measure_nothing_and_break_nothing():
+    summary = _summary(np.zeros((20, SIDE, SIDE, 4), np.float32), annotations(random_landmarks(20, 2)))
+    assert summary["dead_filters"] == 1
+    assert math.isnan(summary["location_instability"])
+    assert summary["distinct_parts_all_filters"] == 0
+    assert summary["fixed_centre_instability"] > 0

@@ -1,0 +1,175 @@
+"""All measures of one layer's filters, each filter on the images of its category.
+
+With several categories every measure is first taken on each category's images alone; a filter then belongs to
+the category on which its mean location instability is lowest (ICNN, 5.2.2), and its other measures are those
+taken there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tf_explainer.metrics import part_interpretability, tracking
+from tf_explainer.metrics.location_instability import location_instability
+from tf_explainer.metrics.part_interpretability import Regions
+from tf_explainer.metrics.peaks import Peaks, UnitGrid
+
+NO_CATEGORY = -1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """What is known about the N images of the categories (images of the negative class take no part).
+
+    Attributes:
+        categories: names by label.
+        landmark_names: K names.
+        labels: `[N]` int, index into `categories`.
+        landmarks: `[N, K, 4]`: y, x, height, width in units of the crop, NaN where not annotated.
+        held_out: `[N]` bool, images that training never saw.
+    """
+
+    categories: tuple[str, ...]
+    landmark_names: tuple[str, ...]
+    labels: np.ndarray
+    landmarks: np.ndarray
+    held_out: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FilterMeasures:
+    """Measures per filter and landmark, `[F, K]` float64, NaN where undefined.
+
+    Attributes:
+        instability: D_fk over the strongest images.
+        ratio: R_fk over the strongest images.
+        ratio_all_images: R_fk over all images on which the filter responds.
+        ratio_held_out: R_fk over the stronger half of those held-out images on which the filter responds.
+        association: P_fk, how often the region covers the part.
+    """
+
+    instability: np.ndarray
+    ratio: np.ndarray
+    ratio_all_images: np.ndarray
+    ratio_held_out: np.ndarray
+    association: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerMeasures:
+    """One layer.
+
+    Attributes:
+        peaks: of the F filters on the N images.
+        places: `[N, F, 2]` float64: where the peaks are.
+        category: `[F]` int: index into the categories; `NO_CATEGORY` for filters whose instability is defined
+            nowhere, because they respond on fewer than two annotated images.
+        measures: each filter's, on its category's images.
+        thresholds: `[F]` float32: the activation that a region's units exceed.
+    """
+
+    peaks: Peaks
+    places: np.ndarray
+    category: np.ndarray
+    measures: FilterMeasures
+    thresholds: np.ndarray
+
+    @property
+    def tracks(self) -> np.ndarray:
+        """`[F]` bool: the tracking filters."""
+        return tracking.lowest(self.measures.ratio) < tracking.TRACKS_BELOW
+
+    @property
+    def rare(self) -> np.ndarray:
+        """`[F]` bool: live filters that respond on fewer than two annotated images."""
+        return (self.category == NO_CATEGORY) & ~self.peaks.dead
+
+
+def measure_layer(
+    peaks: Peaks, regions: Regions, annotations: Annotations, grid: UnitGrid, top_images: int
+) -> LayerMeasures:
+    """Measures all filters of a layer.
+
+    Args:
+        peaks: on the annotated images, in their order.
+        regions: units above the thresholds, on the same images.
+        annotations: categories and landmarks.
+        grid: where the layer's units look.
+        top_images: images that a filter and landmark keep (ICNN: 100).
+    """
+    places = grid.centres(peaks.units)
+    boxes = annotations.landmarks.astype(np.float64)
+    associated = part_interpretability.associated(regions, boxes, grid)
+    by_category = []
+    for label in range(len(annotations.categories)):
+        images = annotations.labels == label
+        measured = _measure_category(peaks.select(images), places[images], annotations, images, top_images)
+        association = part_interpretability.part_association(associated[images], boxes[images])
+        by_category.append(measured | {"association": association})
+    category = _category([measured["instability"] for measured in by_category])
+    chosen = {
+        name: np.stack([measured[name] for measured in by_category])[category, np.arange(len(category))]
+        for name in by_category[0]
+    }
+    for values in chosen.values():
+        values[category == NO_CATEGORY] = np.nan
+    return LayerMeasures(
+        peaks=peaks,
+        places=places,
+        category=category,
+        measures=FilterMeasures(**chosen),
+        thresholds=regions.thresholds,
+    )
+
+
+def _measure_category(
+    peaks: Peaks, places: np.ndarray, annotations: Annotations, images: np.ndarray, top_images: int
+) -> dict[str, np.ndarray]:
+    """Takes the measures of peaks on one category's images, `[F, K]` each, by field of `FilterMeasures`."""
+    held_out = annotations.held_out[images]
+    columns: dict[str, list[np.ndarray]] = {
+        "instability": [],
+        "ratio": [],
+        "ratio_all_images": [],
+        "ratio_held_out": [],
+    }
+    for k in range(len(annotations.landmark_names)):
+        landmark = annotations.landmarks[images, k, :2].astype(np.float64)
+        annotated = ~np.isnan(landmark[:, 0])
+        here, at, landmark = peaks.select(annotated), places[annotated], landmark[annotated]
+        strongest = here.strongest(top_images)
+        columns["instability"].append(location_instability(at, landmark, strongest))
+        columns["ratio"].append(tracking.tracking_ratio(at, landmark, strongest))
+        columns["ratio_all_images"].append(tracking.tracking_ratio(at, landmark, here.live))
+        unseen = held_out[annotated]
+        stronger_half = here.select(unseen).strongest((here.live[unseen].sum(axis=0) + 1) // 2)
+        columns["ratio_held_out"].append(tracking.tracking_ratio(at[unseen], landmark[unseen], stronger_half))
+    return {name: _columns(values, peaks) for name, values in columns.items()}
+
+
+def _columns(values: list[np.ndarray], peaks: Peaks) -> np.ndarray:
+    """Puts vectors `[F]` side by side; `[F, 0]` where there are none."""
+    return np.stack(values, axis=1) if values else np.zeros((peaks.values.shape[1], 0))
+
+
+def _category(instability: list[np.ndarray]) -> np.ndarray:
+    """Returns each filter's category: that of the lowest mean over landmarks."""
+    means = np.stack([mean_over_landmarks(values) for values in instability], axis=1)
+    defined = ~np.isnan(means).all(axis=1)
+    return np.where(defined, np.where(np.isnan(means), np.inf, means).argmin(axis=1), NO_CATEGORY)
+
+
+def mean_over_landmarks(values: np.ndarray) -> np.ndarray:
+    """Averages over the landmarks for which a filter has a measure.
+
+    Args:
+        values: `[F, K]`, NaN where undefined.
+
+    Returns:
+        `[F]`; NaN where it is undefined for all landmarks.
+    """
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=1)
+    return np.where(count > 0, np.where(defined, values, 0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,61 @@
+"""Landmark tracking: whether a filter's peak moves with a landmark."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tf_explainer.metrics import dispersion
+
+TRACKS_BELOW = 0.5
+"""A filter with a ratio below this for some landmark is a tracking filter."""
+
+_IMMOVABLE = 1e-12
+
+
+def tracking_ratio(places: np.ndarray, landmark: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Computes `R_f = tr Cov(peak - landmark) / tr Cov(landmark)`.
+
+    It is exactly 1 for a filter that peaks at the same place on every image, 0 for one that rides on the
+    landmark at a fixed offset, and above 1 for one whose peak moves about on its own.
+
+    Args:
+        places: `[N, F, 2]`, where each filter peaks.
+        landmark: `[N, 2]`, where the landmark is.
+        kept: `[N, F]` bool, each filter's strongest images; both covariances are over these.
+
+    Returns:
+        `[F]` float64; NaN for filters that keep fewer than two images, or only such as have the landmark at
+        one place.
+    """
+    landmark = landmark[:, None]
+    follows = dispersion.total_variance(places - landmark, kept)
+    moves = dispersion.total_variance(landmark, kept)
+    return follows / np.where(moves > _IMMOVABLE, moves, np.nan)
+
+
+def lowest(ratios: np.ndarray) -> np.ndarray:
+    """Returns `R_f = min_k R_fk`.
+
+    Args:
+        ratios: `[F, K]`, NaN where undefined.
+
+    Returns:
+        `[F]`; NaN where no landmark has a ratio.
+    """
+    best = np.min(ratios, axis=1, initial=np.inf, where=~np.isnan(ratios))
+    return np.where(np.isfinite(best), best, np.nan)
+
+
+def best_followed(ratios: np.ndarray) -> np.ndarray:
+    """Returns the landmark that each tracking filter follows better than any other.
+
+    Args:
+        ratios: `[F, K]`, NaN where undefined.
+
+    Returns:
+        `[F]` int: the landmark's index, -1 for filters that track none.
+    """
+    tracks = lowest(ratios) < TRACKS_BELOW
+    if not ratios.shape[1]:
+        return np.full(len(ratios), -1)
+    return np.where(tracks, np.where(np.isnan(ratios), np.inf, ratios).argmin(axis=1), -1)
