@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tf_explainer.config import DatasetConfig
 from tf_explainer.errors import UserError, nearest_names
 
 
@@ -24,6 +25,28 @@ def chosen(requested: Sequence[str], offered: Sequence[str], where: str) -> tupl
                 f"--categories: there is no {name!r} in {where}; there are: {nearest_names(name, offered)}"
             )
     return tuple(dict.fromkeys(requested or offered))
+
+
+def arranged(config: DatasetConfig, offered: Sequence[str], where: str) -> tuple[tuple[str, ...], str | None]:
+    """Arranges the classes of a data set in which the negative class, if any, is a class like the others.
+
+    Args:
+        config: says which classes are asked for, and whether negatives are.
+        offered: the names that exist.
+        where: where they exist, for the message.
+
+    Returns:
+        The classes that take part by label, and the negative class or None.
+
+    Raises:
+        UserError: a name does not exist, or there is no class but the negative one.
+    """
+    negative_class = config.negative_class if config.negatives and config.negative_class in offered else None
+    positive = [name for name in offered if name != config.negative_class]
+    if not positive:
+        raise UserError(f"{where} has no class but {config.negative_class!r}, the negative one")
+    requested = [name for name in config.categories if name != config.negative_class]
+    return with_negative(chosen(requested, positive, where), negative_class), negative_class
 
 
 def with_negative(categories: Sequence[str], negative_class: str | None) -> tuple[str, ...]:

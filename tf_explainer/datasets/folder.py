@@ -91,15 +91,7 @@ def open_folder(config: DatasetConfig) -> Folder:
     if not os.path.isdir(data_dir):
         raise UserError(f"--data_dir={data_dir} is no folder")
     folders = _class_folders(data_dir)
-    negative_class = config.negative_class if config.negatives and config.negative_class in folders else None
-    offered = [name for name in folders if name != config.negative_class]
-    if not offered:
-        raise UserError(
-            f"--data_dir={data_dir} holds no class but {config.negative_class!r}, the negative one"
-        )
-    requested = [name for name in config.categories if name != config.negative_class]
-    names = categories.chosen(requested, offered, f"--data_dir={data_dir}")
-    classes = categories.with_negative(names, negative_class)
+    classes, negative_class = categories.arranged(config, list(folders), f"--data_dir={data_dir}")
     return Folder(
         data_dir=data_dir,
         classes=classes,

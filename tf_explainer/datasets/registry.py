@@ -7,7 +7,7 @@ from tf_explainer.datasets.source import ImageSource
 
 
 def open_source(config: DatasetConfig) -> ImageSource:
-    """Opens the data set that a configuration names.
+    """Opens the data set that a configuration names: one of ours, or one of tensorflow-datasets.
 
     Raises:
         UserError: the name is unknown, or the data is not where the configuration says.
@@ -26,4 +26,7 @@ def open_source(config: DatasetConfig) -> ImageSource:
             from tf_explainer.datasets.folder import open_folder
 
             return open_folder(config)
-    raise NotImplementedError(config.dataset)
+        case _:
+            from tf_explainer.datasets.prepared import open_prepared
+
+            return open_prepared(config)

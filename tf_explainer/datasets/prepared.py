@@ -1,0 +1,206 @@
+"""Any image data set of tensorflow-datasets, prepared on disk or downloaded now.
+
+Pixels are read by contiguous ranges of the split, and so an image's shard is a contiguous range too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tf_explainer.config import DatasetConfig
+from tf_explainer.datasets import categories
+from tf_explainer.datasets.decode import decode
+from tf_explainer.datasets.prepared_features import FeatureKeys, find_features
+from tf_explainer.datasets.source import ReadResult
+from tf_explainer.errors import UserError, nearest_names
+from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+
+_LONGEST_GAP = 200
+"""Reading on over so many unwanted examples is quicker than opening the files anew."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreparedSplit:
+    """A split, or a slice of one; see `source.ImageSource`.
+
+    Attributes:
+        name: of the data set, as tensorflow-datasets knows it.
+        data_dir: where it is prepared; None: where tensorflow-datasets looks by itself.
+        split: name of the split.
+        start, stop: which of its examples take part.
+        keys: where the image, its label and its box are.
+        labels: by the data set's own label; None where a class takes no part.
+        classes: names by label.
+        negative_class: last of the classes, or None.
+        landmark_names: none.
+    """
+
+    name: str
+    data_dir: str | None
+    split: str
+    start: int
+    stop: int
+    keys: FeatureKeys
+    labels: tuple[int | None, ...]
+    classes: tuple[str, ...]
+    negative_class: str | None
+    landmark_names: tuple[str, ...] = ()
+
+    def references(self) -> Iterator[ImageReference]:
+        """Yields every image's reference, in the order of the split.
+
+        Raises:
+            UserError: a file is damaged, or an image has no label.
+        """
+        try:
+            for index, example in enumerate(self._load(self.start, self.stop, pixels=False), self.start):
+                label = self._label(index, example)
+                if label is not None:
+                    yield ImageReference(
+                        id=f"{self.name}/{self.split}/{index:06d}",
+                        label=label,
+                        location=str(index),
+                        box=self.keys.box_of(example),
+                    )
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"--dataset={self.name} --split={self.split} is damaged: {error.message}"
+            ) from error
+
+    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
+        """Returns the shard of an image: shards are contiguous ranges of the split."""
+        return (int(reference.location) - self.start) * num_shards // (self.stop - self.start)
+
+    def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
+        """Yields records or reasons in the order of the split, whatever that of the references."""
+        by_index = {int(reference.location): reference for reference in references}
+        for run in _runs(sorted(by_index)):
+            yield from self._read_run({index: by_index[index] for index in run})
+
+    def _read_run(self, wanted: dict[int, ImageReference]) -> Iterator[ReadResult]:
+        first, last = min(wanted), max(wanted)
+        try:
+            for index, example in enumerate(self._load(first, last + 1, pixels=True), first):
+                if index in wanted:
+                    reference = wanted.pop(index)
+                    yield reference, _record(reference, example[self.keys.image])
+        except tf.errors.OpError as error:
+            for reference in wanted.values():
+                yield reference, UnreadableImageError(f"its file is damaged: {error.message}")
+
+    def _label(self, index: int, example: dict[str, Any]) -> int | None:
+        original = int(example[self.keys.label]) if self.keys.label else 0
+        if not 0 <= original < len(self.labels):
+            raise UserError(f"--dataset={self.name} --split={self.split}: image {index} has no label")
+        return self.labels[original]
+
+    def _load(self, start: int, stop: int, *, pixels: bool) -> Iterator[dict[str, Any]]:
+        features = self.keys.to_load(pixels=pixels)
+        if not features:
+            return iter([{}] * (stop - start))
+        undecoded = {self.keys.image: tfds.decode.SkipDecoding()} if self.keys.image in features else None
+        examples = _builder(self.name, self.data_dir).as_dataset(
+            split=f"{self.split}[{start}:{stop}]",
+            # Nothing may change the order: an example is known by its place in the split.
+            shuffle_files=False,
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            decoders=tfds.decode.PartialDecoding(features, decoders=undecoded),
+        )
+        return examples.as_numpy_iterator()
+
+
+def open_prepared(config: DatasetConfig) -> PreparedSplit:
+    """Opens a data set of tensorflow-datasets; downloads and prepares it where that was not done.
+
+    Raises:
+        UserError: there is no such data set, split or category, or it can be neither found nor downloaded.
+    """
+    builder = _builder(config.dataset, config.data_dir)
+    _prepare(builder, config)
+    split, start, stop = _range(builder, config)
+    keys = find_features(config.dataset, dict(builder.info.features.items()))
+    original = builder.info.features[keys.label].names if keys.label else [builder.name]
+    classes, negative_class = categories.arranged(config, original, f"--dataset={config.dataset}")
+    return PreparedSplit(
+        name=config.dataset,
+        data_dir=config.data_dir,
+        split=split,
+        start=start,
+        stop=stop,
+        keys=keys,
+        labels=tuple(classes.index(name) if name in classes else None for name in original),
+        classes=classes,
+        negative_class=negative_class,
+    )
+
+
+@functools.cache
+def _builder(name: str, data_dir: str | None) -> Any:
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        known = ["animal_part", "creatures", "folder", *tfds.list_builders(with_community_datasets=False)]
+        where = f", and not prepared in --data_dir={data_dir}" if data_dir else ""
+        nearest = nearest_names(name, known)
+        raise UserError(f"--dataset={name} is unknown{where}; the nearest names: {nearest}") from error
+    except Exception as error:  # Whatever a data set's own code raises.
+        raise UserError(f"--dataset={name} cannot be opened: {error}") from error
+
+
+def _prepare(builder: Any, config: DatasetConfig) -> None:
+    if builder.is_prepared():
+        return
+    logging.info("%s is not prepared in %s: downloading it", config.dataset, builder.data_path)
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # No network, no space, a manual download, a server's refusal, ...
+        raise UserError(
+            f"--dataset={config.dataset} is not prepared in {builder.data_path} and could not be downloaded: "
+            f"{error}\nWhere there is a network, run `tfds build {config.dataset} --data_dir=DIR`; "
+            "then pass that folder as --data_dir"
+        ) from error
+
+
+def _range(builder: Any, config: DatasetConfig) -> tuple[str, int, int]:
+    """Returns the name, the start and the stop of a split (`train`) or a slice of one (`train[:80%]`)."""
+    splits = builder.info.splits
+    try:
+        ranges = tfds.core.ReadInstruction.from_spec(config.split).to_absolute(splits)
+    except Exception as error:  # ValueError, AssertionError or KeyError, by what is wrong.
+        raise UserError(
+            f"--split={config.split}: {config.dataset} has: {', '.join(splits)}\n{error}"
+        ) from error
+    if len(ranges) != 1:
+        raise UserError(f"--split={config.split} is more than one range; name one of: {', '.join(splits)}")
+    (only,) = ranges
+    start, stop = only.from_ or 0, splits[only.splitname].num_examples if only.to is None else only.to
+    if start >= stop:
+        raise UserError(f"--split={config.split} of {config.dataset} is empty")
+    return only.splitname, start, stop
+
+
+def _runs(indices: Sequence[int]) -> Iterator[list[int]]:
+    """Cuts ascending indices where the gaps are too long to read over."""
+    run: list[int] = []
+    for index in indices:
+        if run and index - run[-1] > _LONGEST_GAP:
+            yield run
+            run = []
+        run.append(index)
+    if run:
+        yield run
+
+
+def _record(reference: ImageReference, encoded: bytes) -> ImageRecord | UnreadableImageError:
+    try:
+        # As the data set itself decodes it: boxes refer to the pixels as stored.
+        return ImageRecord(reference=reference, image=decode(encoded, upright=False))
+    except UnreadableImageError as error:
+        return error
