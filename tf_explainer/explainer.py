@@ -170,8 +170,7 @@ class Explainer(keras.Model):
 
     def total_loss(self, terms: Mapping[str, Any]) -> Any:
         """Returns the weighted sum of the terms."""
-        weights = self.loss_weights_by_term
-        return sum(weights[name] * term for name, term in terms.items())
+        return sum(weight * terms[name] for name, weight in self.loss_weights_by_term.items())
 
     def compute_loss(
         self,

@@ -79,8 +79,8 @@ class Trainer:
             self.explainer = explainer_for(performer, manifest, explainer, config.seed)
             self.optimizer = _optimizer(config)
             self.optimizer.build(self.explainer.trainable_variables)
-            self._epochs_done = tf.Variable(0, dtype=tf.int64)
-            self._steps_done = tf.Variable(0, dtype=tf.int64)
+        self._epochs_done = tf.Variable(0, dtype=tf.int64)
+        self._steps_done = tf.Variable(0, dtype=tf.int64)
         self._checkpoint = tf.train.Checkpoint(
             explainer=self.explainer,
             optimizer=self.optimizer,
