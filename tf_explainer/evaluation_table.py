@@ -1,0 +1,149 @@
+"""The content of `metrics.json` as a table for people: a column a layer, a row a measure, and a legend."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_WIDTH = 110
+_LEGEND = {
+    "location instability": "spread of the distance from peak to landmark, in image diagonals; 0 is best. A "
+    "filter that points to the middle of every crop explains nothing and has the fixed centre's figure",
+    "tracking R": "movement of the peak against a landmark, divided by the landmark's own: 0 rides on it, 1 "
+    "ignores the image, above 1 wanders about. On a filter's strongest images; on all; on the stronger half "
+    "of those that training never saw",
+    "follows ...": "filters with R < 0.5 for this landmark and a higher R for any other",
+    "part interpretability": "share of a part's images on which a filter's strongest region covers it (IoU "
+    "> 0.2)",
+    "distinct parts": "different peak units on an image among the filters with R < 0.5",
+    "independent parts": "how many of these move on their own: a rigid constellation is 1",
+    "dead, rare filters": "respond on no image; on fewer than two annotated ones",
+    "part share p": "weight of the part features among all features of the explainer",
+    "relative error": "of the performer's features as the explainer gives them back, in squared norms",
+}
+
+_Form = Callable[[Any], str]
+
+
+def table(metrics: Mapping[str, Any]) -> str:
+    """Lays measures out for a terminal.
+
+    Args:
+        metrics: the content of `metrics.json`.
+
+    Returns:
+        Lines of text.
+    """
+    layers, categories = metrics["layers"], metrics["categories"]
+    what = f"{metrics['images']} images of " + (
+        categories[0] if len(categories) == 1 else f"{len(categories)} categories"
+    )
+    blocks = [_aligned([[what, *layers], *_layer_rows(list(layers.values()))])]
+    if len(categories) > 1:
+        blocks.append(_category_block(layers, categories))
+    return "\n\n".join([*blocks, _explainer_block(metrics), _legend()])
+
+
+def _layer_rows(layers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    def row(label: str, form: _Form, *path: str) -> list[str]:
+        return [label, *(form(_entry(layer, path)) for layer in layers)]
+
+    return [
+        row("filters", str, "filters"),
+        row("location instability", _places(3), "location_instability"),
+        row("  of a fixed centre", _places(3), "fixed_centre_instability"),
+        row("tracking R, median", _places(2), "tracking", "median_ratio"),
+        row("  all images", _places(2), "tracking", "median_ratio_all_images"),
+        row("  held-out images", _places(2), "tracking", "median_ratio_held_out"),
+        row("  best filter", _places(2), "tracking", "best", "ratio"),
+        row("filters with R < 1, %", _percent, "tracking", "share_below_1"),
+        row("filters with R < 0.5, %", _percent, "tracking", "share_below_half"),
+        row("  held-out images, %", _percent, "tracking", "share_below_half_held_out"),
+        *(
+            row(f"  follows {name}, %", _percent, "tracked_landmarks", name)
+            for name in layers[0]["tracked_landmarks"]
+        ),
+        row("part interpretability, %", _percent, "part_interpretability"),
+        row("distinct parts", _places(1), "distinct_parts"),
+        row("  of all live filters", _places(1), "distinct_parts_all_filters"),
+        row("independent parts", _places(1), "independent_parts"),
+        row("dead filters, %", _percent, "dead_filters"),
+        row("rare filters, %", _percent, "rare_filters"),
+    ]
+
+
+def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str:
+    """Compares the performer and the last interpretable layer category by category."""
+    first, last = next(iter(layers)), list(layers)[-1]
+    columns: list[tuple[str, str, _Form, tuple[str, ...]]] = [
+        ("images", last, str, ("images",)),
+        ("filters, %", last, _percent, ("share_of_filters",)),
+        ("R < 0.5, %", last, _percent, ("tracking", "share_below_half")),
+        ("R, median", last, _places(2), ("tracking", "median_ratio")),
+        (first, first, _places(3), ("location_instability",)),
+        (last, last, _places(3), ("location_instability",)),
+        ("fixed centre", last, _places(3), ("fixed_centre_instability",)),
+    ]
+    rows = [[f"{last} by category", *(label for label, *_ in columns)]]
+    for name in categories:
+        rows.append(
+            [
+                f"  {name}",
+                *(form(_entry(layers[layer]["categories"][name], path)) for _, layer, form, path in columns),
+            ]
+        )
+    return _aligned(rows) + "\n  (the last three: location instability)"
+
+
+def _explainer_block(metrics: Mapping[str, Any]) -> str:
+    fidelity = metrics["fidelity"]
+    errors = [[f"relative error of {name}", _places(3)(e)] for name, e in fidelity["relative_error"].items()]
+    return _aligned(
+        [
+            ["part share p", _places(3)(metrics["part_share"])],
+            ["  of the energy", _places(3)(metrics["energy_share"])],
+            *errors,
+            ["performer's accuracy, %", _percent(fidelity["performer_accuracy"])],
+            ["explainer's accuracy, %", _percent(fidelity["explainer_accuracy"])],
+            [f"agreement ({fidelity['images']} images), %", _percent(fidelity["agreement"])],
+        ]
+    )
+
+
+def _legend() -> str:
+    width = max(map(len, _LEGEND)) + 2
+    lines = []
+    for word, meaning in _LEGEND.items():
+        text = textwrap.wrap(meaning, _WIDTH - width)
+        lines += [
+            f"{head:{width}}{line}" for head, line in zip([word, *[""] * len(text)], text, strict=False)
+        ]
+    return "\n".join(lines)
+
+
+def _entry(values: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        values = None if values is None else values[name]
+    return values
+
+
+def _places(count: int) -> _Form:
+    return lambda value: "-" if value is None else f"{value:.{count}f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Pads columns, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
