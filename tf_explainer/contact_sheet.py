@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
@@ -102,44 +103,43 @@ def sheet(heading: str, explanation: str, sections: Sequence[Section], images: i
     section_head = 20 + _TITLE + 14
     height = head + sum(section_head + count * panel_height for count in rows) + _MARGIN // 2
     page = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(page)
-    draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=_font(_HEADING))
+    pen = ImageDraw.Draw(page)
+    pen.text((_MARGIN, _MARGIN), heading, fill=_INK, font=_font(_HEADING))
     for number, line in enumerate(lines):
         top = _MARGIN + _HEADING + 16 + number * (_TEXT + 4)
-        draw.text((_MARGIN, top), line, fill=_GREY, font=_font(_TEXT))
+        pen.text((_MARGIN, top), line, fill=_GREY, font=_font(_TEXT))
     top = head
     for section, count in zip(sections, rows, strict=True):
-        _draw_section_head(draw, section, top + 20)
+        _draw_section_head(pen, section, top + 20)
         top += section_head
         if not section.panels:
-            draw.text((_MARGIN, top), "no filter responds", fill=_GREY, font=_font(_TEXT))
+            pen.text((_MARGIN, top), "no filter responds", fill=_GREY, font=_font(_TEXT))
         for index, panel in enumerate(section.panels):
             row, column = divmod(index, _COLUMNS)
             left = _MARGIN + column * (panel_width + _MARGIN)
-            _draw_panel(page, draw, panel, left, top + row * panel_height)
+            _draw_panel(page, pen, panel, left, top + row * panel_height)
         top += count * panel_height
     return page
 
 
-def _draw_section_head(draw: ImageDraw.ImageDraw, section: Section, top: int) -> None:
-    draw.rounded_rectangle((_MARGIN, top + 3, _MARGIN + 16, top + _TITLE), 4, fill=section.colour)
+def _draw_section_head(pen: ImageDraw.ImageDraw, section: Section, top: int) -> None:
+    pen.rounded_rectangle((_MARGIN, top + 3, _MARGIN + 16, top + _TITLE), 4, fill=section.colour)
     left = _MARGIN + 28
-    draw.text((left, top), section.title, fill=_INK, font=_font(_TITLE))
-    left += int(draw.textlength(section.title, font=_font(_TITLE))) + 20
-    draw.text((left, top + _TITLE - _TEXT), section.figures, fill=_GREY, font=_font(_TEXT))
+    pen.text((left, top), section.title, fill=_INK, font=_font(_TITLE))
+    left += int(pen.textlength(section.title, font=_font(_TITLE))) + 20
+    pen.text((left, top + _TITLE - _TEXT), section.figures, fill=_GREY, font=_font(_TEXT))
 
 
-def _draw_panel(page: Image.Image, draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
-    draw.text((left, top), panel.name, fill=_INK, font=_font(_TEXT))
-    after = left + draw.textlength(panel.name + "   ", font=_font(_TEXT))
-    draw.text((after, top), panel.figures, fill=_GREY, font=_font(_TEXT))
+def _draw_panel(page: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+    pen.text((left, top), panel.name, fill=_INK, font=_font(_TEXT))
+    after = left + pen.textlength(panel.name + "   ", font=_font(_TEXT))
+    pen.text((after, top), panel.figures, fill=_GREY, font=_font(_TEXT))
     for index, picture in enumerate(panel.pictures):
         page.paste(picture, (left + index * (_PICTURE + _GAP), top + _TEXT + 2 * _GAP))
 
 
 def _panel(evaluation: Evaluation, layer: str, shown: PartExamples, grid: UnitGrid) -> Panel:
-    landmark = followed_landmark(evaluation.layers[layer])[shown.filter]
-    places = evaluation.annotations.landmarks[shown.images, max(landmark, 0), :2]
+    landmark = int(followed_landmark(evaluation.layers[layer])[shown.filter])
     return Panel(
         name=f"filter {shown.filter}",
         figures=_filter_figures(evaluation, layer, shown.filter),
@@ -151,11 +151,19 @@ def _panel(evaluation: Evaluation, layer: str, shown: PartExamples, grid: UnitGr
                 grid,
                 size=_PICTURE,
                 colour=_COLOURS[layer],
-                mark=tuple(place) if landmark >= 0 and place[0] == place[0] else None,
+                mark=_place(evaluation, image, landmark),
             )
-            for crop, activations, place in zip(shown.crops, shown.maps, places, strict=True)
+            for image, crop, activations in zip(shown.images, shown.crops, shown.maps, strict=True)
         ],
     )
+
+
+def _place(evaluation: Evaluation, image: int, landmark: int) -> tuple[float, float] | None:
+    """Returns where a landmark is on an image, (y, x), if it is annotated."""
+    if landmark < 0:
+        return None
+    y, x = map(float, evaluation.annotations.landmarks[image, landmark, :2])
+    return None if math.isnan(y) else (y, x)
 
 
 def _filter_figures(evaluation: Evaluation, layer: str, f: int) -> str:
@@ -179,7 +187,7 @@ def _filter_figures(evaluation: Evaluation, layer: str, f: int) -> str:
 
 def _layer_figures(evaluation: Evaluation, layer: str) -> str:
     summary = summarise(evaluation.layers[layer], evaluation.annotations)
-    if summary["tracking"]["median_ratio"] != summary["tracking"]["median_ratio"]:
+    if math.isnan(summary["tracking"]["median_ratio"]):
         return f"{summary['filters']} filters, {100 * summary['dead_filters']:.0f} % dead"
     return (
         f"of all {summary['filters']} filters:  median R {summary['tracking']['median_ratio']:.2f}  ·  "
@@ -191,7 +199,7 @@ def _layer_figures(evaluation: Evaluation, layer: str) -> str:
 def _explanation(evaluation: Evaluation) -> str:
     text = "One filter a row, with the images that excite it most. Bright: more than half of its peak."
     if not evaluation.annotations.landmark_names:
-        return text + " The filters that respond most selectively."
+        return text + " The filters that respond at one place on most images."
     return (
         text + " Cross: the landmark it follows best, where annotated. R: 0 rides on it, 1 ignores the image."
     )

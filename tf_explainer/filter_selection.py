@@ -17,8 +17,9 @@ def best_filters(layer: LayerMeasures, annotations: Annotations, count: int) -> 
     """Chooses filters by their tracking ratio, skipping those that repeat a part that is already shown.
 
     Where tracking filters are too few for that, their places may be half as far apart; only then come others.
-    With several categories these take turns. Where there are no landmarks the most selective filters are
-    chosen: those whose strongest peaks rise highest above the threshold of their region.
+    With several categories these take turns. Where there are no landmarks, filters are chosen by the share
+    of images on which they have a region: as all filters' regions have the same number of units in all, it is
+    high for those that respond at one place on most images, and low for textures.
 
     Args:
         layer: its measures.
@@ -31,7 +32,7 @@ def best_filters(layer: LayerMeasures, annotations: Annotations, count: int) -> 
     ratio = tracking.lowest(layer.measures.ratio)
     if np.isnan(ratio).all():
         live = np.flatnonzero(~layer.peaks.dead)
-        best_first = live[np.argsort(_commonness(layer)[live], kind="stable")]
+        best_first = live[np.argsort(-images_with_region(layer)[live], kind="stable")]
         return _spread(best_first, np.array([], int), layer.places.mean(axis=0), count)
     places = _mean_offsets(layer, annotations)
     turns = []
@@ -52,11 +53,12 @@ def followed_landmark(layer: LayerMeasures) -> np.ndarray:
     return np.where(np.isnan(ratio).all(axis=1), -1, best)
 
 
-def _commonness(layer: LayerMeasures) -> np.ndarray:
-    """Returns threshold over mean strongest peak, `[F]`: near 0 for filters that peak high but seldom."""
-    values = layer.peaks.values
-    strongest = np.sort(values, axis=0)[-max(1, len(values) // 10) :].mean(axis=0)
-    return layer.thresholds / np.maximum(strongest, np.finfo(np.float32).tiny)
+def images_with_region(layer: LayerMeasures) -> np.ndarray:
+    """Returns the share of images on which each filter has a unit above its threshold, `[F]`."""
+    images, filters = layer.peaks.values.shape
+    found = np.zeros((images, filters), bool)
+    found[layer.regions.images, layer.regions.filters] = True
+    return found.mean(axis=0)
 
 
 def _mean_offsets(layer: LayerMeasures, annotations: Annotations) -> np.ndarray:

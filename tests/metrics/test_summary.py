@@ -5,6 +5,7 @@ import pytest
 
 from tests.metrics import literal
 from tests.metrics.examples import GRID, SIDE, annotations, peaks_and_regions, random_landmarks, random_maps
+from tests.metrics.scenes import maps_at, riders
 from tf_explainer.metrics.layer_measures import measure_layer
 from tf_explainer.metrics.summary import summarise
 
@@ -32,31 +33,9 @@ def test_one_category_agrees_with_literal_loops():
     assert "categories" not in summary
 
 
-def _maps_at(units: np.ndarray) -> np.ndarray:
-    """Maps of filters that peak at given places, `[N, F, 2]` rows and columns; negative ones are silent."""
-    images, filters, _ = units.shape
-    maps = np.zeros((images, SIDE, SIDE, filters), np.float32)
-    for n, f in np.ndindex(images, filters):
-        if (units[n, f] >= 0).all():
-            maps[n, *units[n, f], f] = 1
-    return maps
-
-
-@pytest.fixture(name="scene")
-def _scene():
-    """Head and legs on units of their own, filters that ride on them, one that stays, one that is dead."""
-    random = np.random.default_rng(0)
-    head, legs = random.integers(0, 4, (2, 30, 2))
-    fixed, silent = np.full((30, 2), 3), np.full((30, 2), -1)
-    units = np.stack([head, head + 1, legs, fixed, silent], axis=1)
-    places = GRID.first + GRID.spacing * np.stack([head, legs], axis=1)
-    landmarks = np.concatenate([places, np.full((30, 2, 2), GRID.extent)], axis=-1)
-    return units, landmarks
-
-
-def test_riders_are_found_and_named(scene):
-    units, landmarks = scene
-    summary = _summary(_maps_at(units), annotations(landmarks))
+def test_riders_are_found_and_named():
+    units, landmarks = riders()
+    summary = _summary(maps_at(units), annotations(landmarks))
     assert summary["tracked_landmarks"] == {"head": 0.4, "legs": 0.2}
     assert summary["tracking"]["share_below_half"] == 0.6
     assert summary["tracking"]["best"]["ratio"] == pytest.approx(0, abs=1e-12)
@@ -65,9 +44,9 @@ def test_riders_are_found_and_named(scene):
     assert summary["rare_filters"] == 0
 
 
-def test_diversity_is_that_of_the_tracking_filters(scene):
-    units, landmarks = scene
-    summary = _summary(_maps_at(units), annotations(landmarks))
+def test_diversity_is_that_of_the_tracking_filters():
+    units, landmarks = riders()
+    summary = _summary(maps_at(units), annotations(landmarks))
     trackers = [len({tuple(unit) for unit in row[:3]}) for row in units.tolist()]
     everyone = [len({tuple(unit) for unit in row[:4]}) for row in units.tolist()]
     assert summary["distinct_parts"] == pytest.approx(np.mean(trackers))
@@ -76,14 +55,14 @@ def test_diversity_is_that_of_the_tracking_filters(scene):
     assert summary["independent_parts"] == pytest.approx(expected)
 
 
-def test_categories_are_reported_one_by_one(scene):
-    units, landmarks = scene
+def test_categories_are_reported_one_by_one():
+    units, landmarks = riders()
     fox, fish = units.copy(), units.copy()
     fox[:, 2], fish[:, :2] = -1, -1  # Filters 0, 1 see foxes only, filter 2 fish only.
     both = np.concatenate([landmarks, landmarks])
     both[30:, 0] = np.nan
     known = annotations(both, np.repeat([0, 1], 30), ("fox", "fish"))
-    summary = _summary(_maps_at(np.concatenate([fox, fish])), known)
+    summary = _summary(maps_at(np.concatenate([fox, fish])), known)
     by_name = summary["categories"]
     assert by_name["fox"]["images"] == by_name["fish"]["images"] == 30
     assert by_name["fox"]["tracked_landmarks"]["head"] == pytest.approx(2 / by_name["fox"]["filters"])

@@ -67,14 +67,14 @@ class LayerMeasures:
         category: `[F]` int: index into the categories; `NO_CATEGORY` for filters whose instability is defined
             nowhere, because they respond on fewer than two annotated images.
         measures: each filter's, on its category's images.
-        thresholds: `[F]` float32: the activation that a region's units exceed.
+        regions: the units above the filters' thresholds.
     """
 
     peaks: Peaks
     places: np.ndarray
     category: np.ndarray
     measures: FilterMeasures
-    thresholds: np.ndarray
+    regions: Regions
 
     @property
     def tracks(self) -> np.ndarray:
@@ -120,7 +120,7 @@ def measure_layer(
         places=places,
         category=category,
         measures=FilterMeasures(**chosen),
-        thresholds=regions.thresholds,
+        regions=regions,
     )
 
 
