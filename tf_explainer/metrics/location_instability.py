@@ -13,6 +13,9 @@ _CENTRE = 0.5
 def location_instability(places: np.ndarray, landmark: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Computes `D_f = std(d)`, d the distance between peak and landmark divided by the image diagonal.
 
+    Images on which a filter is silent are not to be kept, even where it has fewer than 100 others: its peak
+    would always be the top-left unit. (Raw VGG-16 on fox: 0.137, as published; with them 0.140.)
+
     Args:
         places: `[N, F, 2]`, where each filter peaks.
         landmark: `[N, 2]`, where the landmark is.

@@ -17,8 +17,8 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
 
     Shares are of all filters of the layer (or category): filters that are dead, or too rare to be measured,
     follow nothing. Means and medians are over the filters for which a measure is defined, but for part
-    interpretability, where the others count 0. Diversity is averaged over images, on each image with the
-    filters of its category.
+    interpretability, where the others count 0. The fixed centre, like any filter, has the category that is
+    best for it. Diversity is averaged over images, on each image with the filters of its category.
 
     Args:
         layer: its measures.
