@@ -216,6 +216,11 @@ class WorkDir:
         return posixpath.join(self.root, "performer.keras")
 
     @property
+    def performer_report(self) -> str:
+        """How the performer was trained and how well it does, for programs."""
+        return posixpath.join(self.root, "performer.json")
+
+    @property
     def features(self) -> str:
         """Directory of the shards, the dead letters and the manifest."""
         return self.features_dir or posixpath.join(self.root, "features")

@@ -1,0 +1,32 @@
+"""The head that a performer gets for the task at hand."""
+
+from __future__ import annotations
+
+import keras
+
+from tf_explainer.config import PerformerTrainingConfig
+
+POOLING = "head_pooling"
+
+
+def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingConfig) -> keras.Model:
+    """Puts a classifier on a backbone.
+
+    Args:
+        backbone: from images to a feature map `[B, h, w, C]`.
+        classes: how many there are.
+        config: pooling, widths and dropout of the head.
+
+    Returns:
+        One flat model from images to the classes' probabilities `[B, classes]`. Its layers above the backbone
+        are `head_pooling`, `fc1`, `fc2`, ... (ReLU), each followed by dropout, and `predictions`.
+    """
+    pooling = {"flatten": keras.layers.Flatten, "average": keras.layers.GlobalAveragePooling2D}
+    x = pooling[config.head_pooling](name=POOLING)(backbone.outputs[0])
+    for number, width in enumerate(config.head_widths, start=1):
+        x = keras.layers.Dense(width, "relu", kernel_initializer="he_normal", name=f"fc{number}")(x)
+        if config.head_dropout:
+            x = keras.layers.Dropout(config.head_dropout, name=f"dropout{number}")(x)
+    # Zeros: training starts from equal scores, whatever the features' size.
+    x = keras.layers.Dense(classes, "softmax", kernel_initializer="zeros", name="predictions")(x)
+    return keras.Model(backbone.inputs[0], x, name="performer")
