@@ -1,0 +1,49 @@
+# Every command of the project. None needs an activated environment: `make setup` makes .venv, and the
+# commands that need it make it first.
+
+PYTHON ?=
+ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+DEMO := --flagfile=configs/demo.flags
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test test_slow demo requirements clean
+
+help:  ## Shows this list
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## Makes .venv as requirements.txt says (PYTHON=python3.12 chooses the interpreter)
+	@tools/make_venv.sh "$(PYTHON)"
+
+lint: setup  ## Checks format, style and types
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
+
+test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+test_slow: setup  ## Runs the slow tests
+	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
+
+demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
+	rm -rf runs/demo
+	$(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
+	$(VENV_PYTHON) -m pipelines.extract_features $(DEMO)
+	$(VENV_PYTHON) -m tf_explainer.train $(DEMO)
+	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
+	@echo
+	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
+	@echo "Curves of the training: .venv/bin/python -m tensorboard.main --logdir=runs/demo/tensorboard"
+
+demo: export TF_CPP_MIN_LOG_LEVEL = 2
+
+requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
+	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  -o requirements.txt $(ARGS)
+
+clean:  ## Removes .venv, caches and runs/demo; other runs stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info runs/demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
