@@ -8,153 +8,105 @@ Every option of Apache Beam may follow, e.g. `--runner=DataflowRunner --project=
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import os
+import dataclasses
+import logging
 import re
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import tqdm
-
-from tf_explainer import atomic_file, flags
-from tf_explainer.errors import UserError, nearest_names
+from tf_explainer import flags
+from tf_explainer.errors import UserError
 from tf_explainer.schema import Manifest
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+    from pipelines.feature_extraction import FeatureExtraction
 
 
 def main(arguments: Sequence[str]) -> None:
     """Extracts, and prints the balance of images."""
-    workdir, dataset = flags.workdir(), flags.dataset()
-    performer_config, extraction_config = flags.performer(), flags.extraction()
-    options = beam_options(arguments)
+    from pipelines import feature_set, progress, staged_performer
 
-    from pipelines import feature_extraction, feature_set
+    pipeline = _pipeline(arguments)
+    workdir = flags.workdir()
+    extraction = _plan()
+    feature_set.claim(workdir.features, extraction.configuration, overwrite=flags.extraction().overwrite)
+    if manifest := feature_set.whole(workdir.features):
+        print(f"{workdir.features} is whole: {_balance(manifest)}")
+        return
+    staged = staged_performer.stage(extraction.performer, workdir)
+    start = time.perf_counter()
+    with progress.shown(extraction.shards, extraction.source):
+        computed = _run(pipeline, dataclasses.replace(extraction, performer=staged))
+    seconds = time.perf_counter() - start
+    manifest = feature_set.whole(workdir.features)
+    if manifest is None:
+        reason = feature_set.refusal(workdir.features) or "the pipeline was stopped: run this again"
+        raise UserError(f"{workdir.features} is not whole: {reason}")
+    print(
+        f"{_balance(manifest)}; {computed} computed now in {seconds:.0f} s, "
+        f"{computed / seconds:.1f} images/s. The features are in {workdir.features}"
+    )
+
+
+def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
+    """Opens an empty pipeline with the options that are left of the command line."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipelines import beam_options
+
+    # Of what Beam has to say by the way, only the state of a job in the cloud is of interest.
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    logging.getLogger("apache_beam.runners.dataflow").setLevel(logging.INFO)
+    options = PipelineOptions(beam_options.checked(arguments, list(flags.FLAGS)))
+    try:
+        return beam.Pipeline(options=options)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"Apache Beam refuses its options: {error}") from error
+
+
+def _plan() -> FeatureExtraction:
+    """Checks everything before anything is written; the performer's memory is free again afterwards."""
+    from pipelines import feature_extraction, staged_performer
     from tf_explainer.datasets.registry import open_source
     from tf_explainer.performers import load_performer
 
+    workdir, dataset = flags.workdir(), flags.dataset()
     source = open_source(dataset)
-    performer = load_performer(performer_config, workdir)
-    if not performer_config.performer and not os.path.exists(workdir.performer):
-        # A backbone with its own head: the later steps and the workers find it where a trained one would be.
-        with atomic_file.replacing(workdir.performer) as path:
-            performer.model.save(path)
-    extraction = feature_extraction.plan(
-        source,
-        dataset,
-        performer,
-        performer_config.performer or workdir.performer,
-        extraction_config,
-        workdir.features,
-    )
-    feature_set.claim(workdir.features, extraction.configuration, extraction_config.overwrite)
-    if feature_set.is_whole(workdir.features):
-        print(f"{workdir.features} is whole. {_balance(feature_set.read_whole(workdir.features))}")
-        return
-    start = time.perf_counter()
-    with _progress(workdir.features, extraction_config.num_shards):
-        _run(feature_extraction.ExtractFeatures(extraction), options)
-    manifest = feature_set.read_whole(workdir.features)
-    seconds = time.perf_counter() - start
-    print(
-        f"{_balance(manifest)}. {seconds:.0f} s, {manifest.inputs / seconds:.1f} images/s. "
-        f"The features are in {workdir.features}"
-    )
+    performer = load_performer(flags.performer(), workdir)
+    staged_performer.save_if_new(performer, workdir)
+    return feature_extraction.plan(source, dataset, performer, flags.extraction(), workdir.features)
 
 
-def beam_options(arguments: Sequence[str]) -> list[str]:
-    """Checks that what our own flags left over are options of Beam.
+def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> int:
+    """Runs the pipeline and returns how many images were computed, not found."""
+    from apache_beam.metrics.metric import MetricsFilter
 
-    Args:
-        arguments: what is left of the command line.
+    from pipelines.feature_extraction import ExtractFeatures
 
-    Returns:
-        The arguments, with a runner.
-
-    Raises:
-        UserError: an option is unknown to Beam, or the runner is known to lose data.
-    """
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
-    classes = [PipelineOptions]
-    for cls in classes:
-        classes.extend(cls.__subclasses__())
-        if "_add_argparse_args" in vars(cls):
-            cls._add_argparse_args(parser)
-    known, unknown = parser.parse_known_args(list(arguments))
-    if unknown:
-        names = [option for action in parser._actions for option in action.option_strings]
-        raise UserError(
-            f"{unknown[0]!r} is neither a flag of this program nor an option of Apache Beam; "
-            f"the nearest options: {nearest_names(unknown[0].split('=')[0], [*names, *_our_flags()])}"
-        )
-    if (known.runner or "").rpartition(".")[2] == "DaskRunner":
-        raise UserError(
-            "--runner=DaskRunner loses elements without a word (with Beam 2.77 a batching step dropped 4 "
-            "of 100): take --direct_running_mode=multi_processing, or the Flink, Spark or Dataflow runner"
-        )
-    if known.runner is None:
-        # Beam's own default would first try to download another runner.
-        return [*arguments, "--runner=FnApiRunner"]
-    return list(arguments)
-
-
-def _our_flags() -> list[str]:
-    return [f"--{name}" for name in flags.FLAGS]
-
-
-def _run(transform: Any, options: list[str]) -> None:
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
-
-    pipeline_options = PipelineOptions(options)
-    pipeline_options.view_as(SetupOptions).save_main_session = False
+    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
     try:
-        with beam.Pipeline(options=pipeline_options) as pipeline:
-            _ = pipeline | "ExtractFeatures" >> transform
-    except UserError:
-        raise
+        result = pipeline.run()
+        result.wait_until_finish()
     except Exception as error:
-        # Runners wrap what a worker raised; a message for the person is passed on as such.
-        message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", str(error))
+        # A message for the person, among what the runner says of it.
+        text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
+        message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
         if message is None:
             raise
         raise UserError(message[1]) from error
-
-
-@contextlib.contextmanager
-def _progress(features_dir: str, num_shards: int) -> Iterator[None]:
-    """Shows a bar of finished shards, which any worker's sidecars tell of."""
-    from apache_beam.io.filesystems import FileSystems
-
-    done = threading.Event()
-    pattern = f"{features_dir}/features-*-of-{num_shards:05d}.tfrecord.json"
-
-    def watch() -> None:
-        with tqdm.tqdm(total=num_shards, unit="shard", desc="features") as bar:
-            while True:
-                finished = done.wait(1.0)
-                (match,) = FileSystems.match([pattern])
-                bar.update(len(match.metadata_list) - bar.n)
-                if finished:
-                    return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
+    counters = result.metrics().query(MetricsFilter().with_name("computed"))["counters"]
+    return sum(counter.result for counter in counters)
 
 
 def _balance(manifest: Manifest) -> str:
-    return (
-        f"{manifest.inputs} images in = {manifest.outputs} records + {manifest.dead_letters} dead letters"
-        + ("" if not manifest.dead_letters else " (see dead_letters.jsonl)")
+    dead = f"{manifest.dead_letters} dead letters" + (
+        " (see dead_letters.jsonl)" if manifest.dead_letters else ""
     )
+    return f"{manifest.inputs} images in = {manifest.outputs} records + {dead}"
 
 
 if __name__ == "__main__":

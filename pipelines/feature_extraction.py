@@ -9,27 +9,23 @@ Only references travel between workers; pixels and features never do. The unit o
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.utils import shared
 
 from pipelines import feature_set
-from pipelines.shard import Predict, ShardReport, ShardSettings, ShardWriter, finished_report
+from pipelines.shard_report import ShardReport, ShardSettings, finished_report
+from pipelines.shard_writer import ShardWriter
+from pipelines.staged_performer import LoadedPerformer
 from tf_explainer import schema
-from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
+from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
 from tf_explainer.datasets.source import ImageSource
 from tf_explainer.images import ImageReference
-from tf_explainer.performers import Performer, load_performer
+from tf_explainer.performers import Performer
 from tf_explainer.schema import ReceptiveField
 
 
@@ -55,7 +51,7 @@ class FeatureExtraction:
 
 
 class ExtractFeatures(beam.PTransform):
-    """From a pipeline's root to one JSON manifest, written to the features' directory."""
+    """From a pipeline's root to one bool: whether the features' directory holds a whole set now."""
 
     def __init__(self, extraction: FeatureExtraction) -> None:
         super().__init__()
@@ -89,22 +85,6 @@ class ExtractFeatures(beam.PTransform):
         )
 
 
-class _LoadedPerformer:
-    """A performer in memory; one a process, whatever the number of threads."""
-
-    def __init__(self, config: PerformerConfig) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            local = os.path.join(directory, "performer.keras")
-            with FileSystems.open(config.performer) as source, open(local, "wb") as target:
-                shutil.copyfileobj(source, target)
-            performer = load_performer(dataclasses.replace(config, performer=local), WorkDir(root=directory))
-        self._model = performer.feature_model()
-
-    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns each layer's features and the scores for uint8 crops `[B, S, S, 3]`."""
-        return self._model.predict_on_batch(crops)
-
-
 class ExtractShard(beam.DoFn):
     """Computes a shard's features, unless they are there already, and yields its report."""
 
@@ -116,9 +96,8 @@ class ExtractShard(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the performer, once a process."""
-        config = self._extraction.performer
-        tag = hashlib.sha256(self._extraction.shards.configuration.encode()).hexdigest()
-        self._performer = self._handle.acquire(lambda: _LoadedPerformer(config), tag=tag)
+        config, fingerprint = self._extraction.performer, self._extraction.configuration["performer"]
+        self._performer = self._handle.acquire(lambda: LoadedPerformer(config, fingerprint), tag=fingerprint)
 
     def process(self, element: tuple[int, Iterable[ImageReference | None]]) -> Iterator[ShardReport]:
         """Takes a shard's number and its references in any order."""
@@ -128,46 +107,42 @@ class ExtractShard(beam.DoFn):
         )
         report = finished_report(self._extraction.shards, index, references)
         if report is None:
-            report = self._write(index, references, self._performer.predict)
-        else:
-            self._count("resumed", report.shard.records)
-        self._count("written", report.shard.records)
-        self._count("dead_letters", len(report.dead_letters))
-        self._count("bytes", report.shard.bytes)
+            report = self._write(index, references)
+        _count("written", report.shard.records)
+        _count("dead_letters", len(report.dead_letters))
+        _count("bytes", report.shard.bytes)
         yield report
 
-    def _write(self, index: int, references: list[ImageReference], predict: Predict) -> ShardReport:
+    def _write(self, index: int, references: list[ImageReference]) -> ShardReport:
         def on_batch(images: int, seconds: float) -> None:
             self._batch_milliseconds.update(int(1000 * seconds))
-            self._count("computed", images)
+            _count("computed", images)
 
-        writer = ShardWriter(self._extraction.shards, self._extraction.source, predict, on_batch)
+        writer = ShardWriter(
+            self._extraction.shards, self._extraction.source, self._performer.predict, on_batch
+        )
         return writer.write(index, references)
 
-    @staticmethod
-    def _count(name: str, number: int) -> None:
-        Metrics.counter("extraction", name).inc(number)
+
+def _count(name: str, number: int) -> None:
+    Metrics.counter("extraction", name).inc(number)
 
 
-def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> str:
-    manifest = feature_set.finish(
+def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> bool:
+    return feature_set.finish(
         extraction.shards.features_dir,
         reports,
         inputs,
-        target_layer=extraction.performer.target_layer,
-        distilled_layers=extraction.performer.distilled_layers,
         receptive_field=extraction.receptive_field,
         configuration=extraction.configuration,
         max_dead_letters=extraction.max_dead_letters,
     )
-    return manifest.to_json()
 
 
 def plan(
     source: ImageSource,
     dataset: DatasetConfig,
     performer: Performer,
-    performer_file: str,
     extraction: ExtractionConfig,
     features_dir: str,
 ) -> FeatureExtraction:
@@ -176,8 +151,7 @@ def plan(
     Args:
         source: the images.
         dataset: the settings that the source was opened with.
-        performer: the network, for its fingerprint and geometry.
-        performer_file: where the workers find it.
+        performer: the network; where its file is not what the workers can read, `staged_performer` tells.
         extraction: how features are computed and stored.
         features_dir: where they go.
     """
@@ -210,7 +184,7 @@ def plan(
             configuration=json.dumps(configuration, sort_keys=True),
             **stored,
         ),
-        performer=dataclasses.replace(config, performer=performer_file),
+        performer=config,
         receptive_field=performer.receptive_field(),
         configuration=configuration,
         max_dead_letters=extraction.max_dead_letters,

@@ -11,16 +11,19 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines.shard import ShardReport, publish_text
+from pipelines import atomic_files
+from pipelines.layer_sums import layer_spec
+from pipelines.shard_report import ShardReport, sidecar_name
 from tf_explainer import schema
 from tf_explainer.errors import UserError
-from tf_explainer.schema import LayerSpec, Manifest, ReceptiveField
+from tf_explainer.schema import Manifest, ReceptiveField
 
 _CONFIGURATION = "configuration.json"
+_REFUSAL = "refusal.txt"
 _PACKAGES = ("apache-beam", "keras", "numpy", "pillow", "tensorflow")
 
 
-def claim(features_dir: str, configuration: dict[str, Any], overwrite: bool) -> None:
+def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) -> None:
     """Makes the directory one of this configuration, or refuses.
 
     Args:
@@ -29,35 +32,51 @@ def claim(features_dir: str, configuration: dict[str, Any], overwrite: bool) -> 
         overwrite: whether features of another configuration are removed.
 
     Raises:
-        UserError: the directory holds features of another configuration.
+        UserError: the directory holds features of another configuration, or cannot be written.
     """
-    path = posixpath.join(features_dir, _CONFIGURATION)
     ours = json.loads(json.dumps(configuration))
-    if FileSystems.exists(path):
-        with FileSystems.open(path) as file:
-            theirs = json.loads(file.read())
+    try:
+        atomic_files.remove(features_dir, _REFUSAL)
+        theirs = _claimed(features_dir)
         if theirs == ours:
             return
-        if not overwrite:
+        if theirs is not None and not overwrite:
             raise UserError(
                 f"{features_dir} holds features of another configuration ({_difference(theirs, ours)}): take "
                 "another --workdir or --features_dir, or replace them with --overwrite"
             )
         _remove(features_dir)
-    if not FileSystems.exists(features_dir):
-        FileSystems.mkdirs(features_dir)
-    publish_text(path, json.dumps(ours, indent=2) + "\n")
+        atomic_files.publish_text(
+            posixpath.join(features_dir, _CONFIGURATION), json.dumps(ours, indent=2) + "\n"
+        )
+    except UserError:
+        raise
+    except Exception as error:  # Whatever a cloud's client raises.
+        raise UserError(f"features cannot be written to {features_dir}: {error}") from error
 
 
-def is_whole(features_dir: str) -> bool:
-    """Returns whether the directory has a manifest."""
-    return FileSystems.exists(posixpath.join(features_dir, schema.MANIFEST))
+def whole(features_dir: str) -> Manifest | None:
+    """Returns the manifest of a set whose files are all there in full length, or None.
+
+    Raises:
+        UserError: the manifest is damaged.
+    """
+    path = posixpath.join(features_dir, schema.MANIFEST)
+    if not FileSystems.exists(path):
+        return None
+    try:
+        manifest = Manifest.from_json(atomic_files.read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; remove it, and run this again") from error
+    found = atomic_files.sizes(features_dir, "features-*.tfrecord")
+    there = all(found.get(shard.file) == shard.bytes for shard in manifest.shards)
+    return manifest if there else None
 
 
-def read_whole(features_dir: str) -> Manifest:
-    """Returns the manifest of a whole set."""
-    with FileSystems.open(posixpath.join(features_dir, schema.MANIFEST)) as file:
-        return Manifest.from_json(file.read().decode())
+def refusal(features_dir: str) -> str | None:
+    """Returns why the last run's features were refused, or None."""
+    path = posixpath.join(features_dir, _REFUSAL)
+    return atomic_files.read_text(path) if FileSystems.exists(path) else None
 
 
 def finish(
@@ -65,96 +84,126 @@ def finish(
     reports: Sequence[ShardReport],
     inputs: int,
     *,
-    target_layer: str,
-    distilled_layers: Sequence[str],
     receptive_field: ReceptiveField,
     configuration: dict[str, Any],
     max_dead_letters: float,
-) -> Manifest:
-    """Writes the dead letters and, if the books balance, the manifest.
+) -> bool:
+    """Writes the dead letters and, if the books balance, the manifest; else why not, for `refusal`.
+
+    A refusal is no exception: a worker would try again, and surround the reason by its traceback.
 
     Args:
         features_dir: of the set.
         reports: of all shards.
         inputs: references counted on their own, to be compared with what the shards report.
-        target_layer: whose geometry is `receptive_field`.
-        distilled_layers: lowest first.
         receptive_field: of the target layer.
         configuration: as given to `claim`.
         max_dead_letters: share of the inputs above which the set is refused.
 
     Returns:
-        The manifest.
-
-    Raises:
-        UserError: images got lost, too many are dead letters, or none is left.
+        Whether the set is whole; if it is not (there is no image, images got lost, or too many are dead
+        letters), shards with dead letters will be computed again by the next run.
     """
     reports = sorted(reports, key=lambda report: report.index)
-    letters = [letter for report in reports for letter in report.dead_letters]
-    dead_letters_path = posixpath.join(features_dir, schema.DEAD_LETTERS)
-    publish_text(dead_letters_path, "".join(json.dumps(letter) + "\n" for letter in letters))
+    num_shards = configuration["extraction"]["num_shards"]
+    atomic_files.remove_unfinished(features_dir)
+    _publish_dead_letters(features_dir, reports)
+    if objection := _objection(features_dir, reports, inputs, num_shards, max_dead_letters):
+        _refuse(features_dir, reports, num_shards, objection)
+        return False
+    manifest = _manifest(reports, receptive_field, configuration)
+    atomic_files.publish_text(posixpath.join(features_dir, schema.MANIFEST), manifest.to_json())
+    return True
+
+
+def _manifest(
+    reports: Sequence[ShardReport], receptive_field: ReceptiveField, configuration: dict[str, Any]
+) -> Manifest:
+    filled = [report for report in reports if report.shard.records]
+    target, *distilled = (
+        layer_spec(name, [report.sums[name] for report in filled]) for name in configuration["layers"]
+    )
     outputs = sum(report.shard.records for report in reports)
-    if inputs != outputs + len(letters):
-        raise UserError(
-            f"{inputs} images went in, but {outputs} records and {len(letters)} dead letters came out"
-        )
-    if not outputs or len(letters) > max_dead_letters * inputs:
-        raise UserError(
-            f"{len(letters)} of {inputs} images cannot be used, more than "
-            f"--max_dead_letters={max_dead_letters:g} allows: {dead_letters_path} names them and the reasons"
-        )
-    classes = configuration["classes"]
-    counts = {name: sum(r.labels.get(label, 0) for r in reports) for label, name in enumerate(classes)}
-    manifest = Manifest(
-        classes=tuple(classes),
+    dead_letters = sum(len(report.dead_letters) for report in reports)
+    return Manifest(
+        classes=tuple(configuration["classes"]),
         negative_class=configuration["negative_class"],
         landmarks=tuple(configuration["landmarks"]),
-        num_scores=max(report.num_scores for report in reports),
+        num_scores=filled[0].num_scores,
         image_size=configuration["image_size"],
         performer=configuration["performer"],
-        target=_layer(target_layer, reports, outputs),
-        distilled=tuple(_layer(name, reports, outputs) for name in distilled_layers),
+        target=target,
+        distilled=tuple(distilled),
         receptive_field=receptive_field,
         dtype="float16",
         compression=configuration["extraction"]["compression"],
         shards=tuple(report.shard for report in reports),
-        inputs=inputs,
+        inputs=outputs + dead_letters,
         outputs=outputs,
-        dead_letters=len(letters),
-        class_counts=counts,
+        dead_letters=dead_letters,
+        class_counts={
+            name: sum(report.labels.get(label, 0) for report in reports)
+            for label, name in enumerate(configuration["classes"])
+        },
         configuration=configuration,
         versions={"python": platform.python_version()}
         | {package: importlib.metadata.version(package) for package in _PACKAGES},
     )
-    publish_text(posixpath.join(features_dir, schema.MANIFEST), manifest.to_json())
-    return manifest
 
 
-def _layer(name: str, reports: Sequence[ShardReport], images: int) -> LayerSpec:
-    sums = [report.sums[name] for report in reports if report.shard.records]
+def _publish_dead_letters(features_dir: str, reports: Sequence[ShardReport]) -> None:
+    lines = [json.dumps(letter) + "\n" for report in reports for letter in report.dead_letters]
+    atomic_files.publish_text(posixpath.join(features_dir, schema.DEAD_LETTERS), "".join(lines))
 
-    def total(field: str) -> float:
-        return float(sum(getattr(shard, field) for shard in sums))
 
-    (shape,) = {shard.shape for shard in sums}
-    units = total("units")
-    return LayerSpec(
-        name=name,
-        shape=shape,
-        mean=total("total") / units,
-        mean_norm=total("norm") / images,
-        mean_square_norm=total("square_norm") / images,
-        zeros=total("zeros") / units,
+def _objection(
+    features_dir: str, reports: Sequence[ShardReport], inputs: int, num_shards: int, max_dead_letters: float
+) -> str | None:
+    """Returns why the shards make no set, or None."""
+    outputs = sum(report.shard.records for report in reports)
+    dead_letters = sum(len(report.dead_letters) for report in reports)
+    if [report.index for report in reports] != list(range(num_shards)):
+        return f"the runner lost shards: {len(reports)} of {num_shards} came back"
+    if not inputs:
+        return "the data set holds no image"
+    if inputs != outputs + dead_letters:
+        return f"{inputs} images went in, but {outputs} records and {dead_letters} dead letters came out"
+    if outputs and dead_letters <= max_dead_letters * inputs:
+        return None
+    allowed = f"more than --max_dead_letters={max_dead_letters:g} allows" if outputs else "which leaves none"
+    return (
+        f"{dead_letters} of {inputs} images cannot be used, {allowed}: "
+        f"{posixpath.join(features_dir, schema.DEAD_LETTERS)} names them and the reasons"
+    )
+
+
+def _refuse(features_dir: str, reports: Sequence[ShardReport], num_shards: int, objection: str) -> None:
+    atomic_files.remove(features_dir, schema.MANIFEST)
+    # What made so many images fail may be repaired: their shards are not finished.
+    for report in reports:
+        if report.dead_letters:
+            atomic_files.remove(features_dir, sidecar_name(report.index, num_shards))
+    atomic_files.publish_text(posixpath.join(features_dir, _REFUSAL), objection)
+
+
+def _claimed(features_dir: str) -> dict[str, Any] | None:
+    """Returns the configuration that the directory is claimed for, or None."""
+    path = posixpath.join(features_dir, _CONFIGURATION)
+    if FileSystems.exists(path):
+        return json.loads(atomic_files.read_text(path))
+    manifest = posixpath.join(features_dir, schema.MANIFEST)  # Of a set that was copied without.
+    return (
+        json.loads(atomic_files.read_text(manifest))["configuration"]
+        if FileSystems.exists(manifest)
+        else None
     )
 
 
 def _remove(features_dir: str) -> None:
     """Removes what a set consists of, the manifest first, so that nobody takes the rest for whole."""
-    patterns = [schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, _CONFIGURATION]
-    for pattern in patterns:
-        (match,) = FileSystems.match([posixpath.join(features_dir, pattern)])
-        if files := [metadata.path for metadata in match.metadata_list]:
-            FileSystems.delete(files)
+    for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, _CONFIGURATION):
+        atomic_files.remove(features_dir, pattern)
+    atomic_files.remove_unfinished(features_dir)
 
 
 def _difference(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> str:

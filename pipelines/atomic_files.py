@@ -1,0 +1,81 @@
+"""Files on any file system that Beam knows, under their final name only when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import posixpath
+import shutil
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+_UNFINISHED = ".unfinished-"
+
+
+def publish_text(path: str, text: str) -> None:
+    """Writes a whole text file, or nothing."""
+    with _replacing(path) as target:
+        target.write(text.encode())
+
+
+def publish_file(local: str, path: str) -> None:
+    """Copies a whole local file to its final place, or nothing."""
+    with open(local, "rb") as source, _replacing(path) as target:
+        shutil.copyfileobj(source, target, length=1 << 20)
+
+
+def fetch_file(path: str, local: str) -> None:
+    """Copies a file of any file system to a local path."""
+    with _open(path) as source, open(local, "wb") as target:
+        shutil.copyfileobj(source, target, length=1 << 20)
+
+
+def read_text(path: str) -> str:
+    """Returns a text file's content."""
+    with _open(path) as file:
+        return file.read().decode()
+
+
+def sizes(directory: str, pattern: str) -> dict[str, int]:
+    """Returns the length in bytes of every file of a directory whose name matches, by name."""
+    (match,) = FileSystems.match([posixpath.join(glob.escape(directory), pattern)])
+    return {posixpath.basename(found.path): found.size_in_bytes for found in match.metadata_list}
+
+
+def remove(directory: str, pattern: str) -> None:
+    """Removes every file of a directory whose name matches."""
+    if names := sizes(directory, pattern):
+        _delete([posixpath.join(directory, name) for name in names])
+
+
+def remove_unfinished(directory: str) -> None:
+    """Removes what writers that were killed left behind; no other writer may be at work."""
+    remove(directory, f"{_UNFINISHED}*")
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[Any]:
+    directory, name = posixpath.split(path)
+    temporary = posixpath.join(directory, f"{_UNFINISHED}{uuid.uuid4().hex}-{name}")
+    try:
+        # Without a word about it, Beam would compress what is called .gz.
+        with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as target:
+            yield target
+        # Replaces an older file, on every file system but HDFS.
+        FileSystems.rename([temporary], [path])
+    finally:
+        if FileSystems.exists(temporary):
+            _delete([temporary])
+
+
+def _delete(paths: list[str]) -> None:
+    # Beam takes them for patterns.
+    FileSystems.delete([glob.escape(path) for path in paths])
+
+
+def _open(path: str) -> Any:
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)

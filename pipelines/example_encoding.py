@@ -1,0 +1,74 @@
+"""One image's record, as `tf_explainer.schema` describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tf_explainer import images, schema
+from tf_explainer.images import ImageReference
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Crop:
+    """What the performer sees of an image.
+
+    Attributes:
+        reference: of the image.
+        pixels: `[S, S, 3]` uint8, RGB.
+        landmarks: `[K, 4]` float32, see `images.landmarks_in_crop`.
+    """
+
+    reference: ImageReference
+    pixels: np.ndarray
+    landmarks: np.ndarray
+
+
+def encode_example(
+    crop: Crop, features: Mapping[str, np.ndarray], scores: np.ndarray, jpeg_quality: int
+) -> bytes:
+    """Encodes a record; the same input gives the same bytes.
+
+    Args:
+        crop: the image.
+        features: of each layer, `[H, W, C]` or `[units]`, by the layer's name; stored as float16.
+        scores: `[num_scores]`.
+        jpeg_quality: of the crop, 1 to 100.
+
+    Raises:
+        OverflowError: features that float16 cannot hold.
+    """
+    feature = {
+        schema.ID: _bytes(crop.reference.id.encode()),
+        schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[crop.reference.label])),
+        schema.FOLD_POSITION: _floats([images.fold_position(crop.reference.id)]),
+        schema.LANDMARKS: _floats(crop.landmarks.ravel()),
+        schema.CROP: _bytes(_jpeg(crop.pixels, jpeg_quality)),
+        schema.SCORES: _floats(scores.ravel().astype(np.float32)),
+    } | {
+        schema.feature_key(layer): _bytes(schema.encode_features(values))
+        for layer, values in features.items()
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    # A protocol buffer's map has no order of its own.
+    return example.SerializePartialToString(deterministic=True)
+
+
+def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _floats(values: Any) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

@@ -1,0 +1,158 @@
+"""Computes one output shard: the unit of work, of resumption and of failure.
+
+A shard's images, their order and its batches depend on the data set and the settings alone, and so do its
+bytes, whatever the runner.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import itertools
+import posixpath
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines import atomic_files
+from pipelines.example_encoding import Crop, encode_example
+from pipelines.layer_sums import LayerSums
+from pipelines.shard_report import ShardReport, ShardSettings, digest, sidecar_name
+from tf_explainer import images, schema
+from tf_explainer.datasets.source import ImageSource
+from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+# Threads that read and crop ahead of the performer, and how many images each takes at once: few, so that the
+# performer starts soon; not too few, as a data set of tensorflow-datasets takes 0.1 s to be opened.
+_READERS = 4
+_IMAGES_READ_AT_ONCE = 64
+
+
+class ShardWriter:
+    """Computes and writes one shard.
+
+    Args:
+        settings: of the set.
+        source: where pixels come from.
+        predict: the performer: uint8 crops `[B, S, S, 3]` to each layer's features and the scores, by name.
+        on_batch: called with the number of images and the seconds of each batch, for counters.
+    """
+
+    def __init__(
+        self,
+        settings: ShardSettings,
+        source: ImageSource,
+        predict: Predict,
+        on_batch: Callable[[int, float], None],
+    ) -> None:
+        self._settings, self._source, self._predict, self._on_batch = settings, source, predict, on_batch
+        self._dead_letters: list[dict[str, str]] = []
+        self._sums = {layer: LayerSums() for layer in settings.layers}
+        self._labels: collections.Counter[int] = collections.Counter()
+        self._num_scores = 0
+
+    def write(self, index: int, references: Sequence[ImageReference]) -> ShardReport:
+        """Writes a shard and its sidecar, each under a temporary name that is then renamed.
+
+        Args:
+            index: of the shard.
+            references: of its images, sorted by id.
+
+        Returns:
+            What the sidecar says.
+        """
+        settings = self._settings
+        name = schema.shard_name(index, settings.num_shards)
+        with tempfile.TemporaryDirectory() as directory:
+            local = f"{directory}/{name}"
+            with tf.io.TFRecordWriter(local, "GZIP" if settings.compression == "gzip" else "") as writer:
+                for record in self._records(references):
+                    writer.write(record)
+            with open(local, "rb") as file:
+                checksum = hashlib.file_digest(file, "sha256").hexdigest()
+                length = file.tell()
+            atomic_files.publish_file(local, posixpath.join(settings.features_dir, name))
+        report = ShardReport(
+            index=index,
+            digest=digest(settings, references),
+            shard=schema.Shard(file=name, records=self._labels.total(), bytes=length, sha256=checksum),
+            labels=dict(sorted(self._labels.items())),
+            num_scores=self._num_scores,
+            sums=self._sums,
+            dead_letters=tuple(sorted(self._dead_letters, key=lambda letter: letter["id"])),
+        )
+        sidecar = posixpath.join(settings.features_dir, sidecar_name(index, settings.num_shards))
+        atomic_files.publish_text(sidecar, report.to_json())
+        return report
+
+    def _records(self, references: Sequence[ImageReference]) -> Iterator[bytes]:
+        crops = self._crops_ahead(references)
+        while batch := list(itertools.islice(crops, self._settings.batch_size)):
+            yield from self._examples(batch)
+
+    def _crops_ahead(self, references: Sequence[ImageReference]) -> Iterator[Crop]:
+        """Reads a few parts of the shard at once, and yields their crops in order."""
+        with ThreadPoolExecutor(_READERS) as readers:
+            parts: collections.deque[Future[list[Crop]]] = collections.deque()
+            for start in range(0, len(references), _IMAGES_READ_AT_ONCE):
+                parts.append(readers.submit(self._read, references[start : start + _IMAGES_READ_AT_ONCE]))
+                if len(parts) > _READERS:
+                    yield from parts.popleft().result()
+            for part in parts:
+                yield from part.result()
+
+    def _read(self, references: Sequence[ImageReference]) -> list[Crop]:
+        crops = []
+        for reference, result in self._source.read(references):
+            try:
+                crops.append(self._crop(reference, result))
+            except UnreadableImageError as error:
+                self._bury(reference, str(error))
+        return crops
+
+    def _crop(self, reference: ImageReference, result: ImageRecord | UnreadableImageError) -> Crop:
+        if isinstance(result, UnreadableImageError):
+            raise result
+        return Crop(
+            reference=reference,
+            pixels=images.crop_to_object(result, self._settings.image_size),
+            landmarks=images.landmarks_in_crop(result, self._settings.landmarks),
+        )
+
+    def _examples(self, batch: Sequence[Crop]) -> Iterator[bytes]:
+        """Runs the performer on a batch; where that fails, on each of its images."""
+        start = time.perf_counter()
+        try:
+            outputs = self._predict(np.stack([crop.pixels for crop in batch]))
+            rows = [{name: values[row] for name, values in outputs.items()} for row in range(len(batch))]
+            examples = [self._example(crop, row) for crop, row in zip(batch, rows, strict=True)]
+        except Exception as error:  # Whatever the performer raises: the other images of the batch go on.
+            if len(batch) == 1:
+                self._bury(batch[0].reference, f"the performer fails on it: {type(error).__name__}: {error}")
+                return
+            for crop in batch:
+                yield from self._examples([crop])
+            return
+        self._on_batch(len(batch), time.perf_counter() - start)
+        for crop, row, example in zip(batch, rows, examples, strict=True):
+            self._count(crop, row)
+            yield example
+
+    def _example(self, crop: Crop, outputs: dict[str, np.ndarray]) -> bytes:
+        features = {layer: outputs[layer] for layer in self._settings.layers}
+        return encode_example(crop, features, outputs[schema.SCORES], self._settings.jpeg_quality)
+
+    def _count(self, crop: Crop, outputs: dict[str, np.ndarray]) -> None:
+        for layer, sums in self._sums.items():
+            sums.add(outputs[layer])
+        self._labels[crop.reference.label] += 1
+        self._num_scores = outputs[schema.SCORES].size
+
+    def _bury(self, reference: ImageReference, reason: str) -> None:
+        self._dead_letters.append({"id": reference.id, "location": reference.location, "reason": reason})
