@@ -1,4 +1,4 @@
-"""What every test finds: four logical CPUs, a quiet TensorFlow, and the project importable by subprocesses."""
+"""What every test finds: four logical CPUs, a quiet TensorFlow, the project importable by subprocesses."""
 
 import os
 import pathlib
