@@ -1,0 +1,51 @@
+"""What the README names exists; its commands parse."""
+
+import importlib.util
+import pathlib
+import re
+import shlex
+
+import pytest
+from absl.testing import flagsaver
+
+from tf_explainer import flags
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [shlex.split(line) for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c[0] == "python"], ids=" ".join)
+def test_a_command_parses(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert command[1] == "-m"
+    assert importlib.util.find_spec(command[2])
+    with flagsaver.flagsaver():
+        assert flags.FLAGS(command[2:]) == [command[2]]
+        flags.workdir()
+        flags.dataset()
+        flags.performer()
+
+
+def test_a_make_target_exists():
+    targets = re.findall(r"^([a-z_]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = set(
+        re.findall(r"\bmake ([a-z_]+)(?=[`\s])", "\n".join([*BLOCKS, *re.findall(r"`make \w+`", TEXT)]))
+    )
+    assert named >= {"demo", "setup", "test", "lint"}
+    assert named <= set(targets)
+
+
+def test_a_flag_exists():
+    named = set(re.findall(r"--([a-z_]+)", TEXT)) - {"helpfull", "flagfile", "direct_num_workers"}
+    assert len(named) > 5
+    assert named <= set(flags.FLAGS)
+
+
+def test_a_link_and_a_path_exist():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("https://")]
+    paths = re.findall(r"`((?:configs|docs|pipelines|tests|tf_explainer|tools)/[\w./]+)`", TEXT)
+    assert links
+    assert paths
+    assert [name for name in links + paths if not (ROOT / name).exists()] == []
