@@ -58,9 +58,11 @@ def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
 
     from pipelines import beam_options
 
-    # Of what Beam has to say by the way, only the state of a job in the cloud is of interest.
+    # Of what Beam has to say by the way, only the state of a job in the cloud is of interest; an exception in
+    # a step is raised here, too, and need not be told twice.
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     logging.getLogger("apache_beam.runners.dataflow").setLevel(logging.INFO)
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     options = PipelineOptions(beam_options.checked(arguments, list(flags.FLAGS)))
     try:
         return beam.Pipeline(options=options)
@@ -92,6 +94,8 @@ def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> int:
         result = pipeline.run()
         result.wait_until_finish()
     except Exception as error:
+        if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
+            raise KeyboardInterrupt from None
         # A message for the person, among what the runner says of it.
         text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
         message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from typing import Literal
 
@@ -41,14 +42,29 @@ def read_manifest(features_dir: str) -> Manifest:
     for shard in manifest.shards:
         file = posixpath.join(features_dir, shard.file)
         if not tf.io.gfile.exists(file):
-            raise UserError(f"{file} is missing, though {path} lists it: remove {path}, then {_EXTRACT}")
+            raise UserError(f"{file} is missing, though {path} lists it: {_EXTRACT}, for this file alone")
         length = tf.io.gfile.stat(file).length
         if length != shard.bytes:
             raise UserError(
-                f"{file} has {length} bytes, its manifest says {shard.bytes}: remove {file} and {path}, then "
-                f"{_EXTRACT}"
+                f"{file} has {length} bytes, its manifest says {shard.bytes}: {_EXTRACT}, for this file alone"
             )
     return manifest
+
+
+def verify_checksums(manifest: Manifest, features_dir: str) -> None:
+    """Reads every shard of a set, and compares it with the manifest.
+
+    Raises:
+        UserError: the content of a shard has changed.
+    """
+    for shard in manifest.shards:
+        path = posixpath.join(features_dir, shard.file)
+        with tf.io.gfile.GFile(path, "rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+        if digest.hexdigest() != shard.sha256:
+            raise UserError(f"{path} is not what its manifest says: remove it, then {_EXTRACT}")
 
 
 def check_manifest(manifest: Manifest, performer: Performer) -> None:
@@ -155,7 +171,7 @@ def training_dataset(
     def shuffled(of: tf.data.Dataset) -> tf.data.Dataset:
         return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
 
-    if negative is None:
+    if negative is None or not manifest.class_counts[manifest.classes[negative]]:
         return batches(shuffled(records), batch_size).prefetch(tf.data.AUTOTUNE)
     categories = batches(shuffled(records.filter(lambda r: r[schema.LABEL] != negative)), batch_size)
     if not negatives_per_batch:

@@ -80,7 +80,7 @@ class ReceptiveField:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One file of the set; an empty shard has no file and no checksum."""
+    """One file of the set; a shard without images is a file without records."""
 
     file: str
     records: int
