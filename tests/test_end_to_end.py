@@ -1,0 +1,167 @@
+"""The chain as a person types it, small: every step by its command, and what they say to bad input."""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SMALL = (
+    "--flagfile=configs/demo.flags",
+    "--num_images=80",
+    "--performer_epochs=1",
+    "--epochs=2",
+    "--num_shards=3",
+)
+STEPS = (
+    "tf_explainer.train_performer",
+    "pipelines.extract_features",
+    "tf_explainer.train",
+    "tf_explainer.evaluate",
+)
+
+
+def run(binary, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", binary, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """All steps, once; the run's directory and what each step printed."""
+    workdir = tmp_path_factory.mktemp("run")
+    printed = {}
+    for binary in STEPS:
+        result = run(binary, *SMALL, f"--workdir={workdir}")
+        assert result.returncode == 0, f"{binary}: {result.stderr[-3000:]}"
+        printed[binary] = result.stdout
+    return workdir, printed
+
+
+def test_every_step_leaves_what_the_next_one_needs(chain):
+    workdir, _ = chain
+    for name in ("performer.keras", "features/manifest.json", "explainer.keras", "metrics.json", "parts.png"):
+        assert (workdir / name).stat().st_size > 0, name
+    assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
+    assert list((workdir / "checkpoints").glob("ckpt-2*"))
+    assert not [path for path in workdir.rglob("*") if path.name.startswith(".")], "a temporary file was left"
+
+
+def test_metrics_have_every_measure(chain):
+    metrics = json.loads((chain[0] / "metrics.json").read_text())
+    assert set(metrics) >= {"layers", "part_share", "fidelity", "images", "categories"}
+    assert set(metrics["layers"]) == {"performer", "conv_interp_1", "conv_interp_2"}
+    for layer in metrics["layers"].values():
+        assert set(layer) >= {
+            "location_instability",
+            "fixed_centre_instability",
+            "tracking",
+            "part_interpretability",
+            "dead_filters",
+            "filters",
+            "distinct_parts",
+            "independent_parts",
+            "tracked_landmarks",
+        }
+        assert set(layer["tracking"]) >= {
+            "median_ratio",
+            "median_ratio_all_images",
+            "share_below_1",
+            "share_below_half",
+        }
+        assert set(layer["tracked_landmarks"]) == {"head", "torso", "legs", "tail"}
+    assert 0 < metrics["part_share"] < 1
+    assert set(metrics["fidelity"]) >= {
+        "relative_error",
+        "performer_accuracy",
+        "explainer_accuracy",
+        "agreement",
+    }
+    assert all(math.isfinite(error) for error in metrics["fidelity"]["relative_error"].values())
+
+
+def test_the_table_is_printed(chain):
+    table = chain[1]["tf_explainer.evaluate"]
+    for word in ("performer", "conv_interp_1", "conv_interp_2", "location instability"):
+        assert word in table.lower(), word
+
+
+def test_the_contact_sheet_is_a_picture(chain):
+    with Image.open(chain[0] / "parts.png") as sheet:
+        assert sheet.width > 400
+        assert np.asarray(sheet.convert("L")).std() > 10
+
+
+def test_the_explainer_is_a_keras_model(chain):
+    code = (
+        "import keras, tf_explainer;"
+        f"e = keras.models.load_model(r'{chain[0] / 'explainer.keras'}');"
+        "keras.Model(e.input, e.get_layer('conv_interp_2').output).summary()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_running_a_finished_step_again_changes_nothing(chain):
+    workdir, _ = chain
+    names = ("performer.keras", "features/manifest.json", "explainer.keras")
+    before = {name: (workdir / name).read_bytes() for name in names}
+    for binary in STEPS[:3]:
+        assert run(binary, *SMALL, f"--workdir={workdir}").returncode == 0
+    for name in names[:2]:
+        assert (workdir / name).read_bytes() == before[name], name
+
+
+@pytest.mark.parametrize(
+    ("binary", "flags", "words"),
+    [
+        (
+            "tf_explainer.train_performer",
+            ("--dataset=folder", "--data_dir=/nowhere"),
+            ("/nowhere", "--data_dir"),
+        ),
+        ("tf_explainer.train_performer", ("--categories=unicorn",), ("unicorn",)),
+        ("tf_explainer.train_performer", ("--backbone=vgg61",), ("vgg61", "vgg16")),
+        ("tf_explainer.train_performer", ("--no_such_flag=1",), ("no_such_flag",)),
+        ("pipelines.extract_features", (), ("train_performer",)),
+        ("pipelines.extract_features", ("--runnner=FnApiRunner",), ("runnner",)),
+        ("tf_explainer.train", (), ("manifest", "pipelines.extract_features")),
+        ("tf_explainer.evaluate", (), ("pipelines.extract_features",)),
+    ],
+)
+def test_bad_input_gets_one_readable_message(tmp_path, binary, flags, words):
+    result = run(binary, *SMALL, f"--workdir={tmp_path}", *flags)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("binary", "flags", "words"),
+    [
+        ("pipelines.extract_features", ("--target_layer=conv_pw_11",), ("conv_pw_11",)),
+        ("pipelines.extract_features", ("--num_images=81",), ("--overwrite",)),
+        ("tf_explainer.train", ("--filter_weight=3",), ("filter_weight", "--noresume")),
+    ],
+)
+def test_a_workdir_of_other_settings_is_refused(chain, binary, flags, words):
+    result = run(binary, *SMALL, f"--workdir={chain[0]}", *flags)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
