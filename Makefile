@@ -1,59 +1,49 @@
-# Every target sets up what it needs. `make help` lists them.
+# Every command of the project. None needs an activated environment: `make setup` makes .venv, and the
+# commands that need it make it first.
 
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
-.ONESHELL:
+PYTHON ?=
+ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+DEMO := --flagfile=configs/demo.flags
+
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test test_slow demo tensorboard requirements clean
+.PHONY: help setup lint test test_slow demo requirements clean
 
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-export TF_CPP_MIN_LOG_LEVEL ?= 2
-export PYTHONDONTWRITEBYTECODE ?= 1
+help:  ## Shows this list
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-help:  ## List the targets.
-	@grep -hE '^[a-z_]+:.*##' Makefile | sed -E 's/^([a-z_]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+setup:  ## Makes .venv as requirements.txt says (PYTHON=python3.12 chooses the interpreter)
+	@tools/make_venv.sh "$(PYTHON)"
 
-setup: $(STAMP)  ## Make the environment (.venv) with the pinned packages.
+lint: setup  ## Checks format, style and types
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
 
-# The stamp comes last: an environment without one is half made and is made anew.
-$(STAMP): requirements.txt scripts/make_venv
-	@bash scripts/make_venv "$(VENV)"
-	"$(BIN)/python" -m pip install --quiet --require-hashes -r requirements.txt
-	touch "$(STAMP)"
+test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
+	$(VENV_PYTHON) -m pytest $(ARGS)
 
-lint: setup  ## Check format, lint and types.
-	@"$(BIN)/ruff" format --check .
-	"$(BIN)/ruff" check .
-	"$(BIN)/mypy"
+test_slow: setup  ## Runs the slow tests
+	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
 
-format: setup  ## Bring the code into form.
-	@"$(BIN)/ruff" format .
-	"$(BIN)/ruff" check --fix .
+demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
+	rm -rf runs/demo
+	$(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
+	$(VENV_PYTHON) -m pipelines.extract_features $(DEMO)
+	$(VENV_PYTHON) -m tf_explainer.train $(DEMO)
+	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
+	@echo
+	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
+	@echo "Curves of the training: .venv/bin/python -m tensorboard.main --logdir=runs/demo/tensorboard"
 
-test: setup  ## Run the fast tests (ARGS="-k name" and the like pass through).
-	@"$(BIN)/python" -m pytest $(ARGS)
+demo: export TF_CPP_MIN_LOG_LEVEL = 2
 
-test_slow: setup  ## Run the tests that take longer.
-	@"$(BIN)/python" -m pytest -m slow $(ARGS)
+requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
+	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  -o requirements.txt $(ARGS)
 
-demo: setup  ## Run the whole chain on drawn animals, without a download.
-	@rm -rf runs/demo
-	for step in tf_explainer.train_performer pipelines.extract_features tf_explainer.train tf_explainer.evaluate
-	do
-	  printf '\n== python -m %s --flagfile=configs/demo.flags\n' "$$step"
-	  "$(BIN)/python" -m "$$step" --flagfile=configs/demo.flags
-	done
-	printf '\nThe parts, as a picture: runs/demo/parts.png\nThe course of training:  make tensorboard\n'
-	printf '                         (or %s/tensorboard --logdir=runs/demo/tensorboard)\n' "$(BIN)"
-
-tensorboard: setup  ## Show the runs in TensorBoard.
-	@"$(BIN)/tensorboard" --logdir=runs
-
-requirements: setup  ## Resolve pyproject.toml anew into requirements.txt (needs uv).
-	@uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.txt
-
-clean:  ## Remove the environment and caches; runs/ stays.
-	@rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+clean:  ## Removes .venv, caches and runs/demo; other runs stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info runs/demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
