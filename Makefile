@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow demo requirements clean
+.PHONY: help setup lint test test_slow demo requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (AR
 	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  -o requirements.txt $(ARGS)
+
+build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
+	$(VENV_PYTHON) -m tests.build_targets
 
 clean:  ## Removes .venv, caches and runs/demo; other runs stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info runs/demo
