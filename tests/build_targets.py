@@ -97,7 +97,7 @@ def _test_attributes(module, path):
     return {
         "srcs": sorted(["tests/pytest_main.py", f"{name}.py"]),
         "args": [f"{name}.py"],
-        **({"data": READ[module]} if module in READ else {}),
+        "data": ["pyproject.toml", *READ.get(module, [])],
         "main": "tests/pytest_main.py",
     }
 
