@@ -47,6 +47,7 @@ READ = {
     "tests.test_end_to_end": [":project"],
     "tests.test_flagfiles": [":project"],
     "tests.test_import_direction": [":project"],
+    "tests.test_make_venv": [":project"],
     "tests.test_readme": [":project"],
 }
 
@@ -64,6 +65,7 @@ filegroup(
         "pipelines/**/*.py",
         "tests/**/*.py",
         "tf_explainer/**/*.py",
+        "tools/**",
     ]),
 )
 '''
