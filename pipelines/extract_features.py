@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tf_explainer import flags
+from tf_explainer import flags, schema
 from tf_explainer.errors import UserError
 from tf_explainer.schema import Manifest
 
@@ -34,7 +34,10 @@ def main(arguments: Sequence[str]) -> None:
     extraction = _plan()
     feature_set.claim(workdir.features, extraction.configuration, overwrite=flags.extraction().overwrite)
     if manifest := feature_set.whole(workdir.features):
-        print(f"{workdir.features} is whole: {_balance(manifest)}")
+        print(
+            f"{workdir.features} is whole: {_balance(manifest)}. "
+            f"(After a change of the images themselves, remove its {schema.MANIFEST} and run this again.)"
+        )
         return
     staged = staged_performer.stage(extraction.performer, workdir)
     start = time.perf_counter()

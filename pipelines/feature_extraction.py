@@ -163,7 +163,7 @@ def plan(
         name: getattr(extraction, name)
         for name in ("num_shards", "batch_size", "compression", "jpeg_quality")
     }
-    configuration = {
+    configuration: dict[str, Any] = {
         "format_version": schema.FORMAT_VERSION,
         "dataset": images,
         "classes": list(source.classes),
@@ -174,6 +174,7 @@ def plan(
         "image_size": config.image_size,
         "extraction": stored,
     }
+    text = json.dumps(configuration, sort_keys=True)
     return FeatureExtraction(
         source=source,
         shards=ShardSettings(
@@ -181,11 +182,11 @@ def plan(
             layers=layers,
             landmarks=source.landmark_names,
             image_size=config.image_size,
-            configuration=json.dumps(configuration, sort_keys=True),
+            configuration=text,
             **stored,
         ),
         performer=config,
         receptive_field=performer.receptive_field(),
-        configuration=configuration,
+        configuration=json.loads(text),
         max_dead_letters=extraction.max_dead_letters,
     )

@@ -28,26 +28,26 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
 
     Args:
         features_dir: may be new, half filled by a run that died, or whole.
-        configuration: everything that the features depend on.
+        configuration: everything that the features depend on, as it comes back from JSON.
         overwrite: whether features of another configuration are removed.
 
     Raises:
         UserError: the directory holds features of another configuration, or cannot be written.
     """
-    ours = json.loads(json.dumps(configuration))
     try:
         atomic_files.remove(features_dir, _REFUSAL)
         theirs = _claimed(features_dir)
-        if theirs == ours:
+        if theirs == configuration:
             return
         if theirs is not None and not overwrite:
+            difference = _difference(theirs, configuration)
             raise UserError(
-                f"{features_dir} holds features of another configuration ({_difference(theirs, ours)}): take "
-                "another --workdir or --features_dir, or replace them with --overwrite"
+                f"{features_dir} holds features of another configuration ({difference}): take another "
+                "--workdir or --features_dir, or replace them with --overwrite"
             )
         _remove(features_dir)
         atomic_files.publish_text(
-            posixpath.join(features_dir, _CONFIGURATION), json.dumps(ours, indent=2) + "\n"
+            posixpath.join(features_dir, _CONFIGURATION), json.dumps(configuration, indent=2) + "\n"
         )
     except UserError:
         raise

@@ -1,0 +1,175 @@
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from absl.testing import flagsaver
+
+from pipelines import extract_features, feature_extraction, shard_writer
+from tests.pipelines.squares import files
+from tf_explainer import flags
+from tf_explainer.errors import UserError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(name="command")
+def _command(performer):
+    """The command line, but for the program and the work directory."""
+    return [
+        "--dataset=creatures",
+        "--num_images=12",
+        f"--performer={performer.config.performer}",
+        "--image_size=32",
+        "--target_layer=conv",
+        "--num_shards=3",
+    ]
+
+
+@pytest.fixture(name="extract")
+def _extract(command, tmp_path):
+    """Runs the binary in this process."""
+
+    def extract(*arguments):
+        with flagsaver.flagsaver():
+            left = flags.FLAGS(["program", f"--workdir={tmp_path}", *command, *arguments], known_only=True)
+            extract_features.main(left[1:])
+
+    return extract
+
+
+def test_it_extracts_and_says_so(extract, tmp_path, capsys):
+    # Options of Beam, written in two ways, among our own flags.
+    extract("--direct_num_workers", "1", "--direct_runner_bundle_repeat=0", "--num_shards=3")
+    said = capsys.readouterr().out
+    assert said.startswith("12 images in = 12 records + 0 dead letters; 12 computed now in")
+    assert said.count("\n") == 1
+    assert "images/s" in said
+    assert str(tmp_path / "features") in said
+    assert json.loads((tmp_path / "features" / "manifest.json").read_text())["outputs"] == 12
+
+
+def test_a_whole_set_is_left_alone(extract, tmp_path, capsys, monkeypatch):
+    extract()
+    before = files(tmp_path / "features")
+    monkeypatch.setattr(extract_features, "_run", lambda *_: pytest.fail("it runs again"))
+    capsys.readouterr()
+    extract()
+    assert "is whole: 12 images in" in capsys.readouterr().out
+    assert files(tmp_path / "features") == before
+
+
+def test_a_missing_shard_is_computed_again(extract, tmp_path, capsys):
+    extract()
+    before = files(tmp_path / "features")
+    (tmp_path / "features" / "features-00001-of-00003.tfrecord").unlink()
+    capsys.readouterr()
+    extract()
+    records = json.loads(before["manifest.json"])["shards"][1]["records"]
+    assert f"; {records} computed now" in capsys.readouterr().out
+    assert files(tmp_path / "features") == before
+
+
+def test_other_settings_are_refused_unless_asked_for(extract, tmp_path):
+    extract()
+    with pytest.raises(UserError, match=r"jpeg_quality: 90 there, 50 here.*--overwrite"):
+        extract("--jpeg_quality=50")
+    extract("--jpeg_quality=50", "--overwrite")
+    manifest = json.loads((tmp_path / "features" / "manifest.json").read_text())
+    assert manifest["configuration"]["extraction"]["jpeg_quality"] == 50
+
+
+def test_too_many_dead_letters_fail(extract, tmp_path):
+    data = tmp_path / "images"
+    data.mkdir()
+    for number in range(3):
+        (data / f"{number}.jpg").write_bytes(b"")
+    with pytest.raises(UserError, match=r"3 of 3 images cannot be used.*dead_letters\.jsonl"):
+        extract("--dataset=folder", f"--data_dir={data}")
+    assert len((tmp_path / "features" / "dead_letters.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--runnner=FnApiRunner"], "--runner"),
+        (["--runner=Nowhere"], "Nowhere"),
+        (["--runner=DaskRunner"], "loses elements"),
+        (["--runner=DataflowRunner"], "project"),
+    ],
+)
+def test_bad_options_write_nothing(extract, tmp_path, options, words):
+    with pytest.raises(UserError, match=words):
+        extract(*options)
+    assert not (tmp_path / "features").exists()
+
+
+def test_a_message_from_a_worker_reaches_the_person(extract, monkeypatch):
+    def refuses(_):
+        raise UserError("the performer was replaced: run this again")
+
+    monkeypatch.setattr(feature_extraction.ExtractShard, "setup", refuses)
+    with pytest.raises(UserError, match=r"^the performer was replaced: run this again$"):
+        extract()
+
+
+def test_a_mistake_of_ours_is_no_message(extract, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(shard_writer.ShardWriter, "_read", fails)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        extract()
+
+
+def test_an_interruption_leaves_nothing_half(extract, tmp_path, monkeypatch):
+    batches = []
+
+    def interrupted(self, batch):
+        batches.append(batch)
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return examples(self, batch)
+
+    examples = shard_writer.ShardWriter._examples
+    monkeypatch.setattr(shard_writer.ShardWriter, "_examples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        extract()
+    names = set(files(tmp_path / "features"))
+    (shard,) = [name for name in names if name.endswith(".tfrecord")]
+    assert names == {"configuration.json", shard, f"{shard}.json"}
+
+
+def run_until(condition, arguments, folder):
+    """Runs the binary as a person does, and kills it when the condition holds."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.extract_features", *arguments], cwd=ROOT, stdout=log, stderr=log
+        )
+        while process.poll() is None and not condition():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_the_same(command, tmp_path):
+    images = "--num_images=60"
+    run = [sys.executable, "-m", "pipelines.extract_features", *command, images]
+    subprocess.run([*run, f"--workdir={tmp_path / 'undisturbed'}"], cwd=ROOT, check=True)
+    killed = tmp_path / "killed" / "features"
+    for sidecars in (1, 2):
+        run_until(
+            lambda count=sidecars: len(list(killed.glob("*.tfrecord.json"))) >= count,
+            [*command, images, f"--workdir={tmp_path / 'killed'}"],
+            tmp_path,
+        )
+        assert not (killed / "manifest.json").exists()
+        whole = files(tmp_path / "undisturbed" / "features")
+        for name, content in files(killed).items():
+            assert name.startswith(".unfinished-") or content == whole[name], name
+    subprocess.run([*run, f"--workdir={tmp_path / 'killed'}"], cwd=ROOT, check=True)
+    assert files(killed) == whole

@@ -1,0 +1,241 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.pipelines.squares import SIZE, Squares, planned, saved_performer, write_set
+from tf_explainer.dataset import (
+    feature_dataset,
+    read_manifest,
+    training_dataset,
+)
+from tf_explainer.images import crop_to_object, fold_of, fold_position, landmarks_in_crop
+
+COUNT, FOLDS = 60, 4
+SOURCE = Squares(count=COUNT, unreadable=(7,))
+LABELS = {f"square/{n}": n % 3 for n in range(COUNT) if n != 7}
+
+
+@pytest.fixture(name="performer", scope="module")
+def _performer(tmp_path_factory):
+    return saved_performer(tmp_path_factory.mktemp("performer"))
+
+
+@pytest.fixture(name="stored", scope="module", params=["gzip", "none"])
+def _stored(request, tmp_path_factory, performer):
+    """A manifest and its directory; some shards are empty."""
+    folder = tmp_path_factory.mktemp("features")
+    write_set(planned(performer, folder, SOURCE, num_shards=40, compression=request.param), performer)
+    return read_manifest(str(folder)), str(folder)
+
+
+def ids(batch):
+    return [image_id.decode() for image_id in np.atleast_1d(batch["id"])]
+
+
+def fold(image_id):
+    return fold_of(fold_position(image_id), FOLDS)
+
+
+# Single images.
+
+
+def images(stored, split="all", held_out_fold=0, with_crops=False):
+    manifest, folder = stored
+    dataset = feature_dataset(
+        manifest, folder, folds=FOLDS, held_out_fold=held_out_fold, split=split, with_crops=with_crops
+    )
+    return list(dataset.as_numpy_iterator())
+
+
+def test_features_come_back_exactly_as_they_were_computed(stored, performer):
+    records = {reference.id: record for reference, record in SOURCE.read(SOURCE.references())}
+    model = performer.feature_model()
+    read = images(stored, with_crops=True)
+    assert sorted(image_id for image in read for image_id in ids(image)) == sorted(LABELS)
+    assert {len(image) for image in read} == {9}
+    for image in read:
+        (image_id,) = ids(image)
+        crop = crop_to_object(records[image_id], SIZE)
+        expected = model.predict_on_batch(crop[None])
+        for layer in ("conv", "fc1", "fc2"):
+            assert image[layer].dtype == np.float16
+            # Batches of another size may change the last bit of the float32 result.
+            np.testing.assert_allclose(image[layer], expected[layer][0], rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(image["scores"], expected["scores"][0], rtol=1e-5)
+        assert image["label"] == LABELS[image_id]
+        assert image["fold_position"] == fold_position(image_id)
+        np.testing.assert_array_equal(
+            image["landmarks"], landmarks_in_crop(records[image_id], SOURCE.landmark_names)
+        )
+        assert image["crop"].shape == (SIZE, SIZE, 3)
+        assert np.abs(image["crop"].astype(float) - crop).mean() < 40  # JPEG of noise
+
+
+def test_float16_bytes_are_not_changed(stored):
+    manifest, folder = stored
+    compression = "GZIP" if manifest.compression == "gzip" else ""
+    paths = [f"{folder}/{shard.file}" for shard in manifest.shards]
+    raw = {}
+    for record in tf.data.TFRecordDataset(paths, compression).as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        raw[feature["id"].bytes_list.value[0]] = feature["features/conv"].bytes_list.value[0]
+    read = images(stored)
+    assert len(read) == len(raw)
+    for image in read:
+        assert image["conv"].astype("<f2").tobytes() == raw[image["id"]]
+
+
+def test_crops_are_decoded_only_if_asked_for(stored):
+    assert "crop" not in images(stored)[0]
+
+
+def test_shapes_are_known_before_anything_is_read(stored):
+    manifest, folder = stored
+    specification = feature_dataset(manifest, folder, folds=2, held_out_fold=0, with_crops=True).element_spec
+    assert {name: (tuple(spec.shape), spec.dtype.name) for name, spec in specification.items()} == {
+        "id": ((), "string"),
+        "label": ((), "int64"),
+        "fold_position": ((), "float32"),
+        "landmarks": ((2, 4), "float32"),
+        "scores": ((3,), "float32"),
+        "conv": ((8, 8, 4), "float16"),
+        "fc1": ((6,), "float16"),
+        "fc2": ((5,), "float16"),
+        "crop": ((SIZE, SIZE, 3), "uint8"),
+    }
+
+
+def test_the_order_is_the_same_each_time(stored):
+    assert [ids(image) for image in images(stored)] == [ids(image) for image in images(stored)]
+
+
+def test_folds_are_disjoint_and_complete(stored):
+    held_out = [
+        {image_id for image in images(stored, "held_out", number) for image_id in ids(image)}
+        for number in range(FOLDS)
+    ]
+    assert all(held_out)
+    assert not any(a & b for a, b in itertools.combinations(held_out, 2))
+    assert set.union(*held_out) == set(LABELS)
+    for number, there in enumerate(held_out):
+        train = {image_id for image in images(stored, "train", number) for image_id in ids(image)}
+        assert train == set(LABELS) - there
+        assert {fold(image_id) for image_id in there} == {number}
+
+
+def test_positions_at_the_edge_of_a_fold_fall_where_numpy_puts_them(performer, tmp_path, monkeypatch):
+    edge = 11744051 / 2**24
+    assert fold_of(edge, 10) == 6
+    assert np.float32(edge) * np.float32(10) == 7
+    monkeypatch.setattr("tf_explainer.images.fold_position", lambda _: edge)
+    manifest = write_set(planned(performer, tmp_path, Squares(count=3)), performer)
+    dataset = feature_dataset(manifest, str(tmp_path), folds=10, held_out_fold=6, split="held_out")
+    assert len(list(dataset)) == 3
+
+
+def test_a_set_without_landmarks(performer, tmp_path):
+    source = Squares(count=3, landmark_names=())
+    manifest = write_set(planned(performer, tmp_path, source), performer)
+    for image in feature_dataset(manifest, str(tmp_path), folds=2, held_out_fold=0):
+        assert image["landmarks"].shape == (0, 4)
+    for batch in training(manifest, str(tmp_path), negatives_per_batch=0, held_out_fold=1):
+        assert batch["landmarks"].shape[1:] == (0, 4)
+
+
+# Training batches.
+
+
+def training(manifest, folder, **changes):
+    settings = {
+        "folds": FOLDS,
+        "held_out_fold": 0,
+        "batch_size": 4,
+        "negatives_per_batch": 3,
+        "seed": 0,
+        "epoch": 0,
+    }
+    return list(training_dataset(manifest, folder, **settings | changes).as_numpy_iterator())
+
+
+def of_categories(batch):
+    return [image_id for image_id in ids(batch) if LABELS[image_id] != 2]
+
+
+def test_an_epoch_sees_every_image_of_the_categories_once(stored):
+    batches = training(*stored)
+    seen = [image_id for batch in batches for image_id in of_categories(batch)]
+    assert sorted(seen) == sorted(
+        image_id for image_id, label in LABELS.items() if label != 2 and fold(image_id) != 0
+    )
+    sizes = [len(of_categories(batch)) for batch in batches]
+    assert sizes[:-1] == [4] * (len(sizes) - 1)
+    assert sizes[-1] == len(seen) % 4 or 4
+
+
+def test_negatives_follow_in_every_batch(stored):
+    for batch in training(*stored):
+        negative = batch["label"] == 2
+        assert negative.sum() == 3
+        assert negative[-3:].all()
+
+
+def test_negatives_begin_again_only_when_all_were_seen(stored):
+    there = {image_id for image_id, label in LABELS.items() if label == 2 and fold(image_id) != 0}
+    batches = training(*stored, negatives_per_batch=9, batch_size=2)
+    seen = [image_id for batch in batches for image_id in ids(batch) if LABELS[image_id] == 2]
+    assert len(seen) > 2 * len(there)
+    assert set(seen[: len(there)]) == there
+    assert set(seen[len(there) : 2 * len(there)]) == there
+
+
+def test_a_batch_holds_each_image_with_its_own_features(stored):
+    by_id = {image["id"]: image for image in images(stored)}
+    for batch in training(*stored):
+        assert batch["conv"].dtype == np.float16
+        for row, image_id in enumerate(batch["id"]):
+            for name, values in by_id[image_id].items():
+                np.testing.assert_array_equal(batch[name][row], values)
+
+
+def test_without_negatives_there_are_none(stored):
+    batches = training(*stored, negatives_per_batch=0)
+    assert {int(label) for batch in batches for label in batch["label"]} == {0, 1}
+
+
+def test_without_a_negative_class_every_image_is_of_a_category(performer, tmp_path):
+    manifest = write_set(planned(performer, tmp_path, Squares(negative_class=None)), performer)
+    batches = training(manifest, str(tmp_path))
+    expected = [f"square/{n}" for n in range(24) if fold(f"square/{n}") != 0]
+    assert sorted(image_id for batch in batches for image_id in ids(batch)) == sorted(expected)
+
+
+def test_an_empty_negative_class_loses_no_image(performer, tmp_path):
+    classes = ("fox", "cat", "cow", "negative")
+
+    class NoNegatives(Squares):
+        def references(self):
+            return (dataclasses.replace(r, label=int(r.location) % 3) for r in super().references())
+
+    manifest = write_set(planned(performer, tmp_path, NoNegatives(classes=classes)), performer)
+    assert manifest.class_counts["negative"] == 0
+    batches = training(manifest, str(tmp_path))
+    assert sum(len(batch["id"]) for batch in batches) == sum(fold(f"square/{n}") != 0 for n in range(24))
+
+
+def orders(stored, **changes):
+    return [ids(batch) for batch in training(*stored, **changes)]
+
+
+def test_the_order_is_that_of_seed_and_epoch(stored):
+    assert orders(stored, seed=1, epoch=2) == orders(stored, seed=1, epoch=2)
+    assert orders(stored, seed=1, epoch=2) != orders(stored, seed=1, epoch=3)
+    assert orders(stored, seed=1, epoch=2) != orders(stored, seed=2, epoch=2)
+
+
+def test_images_of_a_class_do_not_come_in_a_row(stored):
+    labels = [LABELS[image_id] for batch in orders(stored, negatives_per_batch=0) for image_id in batch]
+    changes = sum(a != b for a, b in itertools.pairwise(labels))
+    assert changes > len(labels) / 4
