@@ -6,11 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.pipelines.squares import SIZE, Squares, planned, saved_performer, write_set
-from tf_explainer.dataset import (
-    feature_dataset,
-    read_manifest,
-    training_dataset,
-)
+from tf_explainer.dataset import feature_dataset, read_manifest, training_dataset
 from tf_explainer.images import crop_to_object, fold_of, fold_position, landmarks_in_crop
 
 COUNT, FOLDS = 60, 4
