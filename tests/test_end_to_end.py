@@ -135,7 +135,7 @@ def test_running_a_finished_step_again_changes_nothing(chain):
             ("/nowhere", "--data_dir"),
         ),
         ("tf_explainer.train_performer", ("--categories=unicorn",), ("unicorn",)),
-        ("tf_explainer.train_performer", ("--backbone=vgg61",), ("vgg61", "vgg16")),
+        ("tf_explainer.train_performer", ("--backbone=vgg61",), ("vgg61", "VGG16")),
         ("tf_explainer.train_performer", ("--no_such_flag=1",), ("no_such_flag",)),
         ("pipelines.extract_features", (), ("train_performer",)),
         ("pipelines.extract_features", ("--runnner=FnApiRunner",), ("runnner",)),
