@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
-from tf_explainer import distribution
 from tf_explainer.config import DatasetConfig, ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performers import Performer
@@ -58,7 +57,8 @@ def trainer(performer, manifest, workdir, config=CONFIG, explainer=ExplainerConf
         dataset=DatasetConfig(dataset="folder"),
         explainer=explainer,
         config=config,
-        strategy=distribution.mirrored_strategy(),
+        # Several mirrored strategies in one process get into each other's way (test_cross_replica).
+        strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
     )
 
 
