@@ -30,19 +30,14 @@ class Crop:
     landmarks: np.ndarray
 
 
-def encode_example(
-    crop: Crop, features: Mapping[str, np.ndarray], scores: np.ndarray, jpeg_quality: int
-) -> bytes:
+def encode_example(crop: Crop, features: Mapping[str, bytes], scores: np.ndarray, jpeg_quality: int) -> bytes:
     """Encodes a record; the same input gives the same bytes.
 
     Args:
         crop: the image.
-        features: of each layer, `[H, W, C]` or `[units]`, by the layer's name; stored as float16.
+        features: by layer, as `schema.encode_features` encodes them.
         scores: `[num_scores]`.
         jpeg_quality: of the crop, 1 to 100.
-
-    Raises:
-        OverflowError: features that float16 cannot hold.
     """
     feature = {
         schema.ID: _bytes(crop.reference.id.encode()),
@@ -51,10 +46,7 @@ def encode_example(
         schema.LANDMARKS: _floats(crop.landmarks.ravel()),
         schema.CROP: _bytes(_jpeg(crop.pixels, jpeg_quality)),
         schema.SCORES: _floats(scores.ravel().astype(np.float32)),
-    } | {
-        schema.feature_key(layer): _bytes(schema.encode_features(values))
-        for layer, values in features.items()
-    }
+    } | {schema.feature_key(layer): _bytes(encoded) for layer, encoded in features.items()}
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     # A protocol buffer's map has no order of its own.
     return example.SerializePartialToString(deterministic=True)

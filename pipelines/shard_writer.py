@@ -33,6 +33,9 @@ Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 _READERS = 4
 _IMAGES_READ_AT_ONCE = 64
 
+# Level 6 makes files of VGG-16's features a tenth smaller, and takes 3.2 ms an image instead of 1.0.
+_COMPRESSION_LEVEL = 1
+
 
 class ShardWriter:
     """Computes and writes one shard.
@@ -71,7 +74,9 @@ class ShardWriter:
         name = schema.shard_name(index, settings.num_shards)
         with tempfile.TemporaryDirectory() as directory:
             local = f"{directory}/{name}"
-            with tf.io.TFRecordWriter(local, "GZIP" if settings.compression == "gzip" else "") as writer:
+            compression = "GZIP" if settings.compression == "gzip" else ""
+            options = tf.io.TFRecordOptions(compression, compression_level=_COMPRESSION_LEVEL)
+            with tf.io.TFRecordWriter(local, options) as writer:
                 for record in self._records(references):
                     writer.write(record)
             with open(local, "rb") as file:
@@ -130,29 +135,27 @@ class ShardWriter:
         start = time.perf_counter()
         try:
             outputs = self._predict(np.stack([crop.pixels for crop in batch]))
-            rows = [{name: values[row] for name, values in outputs.items()} for row in range(len(batch))]
-            examples = [self._example(crop, row) for crop, row in zip(batch, rows, strict=True)]
         except Exception as error:  # Whatever the performer raises: the other images of the batch go on.
-            if len(batch) == 1:
+            if len(batch) > 1:
+                for crop in batch:
+                    yield from self._examples([crop])
+            else:
                 self._bury(batch[0].reference, f"the performer fails on it: {type(error).__name__}: {error}")
-                return
-            for crop in batch:
-                yield from self._examples([crop])
             return
         self._on_batch(len(batch), time.perf_counter() - start)
-        for crop, row, example in zip(batch, rows, examples, strict=True):
-            self._count(crop, row)
-            yield example
+        for row, crop in enumerate(batch):
+            try:
+                yield self._example(crop, {name: values[row] for name, values in outputs.items()})
+            except OverflowError as error:
+                self._bury(crop.reference, f"its {error}")
 
     def _example(self, crop: Crop, outputs: dict[str, np.ndarray]) -> bytes:
-        features = {layer: outputs[layer] for layer in self._settings.layers}
-        return encode_example(crop, features, outputs[schema.SCORES], self._settings.jpeg_quality)
-
-    def _count(self, crop: Crop, outputs: dict[str, np.ndarray]) -> None:
-        for layer, sums in self._sums.items():
-            sums.add(outputs[layer])
+        encoded = {layer: schema.encode_features(outputs[layer]) for layer in self._settings.layers}
+        for layer, features in encoded.items():
+            self._sums[layer].add(np.frombuffer(features, "<f2").reshape(outputs[layer].shape))
         self._labels[crop.reference.label] += 1
         self._num_scores = outputs[schema.SCORES].size
+        return encode_example(crop, encoded, outputs[schema.SCORES], self._settings.jpeg_quality)
 
     def _bury(self, reference: ImageReference, reason: str) -> None:
         self._dead_letters.append({"id": reference.id, "location": reference.location, "reason": reason})
