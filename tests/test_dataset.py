@@ -19,11 +19,12 @@ def _performer(tmp_path_factory):
     return saved_performer(tmp_path_factory.mktemp("performer"))
 
 
-@pytest.fixture(name="stored", scope="module", params=["gzip", "none"])
-def _stored(request, tmp_path_factory, performer):
+@pytest.fixture(name="stored", scope="module")
+def _stored(tmp_path_factory, performer):
     """A manifest and its directory; some shards are empty."""
     folder = tmp_path_factory.mktemp("features")
-    write_set(planned(performer, folder, SOURCE, num_shards=40, compression=request.param), performer)
+    manifest = write_set(planned(performer, folder, SOURCE, num_shards=40), performer)
+    assert not all(shard.records for shard in manifest.shards)
     return read_manifest(str(folder)), str(folder)
 
 
@@ -70,16 +71,16 @@ def test_features_come_back_exactly_as_they_were_computed(stored, performer):
         assert np.abs(image["crop"].astype(float) - crop).mean() < 40  # JPEG of noise
 
 
-def test_float16_bytes_are_not_changed(stored):
-    manifest, folder = stored
-    compression = "GZIP" if manifest.compression == "gzip" else ""
-    paths = [f"{folder}/{shard.file}" for shard in manifest.shards]
+@pytest.mark.parametrize(("compression", "of_tensorflow"), [("gzip", "GZIP"), ("none", "")])
+def test_float16_bytes_are_not_changed(performer, tmp_path, compression, of_tensorflow):
+    manifest = write_set(planned(performer, tmp_path, compression=compression, num_shards=9), performer)
+    paths = [f"{tmp_path}/{shard.file}" for shard in manifest.shards]
     raw = {}
-    for record in tf.data.TFRecordDataset(paths, compression).as_numpy_iterator():
+    for record in tf.data.TFRecordDataset(paths, of_tensorflow).as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
         raw[feature["id"].bytes_list.value[0]] = feature["features/conv"].bytes_list.value[0]
-    read = images(stored)
-    assert len(read) == len(raw)
+    read = images((manifest, str(tmp_path)))
+    assert len(read) == len(raw) == 24
     for image in read:
         assert image["conv"].astype("<f2").tobytes() == raw[image["id"]]
 
@@ -229,6 +230,11 @@ def test_the_order_is_that_of_seed_and_epoch(stored):
     assert orders(stored, seed=1, epoch=2) == orders(stored, seed=1, epoch=2)
     assert orders(stored, seed=1, epoch=2) != orders(stored, seed=1, epoch=3)
     assert orders(stored, seed=1, epoch=2) != orders(stored, seed=2, epoch=2)
+
+
+def test_the_shards_come_in_another_order_in_each_epoch(stored, monkeypatch):
+    monkeypatch.setattr("tf_explainer.dataset.SHUFFLE_BUFFER", 1)
+    assert orders(stored, epoch=2) != orders(stored, epoch=3)
 
 
 def test_images_of_a_class_do_not_come_in_a_row(stored):
