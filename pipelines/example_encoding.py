@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,14 @@ class Crop:
     landmarks: np.ndarray
 
 
-def encode_example(crop: Crop, features: Mapping[str, bytes], scores: np.ndarray, jpeg_quality: int) -> bytes:
+def encode_example(
+    crop: Crop, features: Mapping[str, Sequence[bytes]], scores: np.ndarray, jpeg_quality: int
+) -> bytes:
     """Encodes a record; the same input gives the same bytes.
 
     Args:
         crop: the image.
-        features: by layer, as `schema.encode_features` encodes them.
+        features: by layer, as `feature_coding.encode` encodes them.
         scores: `[num_scores]`.
         jpeg_quality: of the crop, 1 to 100.
     """
@@ -46,7 +48,7 @@ def encode_example(crop: Crop, features: Mapping[str, bytes], scores: np.ndarray
         schema.LANDMARKS: _floats(crop.landmarks.ravel()),
         schema.CROP: _bytes(_jpeg(crop.pixels, jpeg_quality)),
         schema.SCORES: _floats(scores.ravel().astype(np.float32)),
-    } | {schema.feature_key(layer): _bytes(encoded) for layer, encoded in features.items()}
+    } | {schema.feature_key(layer): _bytes(*encoded) for layer, encoded in features.items()}
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     # A protocol buffer's map has no order of its own.
     return example.SerializePartialToString(deterministic=True)
@@ -58,8 +60,8 @@ def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+def _bytes(*values: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
 def _floats(values: Any) -> tf.train.Feature:

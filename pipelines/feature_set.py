@@ -136,7 +136,7 @@ def _manifest(
         distilled=tuple(distilled),
         receptive_field=receptive_field,
         dtype="float16",
-        compression=configuration["extraction"]["compression"],
+        encoding=configuration["extraction"]["encoding"],
         shards=tuple(report.shard for report in reports),
         inputs=outputs + dead_letters,
         outputs=outputs,

@@ -7,6 +7,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from pipelines import atomic_files
 from pipelines.layer_sums import LayerSums
@@ -23,7 +24,7 @@ class ShardSettings:
         layers: target layer first, then the distilled ones.
         landmarks: names by row.
         image_size: side of the crops, in pixels.
-        num_shards, batch_size, compression, jpeg_quality: see `config.ExtractionConfig`.
+        num_shards, batch_size, encoding, jpeg_quality: see `config.ExtractionConfig`.
         configuration: text that identifies everything that the shards' bytes depend on.
     """
 
@@ -33,7 +34,7 @@ class ShardSettings:
     image_size: int
     num_shards: int
     batch_size: int
-    compression: str
+    encoding: Literal["float16", "gzip", "sparse"]
     jpeg_quality: int
     configuration: str
 

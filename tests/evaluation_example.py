@@ -62,7 +62,7 @@ def write_features(folder: pathlib.Path, stored: list[dict]) -> Manifest:
         distilled=distilled,
         receptive_field=ReceptiveField(size=16, stride=8, centre=4),
         dtype="float16",
-        compression="none",
+        encoding="float16",
         shards=(
             Shard(file=SHARD, records=len(stored), bytes=(folder / SHARD).stat().st_size, sha256="0" * 64),
         ),
@@ -94,10 +94,7 @@ def _example(image: dict) -> tf.train.Example:
         schema.LANDMARKS: of_floats(image["landmarks"]),
         schema.CROP: of_bytes(jpeg.getvalue()),
         schema.SCORES: of_floats(image["scores"]),
-    } | {
-        schema.feature_key(name): of_bytes(schema.encode_features(image[name]))
-        for name in ("block", *DISTILLED)
-    }
+    } | {schema.feature_key(name): of_bytes(image[name].tobytes()) for name in ("block", *DISTILLED)}
     return tf.train.Example(features=tf.train.Features(feature=fields))
 
 

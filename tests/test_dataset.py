@@ -71,18 +71,24 @@ def test_features_come_back_exactly_as_they_were_computed(stored, performer):
         assert np.abs(image["crop"].astype(float) - crop).mean() < 40  # JPEG of noise
 
 
-@pytest.mark.parametrize(("compression", "of_tensorflow"), [("gzip", "GZIP"), ("none", "")])
-def test_float16_bytes_are_not_changed(performer, tmp_path, compression, of_tensorflow):
-    manifest = write_set(planned(performer, tmp_path, compression=compression, num_shards=9), performer)
-    paths = [f"{tmp_path}/{shard.file}" for shard in manifest.shards]
+@pytest.mark.parametrize("encoding", ["gzip", "sparse"])
+def test_every_encoding_gives_the_same_bits(performer, tmp_path, encoding):
+    """As those of plain float16 are, read without the reader."""
+    plain = write_set(planned(performer, tmp_path / "plain", encoding="float16", num_shards=9), performer)
+    paths = [f"{tmp_path}/plain/{shard.file}" for shard in plain.shards]
     raw = {}
-    for record in tf.data.TFRecordDataset(paths, of_tensorflow).as_numpy_iterator():
+    for record in tf.data.TFRecordDataset(paths).as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
         raw[feature["id"].bytes_list.value[0]] = feature["features/conv"].bytes_list.value[0]
-    read = images((manifest, str(tmp_path)))
-    assert len(read) == len(raw) == 24
-    for image in read:
-        assert image["conv"].astype("<f2").tobytes() == raw[image["id"]]
+    manifest = write_set(planned(performer, tmp_path, encoding=encoding, num_shards=9), performer)
+    for stored in ((plain, str(tmp_path / "plain")), (manifest, str(tmp_path))):
+        read = images(stored)
+        assert len(read) == len(raw) == 24
+        for image in read:
+            assert image["conv"].astype("<f2").tobytes() == raw[image["id"]]
+    for batch in training(manifest, str(tmp_path)):
+        for image_id, values in zip(batch["id"], batch["conv"], strict=True):
+            assert values.astype("<f2").tobytes() == raw[image_id]
 
 
 def test_crops_are_decoded_only_if_asked_for(stored):

@@ -96,7 +96,7 @@ def test_every_flag_says_what_it_is(name):
         "--epochs=0",
         "--batch_size=0",
         "--seed=-1",
-        "--compression=zip",
+        "--encoding=zip",
         "--evaluation_split=test",
         "--interpretable_init=zeros",
         "--epochs=many",

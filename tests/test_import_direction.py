@@ -16,6 +16,7 @@ ROOMS = {
         "tf_explainer.config",
         "tf_explainer.schema",
         "tf_explainer.images",
+        "tf_explainer.feature_coding",
     ],
     "data sets": [
         "tf_explainer.datasets",
@@ -131,6 +132,7 @@ LIBRARIES = {
         "tf_explainer.datasets.prepared",
         "tf_explainer.distribution",
         "tf_explainer.evaluation",
+        "tf_explainer.feature_coding",
         "tf_explainer.model_files",
         "tf_explainer.performer_fitting",
         "tf_explainer.performers",

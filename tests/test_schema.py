@@ -18,7 +18,7 @@ MANIFEST = Manifest(
     distilled=(LayerSpec(name="fc1", shape=(512,), mean_norm=3.5, mean_square_norm=14.0),),
     receptive_field=ReceptiveField(size=196, stride=16, centre=8),
     dtype="float16",
-    compression="gzip",
+    encoding="gzip",
     shards=(Shard(file=schema.shard_name(0, 1), records=2, bytes=10, sha256="0" * 64),),
     inputs=3,
     outputs=2,
@@ -54,8 +54,8 @@ def test_other_text_is_no_manifest(text):
 
 
 def test_another_format_is_refused():
-    text = MANIFEST.to_json().replace('"format_version": 1', '"format_version": 2')
-    with pytest.raises(ValueError, match="format version 2, this program reads 1"):
+    text = MANIFEST.to_json().replace('"format_version": 2', '"format_version": 1')
+    with pytest.raises(ValueError, match="format version 1, this program reads 2"):
         Manifest.from_json(text)
 
 
@@ -73,19 +73,3 @@ def test_names_of_shards_sort_as_their_numbers():
     names = [schema.shard_name(index, 12000) for index in (0, 9, 10, 11999)]
     assert names[0] == "features-00000-of-12000.tfrecord"
     assert names == sorted(names)
-
-
-def test_features_are_little_endian_float16():
-    values = np.array([[1.0, -2.0], [0.5, 0.0]], np.float32)
-    assert schema.encode_features(values) == bytes.fromhex("003c00c000380000")
-    assert schema.encode_features(np.asfortranarray(values)) == schema.encode_features(values)
-
-
-def test_the_range_of_float16_is_used_to_its_end():
-    assert np.frombuffer(schema.encode_features(np.float32([65504, 65519])), "<f2").tolist() == [65504] * 2
-
-
-@pytest.mark.parametrize("value", [65520.0, -1e9, np.inf, np.nan])
-def test_what_float16_cannot_hold_is_refused(value):
-    with pytest.raises(OverflowError, match="float16"):
-        schema.encode_features(np.float32([0, value]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class ExtractionConfig:
     Attributes:
         num_shards: output files; the same images always land in the same shard.
         batch_size: images the performer sees at once.
-        compression: `gzip` or `none`, of whole files.
+        encoding: of the stored features: `float16`, `gzip` or `sparse` (`schema` says what they are).
         jpeg_quality: quality of the stored crops, 1 to 100.
         max_dead_letters: share of unreadable images above which the job fails.
         overwrite: whether features of another performer or configuration may be replaced.
@@ -105,7 +106,7 @@ class ExtractionConfig:
 
     num_shards: int = 16
     batch_size: int = 32
-    compression: str = "gzip"
+    encoding: Literal["float16", "gzip", "sparse"] = "sparse"
     jpeg_quality: int = 90
     max_dead_letters: float = 0.05
     overwrite: bool = False

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import schema
+from tf_explainer import feature_coding, schema
 from tf_explainer.errors import UserError
 from tf_explainer.performers import Performer
 from tf_explainer.schema import LayerSpec, Manifest
@@ -188,7 +188,7 @@ def _records(
     manifest: Manifest, files: list[str], folds: int, held_out_fold: int, split: Split
 ) -> tf.data.Dataset:
     """Parses the records of one split, leaving features as bytes."""
-    compression = "GZIP" if manifest.compression == "gzip" else ""
+    compression = feature_coding.file_compression(manifest.encoding)
     records = tf.data.Dataset.from_tensor_slices(files).interleave(
         lambda file: tf.data.TFRecordDataset(file, compression_type=compression),
         cycle_length=min(4, max(1, len(files))),
@@ -228,7 +228,8 @@ def _specification(manifest: Manifest) -> dict[str, tf.io.FixedLenFeature]:
     if manifest.landmarks:
         specification[schema.LANDMARKS] = tf.io.FixedLenFeature((len(manifest.landmarks), 4), tf.float32)
     return specification | {
-        schema.feature_key(layer.name): tf.io.FixedLenFeature((), tf.string) for layer in _layers(manifest)
+        schema.feature_key(layer.name): feature_coding.specification(manifest.encoding)
+        for layer in _layers(manifest)
     }
 
 
@@ -240,10 +241,8 @@ def _decode(record: dict[str, tf.Tensor], manifest: Manifest, with_crops: bool) 
         schema.LANDMARKS, tf.zeros(tf.concat([batch, [0, 4]], axis=0), tf.float32)
     )
     for layer in _layers(manifest):
-        flat = tf.io.decode_raw(record[schema.feature_key(layer.name)], tf.float16)
-        shape = tf.concat([batch, layer.shape], axis=0)
-        static = record[schema.LABEL].shape.concatenate(layer.shape)
-        decoded[layer.name] = tf.ensure_shape(tf.reshape(flat, shape), static)
+        stored = record[schema.feature_key(layer.name)]
+        decoded[layer.name] = feature_coding.decode(stored, layer.shape, manifest.encoding)
     if with_crops:
         crop = tf.io.decode_jpeg(record[schema.CROP], channels=3)
         decoded[schema.CROP] = tf.ensure_shape(crop, (manifest.image_size, manifest.image_size, 3))

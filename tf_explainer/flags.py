@@ -101,7 +101,10 @@ flags.DEFINE_integer(
     lower_bound=1,
 )
 flags.DEFINE_enum(
-    "compression", _default("compression"), ["gzip", "none"], "Compression of the feature files."
+    "encoding",
+    _default("encoding"),
+    ["float16", "gzip", "sparse"],
+    "How features are stored: plain, in GZIP files, or the values that are not 0 with their places.",
 )
 flags.DEFINE_integer(
     "jpeg_quality",

@@ -10,7 +10,19 @@ A record is a `tf.train.Example` with
 | `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the crop; NaN: absent |
 | `crop` | bytes | the performer's input as JPEG |
 | `scores` | floats, `[num_scores]` | the performer's output |
-| `features/LAYER` | bytes | the layer's output, little-endian float16, C order |
+| `features/LAYER` | bytes, one or three | the layer's output as float16, in the manifest's `encoding` |
+
+Encodings (`tf_explainer.feature_coding`), all of them lossless:
+
+- `float16`: one byte string, the little-endian values in C order, `[H, W, C]` or `[C]`.
+- `gzip`: the same, in TFRecord files that are GZIP-compressed as a whole.
+- `sparse`: three byte strings, each a ZLIB stream (RFC 1950). The values are taken channel by channel: value
+  `i` is that of channel `i // (H * W)` at row `i % (H * W) // W` and column `i % W`; in a layer of shape
+  `[C]`, that of channel `i`.
+  1. The mask: bit `i % 8` of byte `i // 8`, counted from the lowest, is 1 unless all 16 bits of value `i` are
+     0 (so it is 1 for -0.0). The bits behind the last value are 0.
+  2. The high bytes (sign, exponent, two bits of the mantissa) of the values in the mask, in their order.
+  3. Their low bytes.
 
 The writer is `pipelines.feature_extraction`, the reader is `tf_explainer.dataset`.
 """
@@ -19,11 +31,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 DEAD_LETTERS = "dead_letters.jsonl"
 
@@ -103,7 +113,7 @@ class Manifest:
         distilled: the layers to give back, lowest first.
         receptive_field: geometry of the target layer's units.
         dtype: of the stored features.
-        compression: `gzip` or `none`, of the files.
+        encoding: of the features: `float16`, `gzip` or `sparse`, see above.
         shards: the files.
         inputs, outputs, dead_letters: counts; inputs = outputs + dead_letters.
         class_counts: images by class.
@@ -122,7 +132,7 @@ class Manifest:
     distilled: tuple[LayerSpec, ...]
     receptive_field: ReceptiveField
     dtype: str
-    compression: str
+    encoding: Literal["float16", "gzip", "sparse"]
     shards: tuple[Shard, ...]
     inputs: int
     outputs: int
@@ -171,18 +181,3 @@ class Manifest:
 
 def _layer(fields: dict[str, Any]) -> LayerSpec:
     return LayerSpec(**fields | {"shape": tuple(fields["shape"])})
-
-
-def encode_features(features: np.ndarray) -> bytes:
-    """Encodes one image's features of one layer as little-endian float16 bytes.
-
-    Raises:
-        OverflowError: a value is not finite in float16 (its range ends at 65,504).
-    """
-    with np.errstate(over="ignore"):
-        half = np.ascontiguousarray(features, dtype="<f2")
-    if not np.isfinite(half).all():
-        raise OverflowError(
-            f"features reach {np.abs(features).max():g}, which float16 (up to 65504) cannot hold"
-        )
-    return half.tobytes()

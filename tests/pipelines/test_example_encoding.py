@@ -6,15 +6,15 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.example_encoding import Crop, encode_example
+from tf_explainer.feature_coding import encode, to_float16
 from tf_explainer.images import ImageReference, fold_position
-from tf_explainer.schema import encode_features
 
 RANDOM = np.random.default_rng(0)
 FEATURES = {
     "conv": RANDOM.normal(size=(3, 3, 2)).astype(np.float32),
     "fc1": RANDOM.normal(size=5).astype(np.float32),
 }
-ENCODED = {layer: encode_features(values) for layer, values in FEATURES.items()}
+ENCODED = {layer: encode(to_float16(values), "sparse") for layer, values in FEATURES.items()}
 SCORES = np.array([0.25, 0.75], np.float32)
 LANDMARKS = np.array([[0.5, 0.25, 0.1, 0.2], [np.nan] * 4], np.float32)
 PIXELS = np.full((16, 16, 3), (10, 200, 30), np.uint8)
@@ -52,7 +52,7 @@ def test_a_record_holds_what_the_schema_says(crop):
 def test_features_are_stored_as_they_are_encoded(crop):
     feature = parsed(encode_example(crop, ENCODED, SCORES, 90))
     for layer, encoded in ENCODED.items():
-        assert feature[f"features/{layer}"].bytes_list.value[0] == encoded
+        assert tuple(feature[f"features/{layer}"].bytes_list.value) == encoded
 
 
 def test_the_crop_is_a_jpeg(crop):

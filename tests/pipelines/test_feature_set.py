@@ -63,7 +63,7 @@ def test_features_do_not_depend_on_folds_but_on_all_else(tmp_path, performer):
     extraction = planned(performer, tmp_path)
     flat = json.dumps(extraction.configuration)
     assert "fold" not in flat
-    for name in ("num_images", "num_shards", "batch_size", "compression", "jpeg_quality", "image_size"):
+    for name in ("num_images", "num_shards", "batch_size", "encoding", "jpeg_quality", "image_size"):
         assert name in flat
     assert extraction.configuration["performer"] == performer.fingerprint
     assert extraction.configuration["layers"] == ["conv", "fc1", "fc2"]
@@ -94,7 +94,7 @@ def test_the_manifest_says_what_was_stored(written, performer):
     assert manifest.performer == performer.fingerprint
     assert manifest.receptive_field == performer.receptive_field()
     assert manifest.dtype == "float16"
-    assert manifest.compression == "gzip"
+    assert manifest.encoding == "sparse"
     assert manifest.configuration == extraction.configuration
     assert set(manifest.versions) == {"python", "apache-beam", "keras", "numpy", "pillow", "tensorflow"}
 

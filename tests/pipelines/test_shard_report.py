@@ -21,7 +21,7 @@ def _settings(tmp_path):
         image_size=32,
         num_shards=2,
         batch_size=4,
-        compression="none",
+        encoding="float16",
         jpeg_quality=90,
         configuration="{}",
     )

@@ -11,6 +11,7 @@ from pipelines import shard_writer
 from pipelines.shard_report import ShardReport, sidecar_name
 from pipelines.shard_writer import ShardWriter
 from tests.pipelines.squares import SIZE, Squares, files, planned
+from tf_explainer import feature_coding
 from tf_explainer.images import crop_to_object, landmarks_in_crop
 
 COUNT = 11
@@ -40,7 +41,7 @@ def write(extraction, predict=predict, on_batch=lambda *_: None, source=None, **
     return writer.write(1, sorted(source.references(), key=lambda reference: reference.id))
 
 
-def records(extraction, compression="GZIP"):
+def records(extraction, compression=""):
     path = pathlib.Path(extraction.shards.features_dir) / "features-00001-of-00003.tfrecord"
     encoded = tf.data.TFRecordDataset(str(path), compression).as_numpy_iterator()
     return [tf.train.Example.FromString(record).features.feature for record in encoded]
@@ -60,9 +61,8 @@ def test_every_image_has_its_own_record(extraction):
     for feature in stored:
         record = by_id.pop(feature["id"].bytes_list.value[0].decode())
         expected = predict(crop_to_object(record, SIZE)[None])
-        np.testing.assert_array_equal(
-            np.frombuffer(feature["features/fc1"].bytes_list.value[0], "<f2"),
-            expected["fc1"][0].astype(np.float16),
+        assert tuple(feature["features/fc1"].bytes_list.value) == feature_coding.encode(
+            expected["fc1"][0].astype("<f2"), "sparse"
         )
         np.testing.assert_array_equal(
             np.float32(feature["landmarks"].float_list.value).reshape(2, 4),
@@ -114,16 +114,20 @@ def test_small_parts_are_read_ahead_in_order(extraction, monkeypatch):
     assert threading.current_thread().name not in threads
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_files_are_compressed_or_not(extraction, compression):
-    report = write(extraction, compression=compression)
+@pytest.mark.parametrize("encoding", ["float16", "gzip", "sparse"])
+def test_files_and_records_are_encoded_as_asked(extraction, encoding):
+    report = write(extraction, encoding=encoding)
     content = files(extraction.shards.features_dir)[report.shard.file]
-    assert (content[:2] == b"\x1f\x8b") == (compression == "gzip")
-    assert len(records(extraction, "GZIP" if compression == "gzip" else "")) == COUNT
+    assert (content[:2] == b"\x1f\x8b") == (encoding == "gzip")
+    stored = records(extraction, "GZIP" if encoding == "gzip" else "")
+    assert len(stored) == COUNT
+    for feature in stored:
+        values = feature["features/conv"].bytes_list.value
+        assert [len(value) for value in values] == [24] if encoding != "sparse" else len(values) == 3
 
 
 def test_a_gzip_file_does_not_tell_when_it_was_made(extraction):
-    report = write(extraction)
+    report = write(extraction, encoding="gzip")
     assert files(extraction.shards.features_dir)[report.shard.file][4:8] == bytes(4)
 
 
