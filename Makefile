@@ -8,10 +8,10 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow demo requirements build_file clean
+.PHONY: help setup lint test test_slow demo benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
-	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## Makes .venv as requirements.txt says (PYTHON=python3.12 chooses the interpreter)
 	@tools/make_venv.sh "$(PYTHON)"
@@ -43,6 +43,9 @@ requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (AR
 	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  -o requirements.txt $(ARGS)
+
+benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
+	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

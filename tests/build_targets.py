@@ -11,6 +11,9 @@ from tests.source_imports import ROOT, imports, modules
 
 BUILD = ROOT / "BUILD"
 BINARIES = {
+    "benchmarks.bare_model",
+    "benchmarks.extraction",
+    "benchmarks.reading",
     "pipelines.extract_features",
     "tf_explainer.evaluate",
     "tf_explainer.train",
@@ -28,8 +31,12 @@ DISTRIBUTIONS = {
 
 # What a module uses without importing it: classes registered by name, programs run by a test.
 USED_BY_NAME = {
+    "benchmarks.extraction": ["benchmarks.bare_model", "benchmarks.reading", "pipelines.extract_features"],
     "tests.test_cross_replica": ["tests.replica_training"],
-    "tests.test_end_to_end": ["tf_explainer", *sorted(BINARIES)],
+    "tests.test_end_to_end": [
+        "tf_explainer",
+        *sorted(binary for binary in BINARIES if not binary.startswith("benchmarks.")),
+    ],
     "tests.test_fingerprint": ["tf_explainer.fingerprint"],
     "tests.test_keras_registration": ["tf_explainer"],
     "tests.test_performer_training": ["tf_explainer.train_performer"],
@@ -61,6 +68,7 @@ filegroup(
     name = "project",
     srcs = glob([
         "*",
+        "benchmarks/**/*.py",
         "configs/**",
         "pipelines/**/*.py",
         "tests/**/*.py",
@@ -83,7 +91,7 @@ def _name(path):
 
 def _third_party(names):
     roots = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
-    roots -= {"pipelines", "tests", "tf_explainer"}
+    roots -= {"benchmarks", "pipelines", "tests", "tf_explainer"}
     return {f"@pypi//{package}" for root in roots for package in DISTRIBUTIONS.get(root, [root])}
 
 
@@ -123,7 +131,7 @@ def expected():
     """The targets by name, each as its rule and attributes."""
     known = {
         module: path
-        for module, path in modules("pipelines", "tests", "tf_explainer").items()
+        for module, path in modules("benchmarks", "pipelines", "tests", "tf_explainer").items()
         if _holds_code(path)
     }
     targets = [

@@ -30,7 +30,7 @@ def build():
 def test_every_module_has_its_target(build):
     modules = {
         path.relative_to(ROOT).with_suffix("").as_posix()
-        for folder in ("pipelines", "tests", "tf_explainer")
+        for folder in ("benchmarks", "pipelines", "tests", "tf_explainer")
         for path in (ROOT / folder).rglob("*.py")
         if path.name not in ("__init__.py", "pytest_main.py")
     }
