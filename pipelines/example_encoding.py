@@ -1,8 +1,7 @@
-"""One image's record, as `tf_explainer.schema` describes it."""
+"""The record of a view of an image, as `tf_explainer.schema` describes it."""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,23 +10,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_explainer import images, schema
-from tf_explainer.images import ImageReference
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Crop:
-    """What the performer sees of an image.
-
-    Attributes:
-        reference: of the image.
-        pixels: `[S, S, 3]` uint8, RGB.
-        landmarks: `[K, 4]` float32, see `images.landmarks_in_crop`.
-    """
-
-    reference: ImageReference
-    pixels: np.ndarray
-    landmarks: np.ndarray
+from tf_explainer import images, schema, views
+from tf_explainer.views import Crop
 
 
 def encode_example(
@@ -36,15 +20,17 @@ def encode_example(
     """Encodes a record; the same input gives the same bytes.
 
     Args:
-        crop: the image.
+        crop: the view.
         features: by layer, as `feature_coding.encode` encodes them.
         scores: `[num_scores]`.
         jpeg_quality: of the crop, 1 to 100.
     """
     feature = {
-        schema.ID: _bytes(crop.reference.id.encode()),
+        schema.ID: _bytes(views.record_id(crop.reference, crop.view).encode()),
         schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[crop.reference.label])),
         schema.FOLD_POSITION: _floats([images.fold_position(crop.reference.id)]),
+        schema.VIEW: _bytes(crop.view.encode()),
+        schema.AFFINE: _floats(crop.affine),
         schema.LANDMARKS: _floats(crop.landmarks.ravel()),
         schema.CROP: _bytes(_jpeg(crop.pixels, jpeg_quality)),
         schema.SCORES: _floats(scores.ravel().astype(np.float32)),

@@ -160,7 +160,8 @@ def plan(
     # Folds divide the images when they are read; the features do not depend on them.
     images = {name: value for name, value in dataclasses.asdict(dataset).items() if "fold" not in name}
     stored = {
-        name: getattr(extraction, name) for name in ("num_shards", "batch_size", "encoding", "jpeg_quality")
+        name: getattr(extraction, name)
+        for name in ("num_shards", "batch_size", "encoding", "jpeg_quality", "views", "views_seed")
     }
     configuration: dict[str, Any] = {
         "format_version": schema.FORMAT_VERSION,

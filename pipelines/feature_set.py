@@ -123,7 +123,7 @@ def _manifest(
     target, *distilled = (
         layer_spec(name, [report.sums[name] for report in filled]) for name in configuration["layers"]
     )
-    outputs = sum(report.shard.records for report in reports)
+    outputs = sum(report.images for report in reports)
     dead_letters = sum(len(report.dead_letters) for report in reports)
     return Manifest(
         classes=tuple(configuration["classes"]),
@@ -137,6 +137,7 @@ def _manifest(
         receptive_field=receptive_field,
         dtype="float16",
         encoding=configuration["extraction"]["encoding"],
+        views=tuple(configuration["extraction"]["views"]),
         shards=tuple(report.shard for report in reports),
         inputs=outputs + dead_letters,
         outputs=outputs,
@@ -160,14 +161,14 @@ def _objection(
     features_dir: str, reports: Sequence[ShardReport], inputs: int, num_shards: int, max_dead_letters: float
 ) -> str | None:
     """Returns why the shards make no set, or None."""
-    outputs = sum(report.shard.records for report in reports)
+    outputs = sum(report.images for report in reports)
     dead_letters = sum(len(report.dead_letters) for report in reports)
     if [report.index for report in reports] != list(range(num_shards)):
         return f"the runner lost shards: {len(reports)} of {num_shards} came back"
     if not inputs:
         return "the data set holds no image"
     if inputs != outputs + dead_letters:
-        return f"{inputs} images went in, but {outputs} records and {dead_letters} dead letters came out"
+        return f"{inputs} images went in, but {outputs} stored ones and {dead_letters} dead letters came out"
     if outputs and dead_letters <= max_dead_letters * inputs:
         return None
     allowed = f"more than --max_dead_letters={max_dead_letters:g} allows" if outputs else "which leaves none"

@@ -31,7 +31,7 @@ class FinishedImages:
         for name in atomic_files.sizes(directory, "features-*.json").keys() & ours - self._by_sidecar.keys():
             with contextlib.suppress(ValueError):  # A broken one will be written again.
                 report = ShardReport.from_json(atomic_files.read_text(posixpath.join(directory, name)))
-                self._by_sidecar[name] = report.shard.records + len(report.dead_letters)
+                self._by_sidecar[name] = report.images + len(report.dead_letters)
         return sum(self._by_sidecar.values())
 
 

@@ -24,7 +24,7 @@ class ShardSettings:
         layers: target layer first, then the distilled ones.
         landmarks: names by row.
         image_size: side of the crops, in pixels.
-        num_shards, batch_size, encoding, jpeg_quality: see `config.ExtractionConfig`.
+        num_shards, batch_size, encoding, jpeg_quality, views, views_seed: see `config.ExtractionConfig`.
         configuration: text that identifies everything that the shards' bytes depend on.
     """
 
@@ -36,6 +36,8 @@ class ShardSettings:
     batch_size: int
     encoding: Literal["float16", "gzip", "sparse"]
     jpeg_quality: int
+    views: tuple[str, ...]
+    views_seed: int
     configuration: str
 
 
@@ -47,9 +49,9 @@ class ShardReport:
         index: of the shard.
         digest: see `digest`: a shard with the same one is the same shard.
         shard: file name, records, bytes and checksum.
-        labels: records by label.
+        labels: images in the shard by label; each has a record per view.
         num_scores: width of the performer's output; 0 in an empty shard.
-        sums: by layer.
+        sums: by layer, of the original views.
         dead_letters: id, location and reason of every image that is not in the shard, sorted by id.
     """
 
@@ -88,6 +90,11 @@ class ShardReport:
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a shard's report: {error!r}") from error
+
+    @property
+    def images(self) -> int:
+        """How many images are in the shard, whole."""
+        return sum(self.labels.values())
 
 
 def digest(settings: ShardSettings, references: Iterable[ImageReference]) -> str:

@@ -19,19 +19,21 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import atomic_files
-from pipelines.example_encoding import Crop, encode_example
+from pipelines.example_encoding import encode_example
 from pipelines.layer_sums import LayerSums
 from pipelines.shard_report import ShardReport, ShardSettings, digest, sidecar_name
-from tf_explainer import feature_coding, images, schema
+from tf_explainer import feature_coding, schema
 from tf_explainer.datasets.source import ImageSource
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+from tf_explainer.views import Crop, crop_view
 
-Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
+Outputs = dict[str, np.ndarray]
+Predict = Callable[[np.ndarray], Outputs]
 
-# Threads that read and crop ahead of the performer, and how many images each takes at once: few, so that the
+# Threads that read and crop ahead of the performer, and how many views each makes at once: few, so that the
 # performer starts soon; not too few, as a data set of tensorflow-datasets takes 0.1 s to be opened.
 _READERS = 4
-_IMAGES_READ_AT_ONCE = 64
+_VIEWS_READ_AT_ONCE = 64
 
 # Of GZIP: level 6 makes files of VGG-16's features a tenth smaller, and takes 3.2 ms an image instead of 1.0.
 _COMPRESSION_LEVEL = 1
@@ -44,7 +46,7 @@ class ShardWriter:
         settings: of the set.
         source: where pixels come from.
         predict: the performer: uint8 crops `[B, S, S, 3]` to each layer's features and the scores, by name.
-        on_batch: called with the number of images and the seconds of each batch, for counters.
+        on_batch: called with the number of views and the seconds of each batch, for counters.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ShardWriter:
         self._sums = {layer: LayerSums() for layer in settings.layers}
         self._labels: collections.Counter[int] = collections.Counter()
         self._num_scores = 0
+        self._views = (schema.ORIGINAL, *settings.views)
 
     def write(self, index: int, references: Sequence[ImageReference]) -> ShardReport:
         """Writes a shard and its sidecar, each under a temporary name that is then renamed.
@@ -86,7 +89,9 @@ class ShardWriter:
         report = ShardReport(
             index=index,
             digest=digest(settings, references),
-            shard=schema.Shard(file=name, records=self._labels.total(), bytes=length, sha256=checksum),
+            shard=schema.Shard(
+                file=name, records=len(self._views) * self._labels.total(), bytes=length, sha256=checksum
+            ),
             labels=dict(sorted(self._labels.items())),
             num_scores=self._num_scores,
             sums=self._sums,
@@ -97,16 +102,25 @@ class ShardWriter:
         return report
 
     def _records(self, references: Sequence[ImageReference]) -> Iterator[bytes]:
+        """Yields the records of one image after the other, of each either all views or none."""
+        predicted = self._predicted(references)
+        for _, views in itertools.groupby(predicted, lambda result: result[0].reference.id):
+            yield from self._image_records(list(views))
+
+    def _predicted(
+        self, references: Sequence[ImageReference]
+    ) -> Iterator[tuple[Crop, Outputs | UnreadableImageError]]:
         crops = self._crops_ahead(references)
         while batch := list(itertools.islice(crops, self._settings.batch_size)):
-            yield from self._examples(batch)
+            yield from self._outputs(batch)
 
     def _crops_ahead(self, references: Sequence[ImageReference]) -> Iterator[Crop]:
         """Reads a few parts of the shard at once, and yields their crops in order."""
         with ThreadPoolExecutor(_READERS) as readers:
             parts: collections.deque[Future[list[Crop]]] = collections.deque()
-            for start in range(0, len(references), _IMAGES_READ_AT_ONCE):
-                parts.append(readers.submit(self._read, references[start : start + _IMAGES_READ_AT_ONCE]))
+            size = max(1, _VIEWS_READ_AT_ONCE // len(self._views))
+            for start in range(0, len(references), size):
+                parts.append(readers.submit(self._read, references[start : start + size]))
                 if len(parts) > _READERS:
                     yield from parts.popleft().result()
             for part in parts:
@@ -116,21 +130,21 @@ class ShardWriter:
         crops = []
         for reference, result in self._source.read(references):
             try:
-                crops.append(self._crop(reference, result))
+                crops += self._crops(result)
             except UnreadableImageError as error:
                 self._bury(reference, str(error))
         return crops
 
-    def _crop(self, reference: ImageReference, result: ImageRecord | UnreadableImageError) -> Crop:
+    def _crops(self, result: ImageRecord | UnreadableImageError) -> list[Crop]:
         if isinstance(result, UnreadableImageError):
             raise result
-        return Crop(
-            reference=reference,
-            pixels=images.crop_to_object(result, self._settings.image_size),
-            landmarks=images.landmarks_in_crop(result, self._settings.landmarks),
-        )
+        settings = self._settings
+        return [
+            crop_view(result, view, settings.image_size, settings.landmarks, settings.views_seed)
+            for view in self._views
+        ]
 
-    def _examples(self, batch: Sequence[Crop]) -> Iterator[bytes]:
+    def _outputs(self, batch: Sequence[Crop]) -> Iterator[tuple[Crop, Outputs | UnreadableImageError]]:
         """Runs the performer on a batch; where that fails, on each of its images."""
         start = time.perf_counter()
         try:
@@ -138,26 +152,45 @@ class ShardWriter:
         except Exception as error:  # Whatever the performer raises: the other images of the batch go on.
             if len(batch) > 1:
                 for crop in batch:
-                    yield from self._examples([crop])
+                    yield from self._outputs([crop])
             else:
-                self._bury(batch[0].reference, f"the performer fails on it: {type(error).__name__}: {error}")
+                reason = f"the performer fails on it: {type(error).__name__}: {error}"
+                yield batch[0], UnreadableImageError(reason)
             return
         self._on_batch(len(batch), time.perf_counter() - start)
         for row, crop in enumerate(batch):
-            try:
-                yield self._example(crop, {name: values[row] for name, values in outputs.items()})
-            except OverflowError as error:
-                self._bury(crop.reference, f"its {error}")
+            yield crop, {name: values[row] for name, values in outputs.items()}
 
-    def _example(self, crop: Crop, outputs: dict[str, np.ndarray]) -> bytes:
-        features = {layer: feature_coding.to_float16(outputs[layer]) for layer in self._settings.layers}
-        for layer, values in features.items():
-            self._sums[layer].add(values)
-        encoding = self._settings.encoding
-        encoded = {layer: feature_coding.encode(values, encoding) for layer, values in features.items()}
-        self._labels[crop.reference.label] += 1
-        self._num_scores = outputs[schema.SCORES].size
-        return encode_example(crop, encoded, outputs[schema.SCORES], self._settings.jpeg_quality)
+    def _image_records(self, views: Sequence[tuple[Crop, Outputs | UnreadableImageError]]) -> list[bytes]:
+        """Encodes one image's views, the original first; where one of them cannot be, the image is buried."""
+        reference = views[0][0].reference
+        try:
+            stored = [self._rounded(outputs) for _, outputs in views]
+        except UnreadableImageError as error:
+            self._bury(reference, str(error))
+            return []
+        original = stored[0]
+        for layer in self._settings.layers:
+            self._sums[layer].add(original[layer])
+        self._labels[reference.label] += 1
+        self._num_scores = original[schema.SCORES].size
+        return [self._example(crop, outputs) for (crop, _), outputs in zip(views, stored, strict=True)]
+
+    def _rounded(self, outputs: Outputs | UnreadableImageError) -> Outputs:
+        if isinstance(outputs, UnreadableImageError):
+            raise outputs
+        try:
+            half = {layer: feature_coding.to_float16(outputs[layer]) for layer in self._settings.layers}
+        except OverflowError as error:
+            raise UnreadableImageError(f"its {error}") from error
+        return half | {schema.SCORES: outputs[schema.SCORES]}
+
+    def _example(self, crop: Crop, outputs: Outputs) -> bytes:
+        settings = self._settings
+        encoded = {
+            layer: feature_coding.encode(outputs[layer], settings.encoding) for layer in settings.layers
+        }
+        return encode_example(crop, encoded, outputs[schema.SCORES], settings.jpeg_quality)
 
     def _bury(self, reference: ImageReference, reason: str) -> None:
         self._dead_letters.append({"id": reference.id, "location": reference.location, "reason": reason})

@@ -63,6 +63,7 @@ def write_features(folder: pathlib.Path, stored: list[dict]) -> Manifest:
         receptive_field=ReceptiveField(size=16, stride=8, centre=4),
         dtype="float16",
         encoding="float16",
+        views=(),
         shards=(
             Shard(file=SHARD, records=len(stored), bytes=(folder / SHARD).stat().st_size, sha256="0" * 64),
         ),
@@ -89,6 +90,8 @@ def _example(image: dict) -> tf.train.Example:
 
     fields = {
         schema.ID: of_bytes(image["id"].encode()),
+        schema.VIEW: of_bytes(schema.ORIGINAL.encode()),
+        schema.AFFINE: of_floats(np.array([1, 0, 1, 0])),
         schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[image["label"]])),
         schema.FOLD_POSITION: of_floats(np.array(images.fold_position(image["id"]))),
         schema.LANDMARKS: of_floats(image["landmarks"]),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.pipelines.squares import SIZE, Squares, planned, saved_performer, write_set
 from tf_explainer.dataset import feature_dataset, read_manifest, training_dataset
+from tf_explainer.errors import UserError
 from tf_explainer.images import crop_to_object, fold_of, fold_position, landmarks_in_crop
 
 COUNT, FOLDS = 60, 4
@@ -39,10 +40,10 @@ def fold(image_id):
 # Single images.
 
 
-def images(stored, split="all", held_out_fold=0, with_crops=False):
+def images(stored, split="all", held_out_fold=0, **settings):
     manifest, folder = stored
     dataset = feature_dataset(
-        manifest, folder, folds=FOLDS, held_out_fold=held_out_fold, split=split, with_crops=with_crops
+        manifest, folder, folds=FOLDS, held_out_fold=held_out_fold, split=split, **settings
     )
     return list(dataset.as_numpy_iterator())
 
@@ -52,7 +53,7 @@ def test_features_come_back_exactly_as_they_were_computed(stored, performer):
     model = performer.feature_model()
     read = images(stored, with_crops=True)
     assert sorted(image_id for image in read for image_id in ids(image)) == sorted(LABELS)
-    assert {len(image) for image in read} == {9}
+    assert {len(image) for image in read} == {11}
     for image in read:
         (image_id,) = ids(image)
         crop = crop_to_object(records[image_id], SIZE)
@@ -100,6 +101,8 @@ def test_shapes_are_known_before_anything_is_read(stored):
     specification = feature_dataset(manifest, folder, folds=2, held_out_fold=0, with_crops=True).element_spec
     assert {name: (tuple(spec.shape), spec.dtype.name) for name, spec in specification.items()} == {
         "id": ((), "string"),
+        "view": ((), "string"),
+        "affine": ((4,), "float32"),
         "label": ((), "int64"),
         "fold_position": ((), "float32"),
         "landmarks": ((2, 4), "float32"),
@@ -148,6 +151,59 @@ def test_a_set_without_landmarks(performer, tmp_path):
         assert batch["landmarks"].shape[1:] == (0, 4)
 
 
+# Views.
+
+
+@pytest.fixture(name="viewed", scope="module")
+def _viewed(tmp_path_factory, performer):
+    """The same images in three views."""
+    folder = tmp_path_factory.mktemp("views")
+    return write_set(planned(performer, folder, SOURCE, views=("flip", "crop")), performer), str(folder)
+
+
+def test_other_views_are_read_only_if_asked_for(stored, viewed):
+    assert sorted(i for image in images(viewed) for i in ids(image)) == sorted(LABELS)
+    assert {image["view"] for image in images(viewed)} == {b"original"}
+    alone = {image["id"]: image for image in images(stored)}
+    for image in images(viewed):
+        np.testing.assert_allclose(image["conv"], alone[image["id"]]["conv"], rtol=2e-3, atol=1e-6)
+        np.testing.assert_array_equal(image["affine"], [1, 0, 1, 0])
+
+
+@pytest.mark.parametrize("views", [("flip",), ("original", "crop"), ("original", "flip", "crop")])
+def test_views_of_an_image_follow_each_other(viewed, views):
+    read = images(viewed, views=views)
+    assert len(read) == len(views) * len(LABELS)
+    for group in (read[start : start + len(views)] for start in range(0, len(read), len(views))):
+        assert [image["view"].decode() for image in group] == list(views)
+        assert len({ids(image)[0].split("#")[0] for image in group}) == 1
+
+
+def test_views_of_an_image_are_in_the_same_fold(viewed):
+    views = ("original", "flip", "crop")
+    for number in range(FOLDS):
+        held_out = {i for image in images(viewed, "held_out", number, views=views) for i in ids(image)}
+        expected = {image_id for image_id in LABELS if fold(image_id) == number}
+        assert held_out == {f"{i}{view}" for i in expected for view in ("", "#flip", "#crop")}
+
+
+def test_a_mirrored_view_is_mirrored(viewed):
+    pairs = images(viewed, views=("original", "flip"), with_crops=True)
+    for original, flip in zip(pairs[::2], pairs[1::2], strict=True):
+        np.testing.assert_array_equal(flip["affine"], [1, 0, -1, 1])
+        np.testing.assert_allclose(flip["landmarks"][:, 1], 1 - original["landmarks"][:, 1], rtol=1e-6)
+        # JPEG of noise; mirrored blocks may be rounded otherwise.
+        difference = flip["crop"][:, ::-1].astype(float) - original["crop"]
+        assert np.abs(difference).mean() < 10 < np.abs(flip["crop"].astype(float) - original["crop"]).mean()
+
+
+def test_a_view_that_is_not_stored_is_refused(viewed):
+    with pytest.raises(UserError, match=r"'shift'.*original, flip, crop.*--views"):
+        images(viewed, views=("original", "shift"))
+    with pytest.raises(UserError, match="'shift'"):
+        training(*viewed, views=("shift",))
+
+
 # Training batches.
 
 
@@ -176,6 +232,22 @@ def test_an_epoch_sees_every_image_of_the_categories_once(stored):
     sizes = [len(of_categories(batch)) for batch in batches]
     assert sizes[:-1] == [4] * (len(sizes) - 1)
     assert sizes[-1] == len(seen) % 4 or 4
+
+
+def test_an_epoch_of_a_set_with_views_is_one_without(viewed):
+    batches = training(*viewed)
+    seen = [image_id for batch in batches for image_id in of_categories(batch)]
+    assert sorted(seen) == sorted(
+        image_id for image_id, label in LABELS.items() if label != 2 and fold(image_id) != 0
+    )
+    assert {view for batch in batches for view in batch["view"]} == {b"original"}
+
+
+def test_an_epoch_of_several_views_sees_each_once(viewed):
+    batches = training(*viewed, views=("original", "flip"), negatives_per_batch=0)
+    seen = sorted(image_id for batch in batches for image_id in ids(batch))
+    there = [image_id for image_id, label in LABELS.items() if label != 2 and fold(image_id) != 0]
+    assert seen == sorted(there + [f"{image_id}#flip" for image_id in there])
 
 
 def test_negatives_follow_in_every_batch(stored):

@@ -49,7 +49,7 @@ def another_value(flag):
         return str((flag.value or 1) / 2)
     if "enum" in flag.flag_type():
         return next(value for value in flag.parser.enum_values if value != flag.value)
-    return "17"
+    return "17" if flag.name != "views" else "flip"
 
 
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
@@ -112,6 +112,7 @@ def test_a_value_out_of_bounds_is_refused_by_its_flags_name(parse, argument):
     [
         (["--folds=5", "--held_out_fold=5"], flags.dataset, "--held_out_fold=5.*0 to 4"),
         (["--head_widths=512,0"], flags.performer_training, "--head_widths=512,0"),
+        (["--views=flip,turn"], flags.extraction, "--views=flip,turn: 'turn' is none of flip, shift, crop"),
         (["--head_widths=wide"], flags.performer_training, "--head_widths=wide"),
         (["--head_widths="], flags.performer_training, "--head_widths="),
     ],
@@ -120,6 +121,11 @@ def test_values_that_do_not_fit_are_refused(parse, arguments, builder, words):
     parse(*arguments)
     with pytest.raises(UserError, match=words):
         builder()
+
+
+def test_the_order_of_views_says_nothing(parse):
+    parse("--views=crop,flip,crop")
+    assert flags.extraction().views == ("flip", "crop")
 
 
 @pytest.mark.parametrize(("builder", "name"), [(flags.workdir, "--workdir"), (flags.dataset, "--dataset")])

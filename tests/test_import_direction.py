@@ -16,6 +16,7 @@ ROOMS = {
         "tf_explainer.config",
         "tf_explainer.schema",
         "tf_explainer.images",
+        "tf_explainer.views",
         "tf_explainer.feature_coding",
     ],
     "data sets": [
@@ -68,7 +69,7 @@ ROOMS = {
         "pipelines.progress",
         "pipelines.feature_extraction",
     ],
-    "stored features": ["tf_explainer.dataset"],
+    "stored features": ["tf_explainer.stored_records", "tf_explainer.dataset"],
     "explainer": [
         "tf_explainer.templates",
         "tf_explainer.cross_replica",
@@ -136,6 +137,7 @@ LIBRARIES = {
         "tf_explainer.model_files",
         "tf_explainer.performer_fitting",
         "tf_explainer.performers",
+        "tf_explainer.stored_records",
         "tf_explainer.trainer",
         "pipelines.example_encoding",
         "pipelines.shard_writer",

@@ -19,6 +19,7 @@ MANIFEST = Manifest(
     receptive_field=ReceptiveField(size=196, stride=16, centre=8),
     dtype="float16",
     encoding="gzip",
+    views=("flip",),
     shards=(Shard(file=schema.shard_name(0, 1), records=2, bytes=10, sha256="0" * 64),),
     inputs=3,
     outputs=2,

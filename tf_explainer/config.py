@@ -100,6 +100,8 @@ class ExtractionConfig:
         batch_size: images the performer sees at once.
         encoding: of the stored features: `float16`, `gzip` or `sparse` (`schema` says what they are).
         jpeg_quality: quality of the stored crops, 1 to 100.
+        views: what is stored of every image besides its crop, out of `schema.VIEWS`.
+        views_seed: of the views that are drawn at random.
         max_dead_letters: share of unreadable images above which the job fails.
         overwrite: whether features of another performer or configuration may be replaced.
     """
@@ -108,6 +110,8 @@ class ExtractionConfig:
     batch_size: int = 32
     encoding: Literal["float16", "gzip", "sparse"] = "sparse"
     jpeg_quality: int = 90
+    views: tuple[str, ...] = ()
+    views_seed: int = 0
     max_dead_letters: float = 0.05
     overwrite: bool = False
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import feature_coding, schema
+from tf_explainer import schema, stored_records
 from tf_explainer.errors import UserError
 from tf_explainer.performers import Performer
-from tf_explainer.schema import LayerSpec, Manifest
-
-Split = Literal["all", "train", "held_out"]
+from tf_explainer.schema import Manifest
+from tf_explainer.stored_records import Split
 
 # Records in memory while shuffling: they are parsed, not yet decoded, so this is about 100 MB of VGG-16.
 SHUFFLE_BUFFER = 512
@@ -102,6 +101,7 @@ def feature_dataset(
     folds: int,
     held_out_fold: int,
     split: Split = "all",
+    views: Sequence[str] = (schema.ORIGINAL,),
     with_crops: bool = False,
 ) -> tf.data.Dataset:
     """Returns single images in the order of the shards.
@@ -112,17 +112,24 @@ def feature_dataset(
         folds: how many folds the images are divided into.
         held_out_fold: the one that `held_out` has and `train` has not.
         split: which images.
+        views: of every image; they follow each other.
         with_crops: whether the performer's inputs are decoded too.
 
     Returns:
-        Dictionaries of `id` (string), `label` (int64), `fold_position` (float32), `landmarks` (`[K, 4]`
-        float32), `scores` (`[num_scores]` float32), the layers' features by name (float16, `[L, L, D]` and
-        `[units]`), and `crop` (`[S, S, 3]` uint8) where asked for.
+        Dictionaries of `id` (string), `view` (string), `affine` (`[4]` float32, see `views.Crop`), `label`
+        (int64), `fold_position` (float32), `landmarks` (`[K, 4]` float32), `scores` (`[num_scores]` float32),
+        the layers' features by name (float16, `[L, L, D]` and `[units]`), and `crop` (`[S, S, 3]` uint8) if
+        asked for.
+
+    Raises:
+        UserError: a view is not stored.
     """
     files = [posixpath.join(features_dir, shard.file) for shard in manifest.shards]
-    records = _records(manifest, files, folds, held_out_fold, split)
+    records = stored_records.parsed(
+        manifest, files, folds=folds, held_out_fold=held_out_fold, split=split, views=views
+    )
     return records.map(
-        lambda record: _decode(record, manifest, with_crops),
+        lambda record: stored_records.decoded(record, manifest, with_crops),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     ).prefetch(tf.data.AUTOTUNE)
@@ -138,6 +145,7 @@ def training_dataset(
     negatives_per_batch: int,
     seed: int,
     epoch: int,
+    views: Sequence[str] = (schema.ORIGINAL,),
 ) -> tf.data.Dataset:
     """Returns one epoch of shuffled batches: one pass over the categories' images, none lost.
 
@@ -151,19 +159,30 @@ def training_dataset(
             they begin again when they are used up.
         seed: of the order.
         epoch: of the order: every epoch has its own, the same whenever it is run.
+        views: of every image; each is an image of its own to the batches.
 
     Returns:
         Dictionaries as from `feature_dataset`, batched.
+
+    Raises:
+        UserError: a view is not stored.
     """
     order = np.random.default_rng([seed, epoch])
     files = [posixpath.join(features_dir, shard.file) for shard in manifest.shards]
-    records = _records(manifest, list(order.permutation(files)), folds, held_out_fold, "train")
+    records = stored_records.parsed(
+        manifest,
+        list(order.permutation(files)),
+        folds=folds,
+        held_out_fold=held_out_fold,
+        split="train",
+        views=views,
+    )
     shuffle_seed = int(order.integers(2**31))
     negative = manifest.negative_label
 
     def batches(of: tf.data.Dataset, size: int) -> tf.data.Dataset:
         return of.batch(size).map(
-            lambda batch: _decode(batch, manifest, with_crops=False),
+            lambda batch: stored_records.decoded(batch, manifest, with_crops=False),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -182,68 +201,3 @@ def training_dataset(
         .map(lambda a, b: {name: tf.concat([a[name], b[name]], axis=0) for name in a})
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def _records(
-    manifest: Manifest, files: list[str], folds: int, held_out_fold: int, split: Split
-) -> tf.data.Dataset:
-    """Parses the records of one split, leaving features as bytes."""
-    compression = feature_coding.file_compression(manifest.encoding)
-    records = tf.data.Dataset.from_tensor_slices(files).interleave(
-        lambda file: tf.data.TFRecordDataset(file, compression_type=compression),
-        cycle_length=min(4, max(1, len(files))),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    specification = _specification(manifest)
-    records = records.map(
-        lambda record: tf.io.parse_single_example(record, specification),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    if split == "all":
-        return records
-
-    def is_held_out(record: dict[str, tf.Tensor]) -> tf.Tensor:
-        # In float64, as `images.fold_of`: in float32 the product can round up to the next fold.
-        return tf.cast(tf.cast(record[schema.FOLD_POSITION], tf.float64) * folds, tf.int32) == held_out_fold
-
-    if split == "held_out":
-        return records.filter(is_held_out)
-    return records.filter(lambda record: tf.logical_not(is_held_out(record)))
-
-
-def _layers(manifest: Manifest) -> tuple[LayerSpec, ...]:
-    return manifest.target, *manifest.distilled
-
-
-def _specification(manifest: Manifest) -> dict[str, tf.io.FixedLenFeature]:
-    specification = {
-        schema.ID: tf.io.FixedLenFeature((), tf.string),
-        schema.LABEL: tf.io.FixedLenFeature((), tf.int64),
-        schema.FOLD_POSITION: tf.io.FixedLenFeature((), tf.float32),
-        schema.CROP: tf.io.FixedLenFeature((), tf.string),
-        schema.SCORES: tf.io.FixedLenFeature((manifest.num_scores,), tf.float32),
-    }
-    if manifest.landmarks:
-        specification[schema.LANDMARKS] = tf.io.FixedLenFeature((len(manifest.landmarks), 4), tf.float32)
-    return specification | {
-        schema.feature_key(layer.name): feature_coding.specification(manifest.encoding)
-        for layer in _layers(manifest)
-    }
-
-
-def _decode(record: dict[str, tf.Tensor], manifest: Manifest, with_crops: bool) -> dict[str, tf.Tensor]:
-    """Decodes one parsed record, or a batch of them."""
-    decoded = {name: record[name] for name in (schema.ID, schema.LABEL, schema.FOLD_POSITION, schema.SCORES)}
-    batch = tf.shape(record[schema.LABEL])
-    decoded[schema.LANDMARKS] = record.get(
-        schema.LANDMARKS, tf.zeros(tf.concat([batch, [0, 4]], axis=0), tf.float32)
-    )
-    for layer in _layers(manifest):
-        stored = record[schema.feature_key(layer.name)]
-        decoded[layer.name] = feature_coding.decode(stored, layer.shape, manifest.encoding)
-    if with_crops:
-        crop = tf.io.decode_jpeg(record[schema.CROP], channels=3)
-        decoded[schema.CROP] = tf.ensure_shape(crop, (manifest.image_size, manifest.image_size, 3))
-    return decoded

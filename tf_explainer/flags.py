@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from absl import app, flags, logging
 
-from tf_explainer import config
+from tf_explainer import config, schema
 from tf_explainer.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -113,6 +113,13 @@ flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=100,
 )
+flags.DEFINE_list(
+    "views",
+    list(_default("views")),
+    "What is stored of each image besides its crop, comma-separated: flip (mirrored), shift (its window "
+    "moved at random), crop (a smaller window at random).",
+)
+flags.DEFINE_integer("views_seed", _default("views_seed"), "Seed of the random views.", lower_bound=0)
 flags.DEFINE_float(
     "max_dead_letters",
     _default("max_dead_letters"),
@@ -272,7 +279,12 @@ def performer_training() -> config.PerformerTrainingConfig:
 
 def extraction() -> config.ExtractionConfig:
     """Returns how features are computed and stored."""
-    return _from_flags(config.ExtractionConfig, batch_size="extraction_batch_size")
+    settings = _from_flags(config.ExtractionConfig, batch_size="extraction_batch_size")
+    if unknown := sorted(set(settings.views) - set(schema.VIEWS)):
+        raise UserError(
+            f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is none of {', '.join(schema.VIEWS)}"
+        )
+    return dataclasses.replace(settings, views=tuple(view for view in schema.VIEWS if view in settings.views))
 
 
 def explainer() -> config.ExplainerConfig:

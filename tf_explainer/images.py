@@ -111,9 +111,28 @@ def crop_to_object(record: ImageRecord, size: int) -> np.ndarray:
     Raises:
         UnreadableImageError: the box lies outside the image.
     """
-    box = clipped_box(record)
-    crop = Image.fromarray(record.image).crop((int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax)))
-    return np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR))
+    return crop_window(record.image, clipped_box(record), size)
+
+
+def crop_window(image: np.ndarray, window: Box, size: int) -> np.ndarray:
+    """Cuts a window out of an image and resizes it, as `crop_to_object` does.
+
+    Args:
+        image: `[H, W, 3]` uint8.
+        window: in whole pixels; where it reaches beyond the image, the image's edge is repeated. Some of it
+            lies inside.
+        size: side of the square output, in pixels.
+
+    Returns:
+        `[size, size, 3]` uint8.
+    """
+    height, width = image.shape[:2]
+    top, bottom, left, right = (int(edge) for edge in (window.ymin, window.ymax, window.xmin, window.xmax))
+    inside = image[max(0, top) : bottom, max(0, left) : right]
+    beyond = (max(0, -top), max(0, bottom - height)), (max(0, -left), max(0, right - width)), (0, 0)
+    pixels = np.pad(inside, beyond, "edge") if np.any(beyond) else inside
+    resized = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
 
 
 def clipped_box(record: ImageRecord) -> Box:

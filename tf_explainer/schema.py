@@ -1,13 +1,15 @@
-"""The name, shape and dtype of everything that is stored: one TFRecord per image, one manifest per set.
+"""The name, shape and dtype of everything that is stored: a TFRecord per view of an image, a manifest a set.
 
 A record is a `tf.train.Example` with
 
 | key | type | content |
 | --- | --- | --- |
-| `id` | bytes | the image's id |
+| `id` | bytes | the image's id, and behind it `#` and the view unless that is the original |
+| `view` | bytes | `original`, `flip`, `shift` or `crop` (`tf_explainer.views`) |
+| `affine` | floats, `[4]` | scale_y, offset_y, scale_x, offset_x: from the original view to this one |
 | `label` | int64 | index into the manifest's `classes` |
-| `fold_position` | float | where the image lies in [0, 1) when it is divided into folds |
-| `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the crop; NaN: absent |
+| `fold_position` | float | where the image, in all views, lies in [0, 1) when folds are made |
+| `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the view; NaN: absent |
 | `crop` | bytes | the performer's input as JPEG |
 | `scores` | floats, `[num_scores]` | the performer's output |
 | `features/LAYER` | bytes, one or three | the layer's output as float16, in the manifest's `encoding` |
@@ -24,6 +26,9 @@ Encodings (`tf_explainer.feature_coding`), all of them lossless:
   2. The high bytes (sign, exponent, two bits of the mantissa) of the values in the mask, in their order.
   3. Their low bytes.
 
+An image's records follow each other, the original view first. It is stored in all views or in none: an input
+of the extraction is an image, and so is an output or a dead letter.
+
 The writer is `pipelines.feature_extraction`, the reader is `tf_explainer.dataset`.
 """
 
@@ -37,7 +42,12 @@ FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 DEAD_LETTERS = "dead_letters.jsonl"
 
+ORIGINAL = "original"
+VIEWS = ("flip", "shift", "crop")
+
 ID = "id"
+VIEW = "view"
+AFFINE = "affine"
 LABEL = "label"
 FOLD_POSITION = "fold_position"
 LANDMARKS = "landmarks"
@@ -62,7 +72,7 @@ class LayerSpec:
     Attributes:
         name: the performer's layer.
         shape: per image: `(H, W, C)` for the target layer, `(C,)` for distilled ones.
-        mean: mean activation over all images and units.
+        mean: mean activation over all images and units; this and the others are of the original views.
         mean_norm: mean over images of the Euclidean norm of `max(x, 0)` (lambda_l of the paper).
         mean_square_norm: mean over images of the squared Euclidean norm.
         zeros: share of exact zeros.
@@ -114,8 +124,10 @@ class Manifest:
         receptive_field: geometry of the target layer's units.
         dtype: of the stored features.
         encoding: of the features: `float16`, `gzip` or `sparse`, see above.
+        views: those that are stored of every image, besides the original.
         shards: the files.
-        inputs, outputs, dead_letters: counts; inputs = outputs + dead_letters.
+        inputs, outputs, dead_letters: counts of images; inputs = outputs + dead_letters, and the shards have
+            (1 + views) records per output.
         class_counts: images by class.
         configuration: the settings that the set was made with, for the person and for refusal.
         versions: packages that made it.
@@ -133,6 +145,7 @@ class Manifest:
     receptive_field: ReceptiveField
     dtype: str
     encoding: Literal["float16", "gzip", "sparse"]
+    views: tuple[str, ...]
     shards: tuple[Shard, ...]
     inputs: int
     outputs: int
@@ -169,6 +182,7 @@ class Manifest:
                 | {
                     "classes": tuple(fields["classes"]),
                     "landmarks": tuple(fields["landmarks"]),
+                    "views": tuple(fields["views"]),
                     "target": _layer(fields["target"]),
                     "distilled": tuple(map(_layer, fields["distilled"])),
                     "receptive_field": ReceptiveField(**fields["receptive_field"]),

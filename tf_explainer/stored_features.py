@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.dataset import Split, feature_dataset
 from tf_explainer.metrics.peaks import UnitGrid
-from tf_explainer.schema import LABEL, Manifest
+from tf_explainer.schema import LABEL, ORIGINAL, Manifest
 
 BATCH_SIZE = 32
 
@@ -31,12 +31,15 @@ class Features:
     directory: str
     dataset: DatasetConfig
 
-    def batches(self, split: Split, *, negatives: bool, with_crops: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, split: Split, *, negatives: bool, views: Sequence[str] = (ORIGINAL,), with_crops: bool = False
+    ) -> Iterator[Batch]:
         """Yields stored images in the order of the shards.
 
         Args:
             split: `all`, `train` or `held_out`.
             negatives: whether images of the negative class are among them.
+            views: of every image; they follow each other.
             with_crops: whether the performer's inputs are.
         """
         images = feature_dataset(
@@ -45,6 +48,7 @@ class Features:
             folds=self.dataset.folds,
             held_out_fold=self.dataset.held_out_fold,
             split=split,
+            views=views,
             with_crops=with_crops,
         )
         if not negatives and self.manifest.negative_label is not None:

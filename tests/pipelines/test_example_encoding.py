@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -5,9 +6,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.example_encoding import Crop, encode_example
+from pipelines.example_encoding import encode_example
 from tf_explainer.feature_coding import encode, to_float16
 from tf_explainer.images import ImageReference, fold_position
+from tf_explainer.views import Crop
 
 RANDOM = np.random.default_rng(0)
 FEATURES = {
@@ -23,7 +25,13 @@ PIXELS = np.full((16, 16, 3), (10, 200, 30), np.uint8)
 @pytest.fixture(name="crop")
 def _crop():
     reference = ImageReference(id="fox/gr\u00fcn", label=2, location="somewhere")
-    return Crop(reference=reference, pixels=PIXELS, landmarks=LANDMARKS)
+    return Crop(
+        reference=reference,
+        view="original",
+        pixels=PIXELS,
+        landmarks=LANDMARKS,
+        affine=np.float32([1, 0, 1, 0]),
+    )
 
 
 def parsed(encoded):
@@ -34,6 +42,8 @@ def test_a_record_holds_what_the_schema_says(crop):
     feature = parsed(encode_example(crop, ENCODED, SCORES, 90))
     assert set(feature) == {
         "id",
+        "view",
+        "affine",
         "label",
         "fold_position",
         "landmarks",
@@ -62,10 +72,21 @@ def test_the_crop_is_a_jpeg(crop):
     assert np.abs(np.asarray(image).astype(int) - PIXELS).max() <= 3
 
 
-def test_lower_quality_takes_less_space():
+def test_a_view_has_its_own_id_and_its_images_fold(crop):
+    affine = np.float32([1, 0, -1, 1])
+    feature = parsed(
+        encode_example(dataclasses.replace(crop, view="flip", affine=affine), ENCODED, SCORES, 90)
+    )
+    assert feature["id"].bytes_list.value[0].decode() == "fox/gr\u00fcn#flip"
+    assert feature["view"].bytes_list.value[0] == b"flip"
+    assert list(feature["affine"].float_list.value) == [1, 0, -1, 1]
+    assert list(feature["fold_position"].float_list.value) == [fold_position("fox/gr\u00fcn")]
+
+
+def test_lower_quality_takes_less_space(crop):
     noise = RANDOM.integers(0, 256, (64, 64, 3), np.uint8)
-    crop = Crop(reference=ImageReference(id="a", label=0, location=""), pixels=noise, landmarks=LANDMARKS)
-    sizes = [len(encode_example(crop, ENCODED, SCORES, quality)) for quality in (20, 90)]
+    noisy = dataclasses.replace(crop, pixels=noise)
+    sizes = [len(encode_example(noisy, ENCODED, SCORES, quality)) for quality in (20, 90)]
     assert sizes[0] < sizes[1] / 2
 
 

@@ -132,10 +132,10 @@ def test_an_interruption_leaves_nothing_half(extract, tmp_path, monkeypatch):
         batches.append(batch)
         if len(batches) == 2:
             raise KeyboardInterrupt
-        return examples(self, batch)
+        return outputs(self, batch)
 
-    examples = shard_writer.ShardWriter._examples
-    monkeypatch.setattr(shard_writer.ShardWriter, "_examples", interrupted)
+    outputs = shard_writer.ShardWriter._outputs
+    monkeypatch.setattr(shard_writer.ShardWriter, "_outputs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         extract()
     names = set(files(tmp_path / "features"))

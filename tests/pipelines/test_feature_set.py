@@ -63,7 +63,7 @@ def test_features_do_not_depend_on_folds_but_on_all_else(tmp_path, performer):
     extraction = planned(performer, tmp_path)
     flat = json.dumps(extraction.configuration)
     assert "fold" not in flat
-    for name in ("num_images", "num_shards", "batch_size", "encoding", "jpeg_quality", "image_size"):
+    for name in ("num_images", "num_shards", "batch_size", "encoding", "jpeg_quality", "image_size", "views"):
         assert name in flat
     assert extraction.configuration["performer"] == performer.fingerprint
     assert extraction.configuration["layers"] == ["conv", "fc1", "fc2"]
@@ -118,6 +118,24 @@ def test_the_manifest_has_the_statistics_of_the_performer_on_all_images(written,
         np.testing.assert_allclose(spec.mean_norm, np.sqrt((flat**2).sum(1)).mean(), rtol=1e-5)
         np.testing.assert_allclose(spec.mean_square_norm, (flat**2).sum(1).mean(), rtol=1e-5)
         np.testing.assert_allclose(spec.zeros, (flat == 0).mean(), atol=1e-3)
+
+
+def test_views_count_as_their_image(tmp_path, performer, written):
+    """Neither counts nor statistics are those of records."""
+    _, _, without = written
+    source = Squares(unreadable=(3, 7))
+    extraction = planned(
+        performer, tmp_path, source, num_shards=9, max_dead_letters=0.1, views=("flip", "crop")
+    )
+    manifest = write_set(extraction, performer)
+    assert manifest.views == ("flip", "crop")
+    assert (manifest.inputs, manifest.outputs, manifest.dead_letters) == (24, 22, 2)
+    assert manifest.class_counts == without.class_counts
+    for with_views, alone in zip(manifest.shards, without.shards, strict=True):
+        assert with_views.records == 3 * alone.records
+    # Batches of other images may change the last bit of a float32 result.
+    np.testing.assert_allclose(manifest.target.mean, without.target.mean, rtol=1e-5)
+    assert len((tmp_path / "dead_letters.jsonl").read_text().splitlines()) == 2
 
 
 def test_every_shard_is_there_also_without_images(written):
@@ -206,7 +224,7 @@ def test_lost_images_are_noticed(tmp_path, performer):
     extraction = planned(performer, tmp_path)
     reports = write_shards(extraction, performer)
     assert not finish(extraction, reports, inputs=25)
-    assert "25 images went in, but 24 records and 0 dead letters" in feature_set.refusal(str(tmp_path))
+    assert "25 images went in, but 24 stored ones and 0 dead letters" in feature_set.refusal(str(tmp_path))
 
 
 def test_lost_shards_are_noticed(tmp_path, performer):

@@ -23,6 +23,8 @@ def _settings(tmp_path):
         batch_size=4,
         encoding="float16",
         jpeg_quality=90,
+        views=(),
+        views_seed=0,
         configuration="{}",
     )
 

@@ -13,6 +13,7 @@ from pipelines.shard_writer import ShardWriter
 from tests.pipelines.squares import SIZE, Squares, files, planned
 from tf_explainer import feature_coding
 from tf_explainer.images import crop_to_object, landmarks_in_crop
+from tf_explainer.views import crop_view
 
 COUNT = 11
 
@@ -100,7 +101,7 @@ def test_bytes_do_not_depend_on_threads(extraction, monkeypatch):
 
 
 def test_small_parts_are_read_ahead_in_order(extraction, monkeypatch):
-    monkeypatch.setattr(shard_writer, "_IMAGES_READ_AT_ONCE", 1)
+    monkeypatch.setattr(shard_writer, "_VIEWS_READ_AT_ONCE", 1)
     threads = set()
 
     class Watched(Squares):
@@ -167,6 +168,43 @@ def test_a_failing_batch_is_tried_one_by_one(extraction):
     assert "RuntimeError: no such image, please" in report.dead_letters[0]["reason"]
     assert ids(extraction) == sorted(f"square/{n}" for n in range(COUNT) if n != 5)
     assert report.sums["fc1"].images == undisturbed.sums["fc1"].images - 1
+
+
+def test_an_image_is_stored_in_all_views_or_in_none(extraction):
+    hostile = crop_of(extraction, "5")[:, ::-1]
+
+    def fails(crops):
+        if any(np.array_equal(crop, hostile) for crop in crops):
+            raise RuntimeError("not mirrored, please")
+        return predict(crops)
+
+    report = write(extraction, predict=fails, views=("flip", "shift"))
+    assert [letter["id"] for letter in report.dead_letters] == ["square/5"]
+    assert "not mirrored" in report.dead_letters[0]["reason"]
+    order = [record["id"].bytes_list.value[0].decode() for record in records(extraction)]
+    kept = order[::3]
+    assert sorted(kept) == sorted(f"square/{n}" for n in range(COUNT) if n != 5)
+    assert order == [f"{image}{view}" for image in kept for view in ("", "#flip", "#shift")]
+    assert report.shard.records == len(order)
+    assert report.images == report.sums["fc1"].images == COUNT - 1
+
+
+def test_features_are_those_of_their_view(extraction):
+    write(extraction, views=("flip", "shift", "crop"))
+    by_id = {
+        reference.id: record for reference, record in extraction.source.read(extraction.source.references())
+    }
+    names, seed = extraction.source.landmark_names, extraction.shards.views_seed
+    for feature in records(extraction):
+        view = feature["view"].bytes_list.value[0].decode()
+        image_id = feature["id"].bytes_list.value[0].decode().split("#")[0]
+        crop = crop_view(by_id[image_id], view, SIZE, names, seed)
+        expected = predict(crop.pixels[None])["fc1"][0].astype("<f2")
+        assert tuple(feature["features/fc1"].bytes_list.value) == feature_coding.encode(expected, "sparse")
+        assert list(feature["affine"].float_list.value) == list(crop.affine)
+        np.testing.assert_array_equal(
+            np.float32(feature["landmarks"].float_list.value), crop.landmarks.ravel()
+        )
 
 
 def test_features_beyond_float16_become_dead_letters(extraction):
