@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow demo benchmark_extraction requirements build_file clean
+.PHONY: help setup lint test test_slow demo flink test_runners benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,13 @@ demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into ru
 	@echo "Curves of the training: .venv/bin/python -m tensorboard.main --logdir=runs/demo/tensorboard"
 
 demo: export TF_CPP_MIN_LOG_LEVEL = 2
+
+flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
+	mvn -q -B -f tools/flink_job_server/pom.xml package
+	$(VENV_PYTHON) -m pip install -q --no-deps --upgrade --target=build/flink apache-flink-libraries==1.19.3
+
+test_runners: setup  ## Runs the same extraction on every runner; `make flink` first, for Flink to be among them
+	$(VENV_PYTHON) -m pytest -m "slow or not slow" tests/pipelines/test_runners.py $(ARGS)
 
 requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
 	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
