@@ -7,10 +7,14 @@ import pytest
 
 from tests.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer, small_head
 from tests.metrics import literal
+from tests.metrics.examples import GRID, annotations, peaks_and_regions
+from tests.metrics.scenes import maps_at, riders
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
-from tf_explainer.evaluation import LAYERS, evaluate, load_explainer
+from tf_explainer.evaluation import LAYERS, _permuted, evaluate, load_explainer, read_metrics
 from tf_explainer.images import fold_of, fold_position
+from tf_explainer.metrics.layer_measures import measure_layer, permute
+from tf_explainer.metrics.summary import summarise
 
 
 @pytest.fixture(name="evaluated", scope="module")
@@ -133,6 +137,40 @@ def test_an_explainer_is_read_back(tmp_path, evaluated):
     explainer.save(path)
     x = np.ones((1, *explainer.feature_shape), np.float32)
     np.testing.assert_array_equal(load_explainer(path, features.manifest)(x)["fc2"], explainer(x)["fc2"])
+
+
+def test_intervals_hold_the_figures_that_they_are_of(evaluated):
+    features, _, explainer, head, _, _ = evaluated
+    metrics = evaluate(explainer, head, features, EvaluationConfig(bootstrap=40)).metrics()
+    bounds = metrics["intervals"]
+    for name, layer in metrics["layers"].items():
+        low, high = bounds["layers"][name]["location_instability"]
+        assert low < high
+        assert low - 0.03 < layer["location_instability"] < high + 0.03
+    low, high = bounds["fidelity"]["relative_error"]["fc1"]
+    assert low < metrics["fidelity"]["relative_error"]["fc1"] < high
+
+
+def test_permuted_images_leave_nothing_to_follow():
+    units, landmarks = riders()
+    known = annotations(landmarks)
+    layer = measure_layer(*peaks_and_regions(maps_at(units)), known, GRID, 100)
+    in_order = permute(layer, known, np.arange(len(landmarks)), 100)
+    np.testing.assert_array_equal(in_order.measures.ratio, layer.measures.ratio)
+    null = _permuted(layer, known, EvaluationConfig())
+    assert null["share_below_half"] < 0.1 < summarise(layer, known)["tracking"]["share_below_half"]
+    assert null["median_ratio"] > 0.8
+
+
+def test_measures_of_other_runs_are_read_or_refused(tmp_path, evaluated):
+    result, path = evaluated[4], tmp_path / "metrics.json"
+    with pytest.raises(UserError, match=r"there is no .*metrics.json: measure that run first"):
+        read_metrics(str(path))
+    path.write_text("{}")
+    with pytest.raises(UserError, match="holds no measures"):
+        read_metrics(str(path))
+    path.write_text(result.to_json())
+    assert read_metrics(str(path)) == result.metrics()
 
 
 def test_what_is_no_explainer_is_refused(tmp_path, evaluated):

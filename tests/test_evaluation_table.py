@@ -5,7 +5,7 @@ import pytest
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation import evaluate
-from tf_explainer.evaluation_table import table
+from tf_explainer.evaluation_table import comparison, table
 
 
 @pytest.fixture(name="metrics", scope="module")
@@ -62,3 +62,22 @@ def test_terms_are_explained(metrics):
     legend = table(metrics).rpartition("\n\n")[2]
     for term in ("location instability", "tracking R", "distinct parts", "independent parts", "dead, rare"):
         assert term in legend
+
+
+def test_intervals_stand_beside_their_figures(tmp_path):
+    features, _ = features_of(tmp_path)
+    metrics = evaluate(small_explainer(), small_head(), features, EvaluationConfig(bootstrap=10)).metrics()
+    low, high = metrics["intervals"]["layers"]["performer"]["location_instability"]
+    cell = _rows(table(metrics))["location instability"][0]
+    assert cell == f"{metrics['layers']['performer']['location_instability']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def test_runs_stand_side_by_side(metrics):
+    other = json.loads(json.dumps(metrics))
+    other["part_share"] = 0.75
+    other["layers"]["conv_interp_2"]["tracked_landmarks"] = {"tail": 0.5}
+    rows = _rows(comparison({"a": metrics, "b": other}))
+    assert rows["conv_interp_2"] == ["a", "b"]
+    assert rows["part share p"] == [f"{metrics['part_share']:.3f}", "0.750"]
+    assert rows["follows tail, %"] == ["-", "50.0"]
+    assert rows["follows head, %"][1] == "-"

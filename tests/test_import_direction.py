@@ -94,6 +94,7 @@ ROOMS = {
         "tf_explainer.metrics.fidelity",
         "tf_explainer.metrics.diversity",
         "tf_explainer.metrics.layer_measures",
+        "tf_explainer.metrics.resampling",
         "tf_explainer.metrics.summary",
     ],
     "evaluation": [

@@ -193,12 +193,16 @@ class EvaluationConfig:
         split: `all`, `train` or `held_out` images for the measures of parts; fidelity is always
             measured on the held-out images, where there are any.
         top_images: images a filter and landmark keep (ICNN: 100).
+        bootstrap: resamples of the images for the 95 % intervals of all figures; 0: no intervals.
+        compare: work directories whose measures are laid side by side, instead of measuring one.
         sheet_filters: filters a layer on the contact sheet.
         sheet_images: images a filter on the contact sheet.
     """
 
     split: str = "all"
     top_images: int = 100
+    bootstrap: int = 0
+    compare: tuple[str, ...] = ()
     sheet_filters: int = 12
     sheet_images: int = 8
 

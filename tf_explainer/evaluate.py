@@ -1,6 +1,7 @@
 r"""Measures the explainer and draws what its filters stand for (step 4).
 
 python -m tf_explainer.evaluate --flagfile=configs/vgg.flags
+python -m tf_explainer.evaluate --compare=runs/fox,runs/cat
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from collections.abc import Sequence
 import tqdm
 
 from tf_explainer import flags
+from tf_explainer.config import WorkDir
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measures, prints the table, and leaves `metrics.json` and `parts.png`."""
+    """Measures, prints the table, and leaves `metrics.json` and `parts.png`; or compares runs."""
     del arguments
-    workdir, dataset = flags.workdir(), flags.dataset()
-    performer_config, config = flags.performer(), flags.evaluation()
+    config = flags.evaluation()
+    if config.compare:
+        _compare(config.compare)
+        return
+    workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
 
     from tf_explainer import atomic_file, contact_sheet, evaluation
     from tf_explainer.dataset import check_manifest, read_manifest
@@ -42,6 +47,14 @@ def main(arguments: Sequence[str]) -> None:
         sheet.save(path)
     print(table(result.metrics()))
     print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
+
+
+def _compare(runs: Sequence[str]) -> None:
+    from tf_explainer import evaluation
+    from tf_explainer.evaluation_table import comparison
+
+    measured = {run: evaluation.read_metrics(WorkDir(root=run.rstrip("/")).metrics) for run in runs}
+    print(comparison(measured))
 
 
 if __name__ == "__main__":

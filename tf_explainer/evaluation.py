@@ -18,10 +18,17 @@ from tf_explainer.errors import UserError
 from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.images import fold_of
 from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
-from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
+from tf_explainer.metrics.layer_measures import (
+    Annotations,
+    LayerMeasures,
+    measure_layer,
+    permute,
+    resample,
+)
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.part_share import EnergyShare
 from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
 from tf_explainer.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
 from tf_explainer.stored_features import Batch, Features
@@ -29,6 +36,7 @@ from tf_explainer.stored_features import Batch, Features
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
 _TRACKS = ("norm_interp", "norm_ordin")
+_PERMUTATIONS = 10
 
 Progress = Callable[[str, int], None]
 
@@ -44,6 +52,8 @@ class Evaluation:
         part_share: p.
         energy_share: the interpretable track's share of the mixed features' energy.
         fidelity: on the images of all classes that training never saw.
+        intervals: 95 % intervals of the figures of `metrics`, where they were asked for.
+        permuted: by layer: figures that these filters reach against the landmarks of other images.
     """
 
     layers: dict[str, LayerMeasures]
@@ -52,26 +62,51 @@ class Evaluation:
     part_share: float
     energy_share: float
     fidelity: FidelitySummary
+    intervals: dict[str, Any] | None
+    permuted: dict[str, Any]
 
     def metrics(self) -> dict[str, Any]:
         """Returns the content of `metrics.json`: plain values, None where there is nothing to measure."""
-        fidelity = dataclasses.asdict(self.fidelity)
-        difference = self.fidelity.explainer_accuracy - self.fidelity.performer_accuracy
+        layers = {
+            name: summarise(layer, self.annotations) | {"permuted_images": self.permuted[name]}
+            for name, layer in self.layers.items()
+        }
+        uncertain = {} if self.intervals is None else {"intervals": self.intervals}
         return _without_nan(
             {
-                "layers": {name: summarise(layer, self.annotations) for name, layer in self.layers.items()},
+                "layers": layers,
                 "part_share": self.part_share,
                 "energy_share": self.energy_share,
-                "fidelity": fidelity | {"accuracy_difference": difference},
+                "fidelity": _fidelity_figures(self.fidelity),
                 "images": len(self.ids),
                 "images_held_out": int(self.annotations.held_out.sum()),
                 "categories": list(self.annotations.categories),
             }
+            | uncertain
         )
 
     def to_json(self) -> str:
         """Returns `metrics` as indented JSON."""
         return json.dumps(self.metrics(), indent=2, allow_nan=False) + "\n"
+
+
+def read_metrics(path: str) -> dict[str, Any]:
+    """Reads the measures of a run.
+
+    Raises:
+        UserError: there are none, or the file is damaged.
+    """
+    measure = "measure that run first, by `python -m tf_explainer.evaluate` with its flags"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            metrics = json.loads(file.read())
+        if not isinstance(metrics, dict) or "layers" not in metrics:
+            raise ValueError("it has no layers")
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {measure}") from error
+    except ValueError as error:
+        raise UserError(f"{path} holds no measures ({error}): {measure}") from error
+    return metrics
 
 
 def load_explainer(path: str, manifest: Manifest) -> Explainer:
@@ -135,17 +170,64 @@ def evaluate(
     fidelity = _fidelity(explainer, head, features, "held_out", progress)
     if not fidelity.images:
         fidelity = _fidelity(explainer, head, features, "all", progress)
+    layers = {
+        name: measure_layer(*parts.of_layer(name), annotations, features.grid, config.top_images)
+        for name in LAYERS
+    }
     return Evaluation(
-        layers={
-            name: measure_layer(*parts.of_layer(name), annotations, features.grid, config.top_images)
-            for name in LAYERS
-        },
+        layers=layers,
         annotations=annotations,
         ids=parts.ids,
         part_share=explainer.part_share,
         energy_share=parts.energy.value,
-        fidelity=fidelity,
+        fidelity=fidelity.summary(),
+        intervals=_intervals(layers, annotations, fidelity, config, progress),
+        permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
     )
+
+
+def _intervals(
+    layers: dict[str, LayerMeasures],
+    annotations: Annotations,
+    fidelity: Fidelity,
+    config: EvaluationConfig,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Resamples the images of the categories, and the images that fidelity is measured on."""
+
+    def of_parts(images: np.ndarray) -> dict[str, Any]:
+        progress("bootstrap", len(images))
+        chosen = annotations.select(images)
+        return {
+            name: summarise(resample(layer, annotations, images, config.top_images), chosen)
+            for name, layer in layers.items()
+        }
+
+    def of_fidelity(images: np.ndarray) -> dict[str, Any]:
+        return _fidelity_figures(fidelity.summary(images))
+
+    parts = bootstrap_intervals(of_parts, annotations.labels, config.bootstrap)
+    if parts is None:
+        return None
+    one_group = np.zeros(fidelity.images, int)
+    return {"layers": parts, "fidelity": bootstrap_intervals(of_fidelity, one_group, config.bootstrap)}
+
+
+def _permuted(layer: LayerMeasures, annotations: Annotations, config: EvaluationConfig) -> dict[str, Any]:
+    """Measures the null: what is left when every image's responses meet another image's landmarks."""
+
+    def measure(images: np.ndarray) -> dict[str, float]:
+        figures = summarise(permute(layer, annotations, images, config.top_images), annotations)
+        return {"location_instability": figures["location_instability"]} | {
+            name: figures["tracking"][name] for name in ("median_ratio", "share_below_half")
+        }
+
+    return permuted_null(measure, annotations.labels, _PERMUTATIONS)
+
+
+def _fidelity_figures(fidelity: FidelitySummary) -> dict[str, Any]:
+    difference = fidelity.explainer_accuracy - fidelity.performer_accuracy
+    return dataclasses.asdict(fidelity) | {"accuracy_difference": difference}
 
 
 def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
@@ -205,7 +287,7 @@ class _Parts:
 
 def _fidelity(
     explainer: Explainer, head: keras.Model, features: Features, split: Split, progress: Progress
-) -> FidelitySummary:
+) -> Fidelity:
     manifest = features.manifest
     layers = [layer.name for layer in manifest.distilled]
     fidelity = Fidelity(layers, len(manifest.classes))
@@ -220,10 +302,12 @@ def _fidelity(
             labels=batch[LABEL],
         )
         progress("fidelity", len(batch[LABEL]))
-    return fidelity.summary()
+    return fidelity
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_nan(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
     return None if isinstance(value, float) and np.isnan(value) else value

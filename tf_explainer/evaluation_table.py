@@ -22,6 +22,8 @@ _LEGEND = {
     "dead, rare filters": "respond on no image; on fewer than two annotated ones",
     "part share p": "weight of the part features among all features of the explainer",
     "relative error": "of the performer's features as the explainer gives them back, in squared norms",
+    "permuted images": "what the same filters reach against the landmarks of other images: by knowing where "
+    "objects are wont to be, and no more",
 }
 
 _Form = Callable[[Any], str]
@@ -40,30 +42,62 @@ def table(metrics: Mapping[str, Any]) -> str:
     what = f"{metrics['images']} images of " + (
         categories[0] if len(categories) == 1 else f"{len(categories)} categories"
     )
-    blocks = [_aligned([[what, *layers], *_layer_rows(list(layers.values()))])]
+    intervals = metrics.get("intervals")
+    bounds = [intervals["layers"][name] if intervals else None for name in layers]
+    blocks = [_aligned([[what, *layers], *_layer_rows(list(layers.values()), bounds)])]
     if len(categories) > 1:
         blocks.append(_category_block(layers, categories))
     return "\n\n".join([*blocks, _explainer_block(metrics), _legend()])
 
 
-def _layer_rows(layers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Lays the last interpretable layer of several runs side by side.
+
+    Args:
+        runs: contents of `metrics.json` by name of the run.
+
+    Returns:
+        Lines of text.
+    """
+    last = [list(metrics["layers"])[-1] for metrics in runs.values()]
+    layers = [metrics["layers"][name] for metrics, name in zip(runs.values(), last, strict=True)]
+    intervals = [metrics.get("intervals") for metrics in runs.values()]
+    bounds = [each and each["layers"][name] for each, name in zip(intervals, last, strict=True)]
+    landmarks = {name: None for layer in layers for name in layer["tracked_landmarks"]}
+    errors = {name: None for metrics in runs.values() for name in metrics["fidelity"]["relative_error"]}
+    rows = [
+        [" and ".join(dict.fromkeys(last)), *runs],
+        *_layer_rows(layers, bounds, list(landmarks)),
+        *_explainer_rows(list(runs.values()), list(errors)),
+    ]
+    return _aligned(rows)
+
+
+def _layer_rows(
+    layers: Sequence[Mapping[str, Any]],
+    bounds: Sequence[Mapping[str, Any] | None],
+    landmarks: Sequence[str] | None = None,
+) -> list[list[str]]:
     def row(label: str, form: _Form, *path: str) -> list[str]:
-        return [label, *(form(_entry(layer, path)) for layer in layers)]
+        cells = zip(layers, bounds, strict=True)
+        return [label, *(_with_bounds(form, _entry(layer, path), _entry(b, path)) for layer, b in cells)]
 
     return [
         row("filters", str, "filters"),
         row("location instability", _places(3), "location_instability"),
         row("  of a fixed centre", _places(3), "fixed_centre_instability"),
+        row("  of permuted images", _places(3), "permuted_images", "location_instability"),
         row("tracking R, median", _places(2), "tracking", "median_ratio"),
         row("  all images", _places(2), "tracking", "median_ratio_all_images"),
         row("  held-out images", _places(2), "tracking", "median_ratio_held_out"),
+        row("  of permuted images", _places(2), "permuted_images", "median_ratio"),
         row("  best filter", _places(2), "tracking", "best", "ratio"),
         row("filters with R < 1, %", _percent, "tracking", "share_below_1"),
         row("filters with R < 0.5, %", _percent, "tracking", "share_below_half"),
         row("  held-out images, %", _percent, "tracking", "share_below_half_held_out"),
         *(
             row(f"  follows {name}, %", _percent, "tracked_landmarks", name)
-            for name in layers[0]["tracked_landmarks"]
+            for name in landmarks or layers[0]["tracked_landmarks"]
         ),
         row("part interpretability, %", _percent, "part_interpretability"),
         row("distinct parts", _places(1), "distinct_parts"),
@@ -98,18 +132,27 @@ def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str
 
 
 def _explainer_block(metrics: Mapping[str, Any]) -> str:
-    fidelity = metrics["fidelity"]
-    errors = [[f"relative error of {name}", _places(3)(e)] for name, e in fidelity["relative_error"].items()]
-    return _aligned(
-        [
-            ["part share p", _places(3)(metrics["part_share"])],
-            ["  of the energy", _places(3)(metrics["energy_share"])],
-            *errors,
-            ["performer's accuracy, %", _percent(fidelity["performer_accuracy"])],
-            ["explainer's accuracy, %", _percent(fidelity["explainer_accuracy"])],
-            [f"agreement ({fidelity['images']} images), %", _percent(fidelity["agreement"])],
-        ]
-    )
+    return _aligned(_explainer_rows([metrics], list(metrics["fidelity"]["relative_error"])))
+
+
+def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str]) -> list[list[str]]:
+    def row(label: str, form: _Form, *path: str) -> list[str]:
+        bounds = (_entry(metrics.get("intervals"), path) for metrics in runs)
+        cells = zip(runs, bounds, strict=True)
+        return [label, *(_with_bounds(form, _entry(metrics, path), b) for metrics, b in cells)]
+
+    return [
+        row("part share p", _places(3), "part_share"),
+        row("  of the energy", _places(3), "energy_share"),
+        *(
+            row(f"relative error of {name}", _places(3), "fidelity", "relative_error", name)
+            for name in distilled
+        ),
+        row("performer's accuracy, %", _percent, "fidelity", "performer_accuracy"),
+        row("explainer's accuracy, %", _percent, "fidelity", "explainer_accuracy"),
+        row("agreement, %", _percent, "fidelity", "agreement"),
+        row("  images", str, "fidelity", "images"),
+    ]
 
 
 def _legend() -> str:
@@ -125,8 +168,15 @@ def _legend() -> str:
 
 def _entry(values: Any, path: Sequence[str]) -> Any:
     for name in path:
-        values = None if values is None else values[name]
+        values = None if values is None else values.get(name)
     return values
+
+
+def _with_bounds(form: _Form, value: Any, bounds: Any) -> str:
+    """Writes a figure, with its interval where there is one that says anything."""
+    if not bounds or bounds[0] == bounds[1]:
+        return form(value)
+    return f"{form(value)} [{form(bounds[0])}, {form(bounds[1])}]"
 
 
 def _places(count: int) -> _Form:

@@ -207,6 +207,17 @@ flags.DEFINE_enum(
     ["all", "train", "held_out"],
     "Images for the measures of parts.",
 )
+flags.DEFINE_integer(
+    "bootstrap",
+    _default("bootstrap"),
+    "Resamples for the 95 % intervals of all figures; 0: none.",
+    lower_bound=0,
+)
+flags.DEFINE_list(
+    "compare",
+    list(_default("compare")),
+    "Work directories whose measures are laid side by side, instead of measuring one.",
+)
 for _name, _help in {
     "top_images": "Images a filter and landmark keep.",
     "sheet_filters": "Filters a layer on the contact sheet.",

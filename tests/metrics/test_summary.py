@@ -30,6 +30,7 @@ def test_one_category_agrees_with_literal_loops():
     assert tracking["share_below_1"] == sum(r < 1 for r in ratio) / 10
     assert tracking["share_below_half"] == sum(r < 0.5 for r in ratio) / 10
     assert (summary["filters"], summary["dead_filters"], summary["rare_filters"]) == (10, 0.1, 0.1)
+    assert summary["left_out"] == {"dead": [0], "rare": [1]}
     assert "categories" not in summary
 
 

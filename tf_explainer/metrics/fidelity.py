@@ -30,7 +30,7 @@ class FidelitySummary:
 
 
 class Fidelity:
-    """Sums up errors and decisions batch by batch.
+    """Collects errors and decisions batch by batch.
 
     Args:
         layers: names of the distilled layers.
@@ -39,9 +39,9 @@ class Fidelity:
 
     def __init__(self, layers: Sequence[str], classes: int) -> None:
         self._classes = classes
-        self._error, self._energy = dict.fromkeys(layers, 0.0), dict.fromkeys(layers, 0.0)
-        self._performer_right = self._explainer_right = self._agree = 0.0
-        self._images = 0
+        self._error: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+        self._energy: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+        self._decisions: list[np.ndarray] = []
 
     def add(
         self,
@@ -64,27 +64,47 @@ class Fidelity:
         """
         for layer in self._error:
             target = np.asarray(targets[layer], np.float64)
-            self._error[layer] += float(np.square(decoded[layer] - target).sum())
-            self._energy[layer] += float(np.square(target).sum())
+            self._error[layer].append(np.square(decoded[layer] - target).sum(axis=1))
+            self._energy[layer].append(np.square(target).sum(axis=1))
         performer, explainer = _decisions(performer_scores), _decisions(explainer_scores)
         comparable = 1.0 if max(2, performer_scores.shape[1]) == self._classes else np.nan
-        self._performer_right += comparable * (performer == labels).sum()
-        self._explainer_right += comparable * (explainer == labels).sum()
-        self._agree += float((performer == explainer).sum())
-        self._images += len(labels)
+        self._decisions.append(
+            np.stack(
+                [
+                    comparable * (performer == labels),
+                    comparable * (explainer == labels),
+                    performer == explainer,
+                ]
+            )
+        )
 
-    def summary(self) -> FidelitySummary:
-        """Returns the measures over all batches; NaN where nothing was seen."""
-        images = self._images or float("nan")
+    @property
+    def images(self) -> int:
+        """How many images were looked at."""
+        return sum(batch.shape[1] for batch in self._decisions)
+
+    def summary(self, images: np.ndarray | None = None) -> FidelitySummary:
+        """Returns the measures over all images, or over some, whose indices may repeat; NaN over none."""
+        chosen = np.arange(self.images) if images is None else images
+        shares = np.full(3, np.nan)
+        if len(chosen):
+            shares = np.concatenate(self._decisions, axis=1)[:, chosen].mean(axis=1)
         return FidelitySummary(
             relative_error={
-                layer: self._error[layer] / (self._energy[layer] or float("nan")) for layer in self._error
+                layer: _ratio(self._error[layer], self._energy[layer], chosen) for layer in self._error
             },
-            performer_accuracy=float(self._performer_right / images),
-            explainer_accuracy=float(self._explainer_right / images),
-            agreement=self._agree / images,
-            images=self._images,
+            performer_accuracy=float(shares[0]),
+            explainer_accuracy=float(shares[1]),
+            agreement=float(shares[2]),
+            images=len(chosen),
         )
+
+
+def _ratio(error: list[np.ndarray], energy: list[np.ndarray], chosen: np.ndarray) -> float:
+    if not len(chosen):
+        return float("nan")
+    whole = np.concatenate(energy)[chosen].sum()
+    return float(np.concatenate(error)[chosen].sum() / whole) if whole else float("nan")
 
 
 def _decisions(scores: np.ndarray) -> np.ndarray:

@@ -37,6 +37,15 @@ class Annotations:
     landmarks: np.ndarray
     held_out: np.ndarray
 
+    def select(self, images: np.ndarray) -> Annotations:
+        """Returns what is known about some images, by their indices, which may repeat."""
+        return dataclasses.replace(
+            self,
+            labels=self.labels[images],
+            landmarks=self.landmarks[images],
+            held_out=self.held_out[images],
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FilterMeasures:
@@ -68,6 +77,7 @@ class LayerMeasures:
             nowhere, because they respond on fewer than two annotated images.
         measures: each filter's, on its category's images.
         regions: the units above the filters' thresholds.
+        associated: `[N, F, K]` bool: where a filter's region covers a part.
     """
 
     peaks: Peaks
@@ -75,6 +85,7 @@ class LayerMeasures:
     category: np.ndarray
     measures: FilterMeasures
     regions: Regions
+    associated: np.ndarray
 
     @property
     def tracks(self) -> np.ndarray:
@@ -99,9 +110,65 @@ def measure_layer(
         grid: where the layer's units look.
         top_images: images that a filter and landmark keep (ICNN: 100).
     """
-    places = grid.centres(peaks.units)
     boxes = annotations.landmarks.astype(np.float64)
     associated = part_interpretability.associated(regions, boxes, grid)
+    return _measured(peaks, regions, grid.centres(peaks.units), associated, annotations, top_images)
+
+
+def resample(
+    layer: LayerMeasures, annotations: Annotations, images: np.ndarray, top_images: int
+) -> LayerMeasures:
+    """Measures a layer again on some of its images.
+
+    Args:
+        layer: as it was measured on all images; its regions stay those of all.
+        annotations: of all images.
+        images: indices, which may repeat.
+        top_images: images that a filter and landmark keep.
+    """
+    return _measured(
+        layer.peaks.select(images),
+        layer.regions,
+        layer.places[images],
+        layer.associated[images],
+        annotations.select(images),
+        top_images,
+    )
+
+
+def permute(
+    layer: LayerMeasures, annotations: Annotations, images: np.ndarray, top_images: int
+) -> LayerMeasures:
+    """Measures the responses to some images against the landmarks of others.
+
+    Args:
+        layer: as it was measured.
+        annotations: of the images whose landmarks count.
+        images: `[N]`, indices of the images whose responses take their places.
+        top_images: images that a filter and landmark keep.
+
+    Returns:
+        Measures of places; regions are not compared anew, and cover no part.
+    """
+    return _measured(
+        layer.peaks.select(images),
+        layer.regions,
+        layer.places[images],
+        np.zeros((len(images), *layer.associated.shape[1:]), bool),
+        annotations,
+        top_images,
+    )
+
+
+def _measured(
+    peaks: Peaks,
+    regions: Regions,
+    places: np.ndarray,
+    associated: np.ndarray,
+    annotations: Annotations,
+    top_images: int,
+) -> LayerMeasures:
+    boxes = annotations.landmarks.astype(np.float64)
     by_category = []
     for label in range(len(annotations.categories)):
         images = annotations.labels == label
@@ -121,6 +188,7 @@ def measure_layer(
         category=category,
         measures=FilterMeasures(**chosen),
         regions=regions,
+        associated=associated,
     )
 
 

@@ -25,7 +25,7 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
         annotations: categories and landmarks.
 
     Returns:
-        Plain values and dictionaries; NaN where there is nothing to measure.
+        Plain values and dictionaries; `left_out` names the filters without measures; NaN where there is nothing to measure.
     """
     count = len(annotations.categories)
     in_category = [layer.category == c for c in range(count)]
@@ -41,6 +41,10 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
             "distinct_parts_all_filters": _mean(distinct_peaks(layer.peaks)),
             "dead_filters": float(layer.peaks.dead.mean()),
             "rare_filters": _share(layer.rare, layer.measures.ratio),
+            "left_out": {
+                "dead": np.flatnonzero(layer.peaks.dead).tolist(),
+                "rare": np.flatnonzero(layer.rare).tolist(),
+            },
         }
     )
     if count > 1:
