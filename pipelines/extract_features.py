@@ -21,18 +21,22 @@ from tf_explainer.schema import Manifest
 
 if TYPE_CHECKING:
     import apache_beam as beam
+    from apache_beam.runners.runner import PipelineResult
 
     from pipelines.feature_extraction import FeatureExtraction
 
 
 def main(arguments: Sequence[str]) -> None:
     """Extracts, and prints the balance of images."""
-    from pipelines import feature_set, progress, staged_performer
+    from pipelines import counters, dead_letters, feature_set, progress, staged_performer
 
     pipeline = _pipeline(arguments)
     workdir = flags.workdir()
     extraction = _plan()
-    feature_set.claim(workdir.features, extraction.configuration, overwrite=flags.extraction().overwrite)
+    settings = flags.extraction()
+    feature_set.claim(workdir.features, extraction.configuration, overwrite=settings.overwrite)
+    if settings.retry_dead_letters:
+        print(f"{dead_letters.forget(workdir.features)} dead letters are tried again")
     if manifest := feature_set.whole(workdir.features):
         print(
             f"{workdir.features} is whole: {_balance(manifest)}. "
@@ -42,16 +46,18 @@ def main(arguments: Sequence[str]) -> None:
     staged = staged_performer.stage(extraction.performer, workdir)
     start = time.perf_counter()
     with progress.shown(extraction.shards, extraction.source):
-        computed = _run(pipeline, dataclasses.replace(extraction, performer=staged))
+        result = _run(pipeline, dataclasses.replace(extraction, performer=staged))
     seconds = time.perf_counter() - start
     manifest = feature_set.whole(workdir.features)
     if manifest is None:
         reason = feature_set.refusal(workdir.features) or "the pipeline was stopped: run this again"
         raise UserError(f"{workdir.features} is not whole: {reason}")
+    computed = counters.totals(result).get("computed", 0)
     print(
         f"{_balance(manifest)}; {computed} computed now in {seconds:.0f} s, "
         f"{computed / seconds:.1f} images/s. The features are in {workdir.features}"
     )
+    print(counters.summary(result))
 
 
 def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
@@ -86,10 +92,8 @@ def _plan() -> FeatureExtraction:
     return feature_extraction.plan(source, dataset, performer, flags.extraction(), workdir.features)
 
 
-def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> int:
-    """Runs the pipeline and returns how many images were computed, not found."""
-    from apache_beam.metrics.metric import MetricsFilter
-
+def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResult:
+    """Runs the pipeline to its end."""
     from pipelines.feature_extraction import ExtractFeatures
 
     _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
@@ -105,8 +109,7 @@ def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> int:
         if message is None:
             raise
         raise UserError(message[1]) from error
-    counters = result.metrics().query(MetricsFilter().with_name("computed"))["counters"]
-    return sum(counter.result for counter in counters)
+    return result
 
 
 def _balance(manifest: Manifest) -> str:

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.utils import shared
 
-from pipelines import feature_set
+from pipelines import counters, feature_set
 from pipelines.shard_report import ShardReport, ShardSettings, finished_report
 from pipelines.shard_writer import ShardWriter
 from pipelines.staged_performer import LoadedPerformer
@@ -76,7 +75,7 @@ class ExtractFeatures(beam.PTransform):
             | "Flatten" >> beam.Flatten()
             | "GroupByShard" >> beam.GroupByKey()
             | "SpreadShards" >> beam.Reshuffle()
-            | "ExtractShard" >> beam.ParDo(ExtractShard(extraction))
+            | "ExtractShard" >> beam.ParDo(ExtractShard(extraction), beam.pvalue.AsSingleton(inputs))
         )
         return (
             reports
@@ -92,15 +91,17 @@ class ExtractShard(beam.DoFn):
         super().__init__()
         self._extraction = extraction
         self._handle = shared.Shared()
-        self._batch_milliseconds = Metrics.distribution("extraction", "batch_milliseconds")
 
     def setup(self) -> None:
         """Loads the performer, once a process."""
         config, fingerprint = self._extraction.performer, self._extraction.configuration["performer"]
         self._performer = self._handle.acquire(lambda: LoadedPerformer(config, fingerprint), tag=fingerprint)
+        self._dead_letters: dict[int, int] = {}
 
-    def process(self, element: tuple[int, Iterable[ImageReference | None]]) -> Iterator[ShardReport]:
-        """Takes a shard's number and its references in any order."""
+    def process(
+        self, element: tuple[int, Iterable[ImageReference | None]], inputs: int
+    ) -> Iterator[ShardReport]:
+        """Takes a shard's number with its references in any order, and the number of all references."""
         index, grouped = element
         references = sorted(
             (reference for reference in grouped if reference is not None), key=lambda reference: reference.id
@@ -108,24 +109,23 @@ class ExtractShard(beam.DoFn):
         report = finished_report(self._extraction.shards, index, references)
         if report is None:
             report = self._write(index, references)
-        _count("written", report.shard.records)
-        _count("dead_letters", len(report.dead_letters))
-        _count("bytes", report.shard.bytes)
+        counters.count_shard(report)
+        self._stop_if_hopeless(report, inputs)
         yield report
 
     def _write(self, index: int, references: list[ImageReference]) -> ShardReport:
-        def on_batch(images: int, seconds: float) -> None:
-            self._batch_milliseconds.update(int(1000 * seconds))
-            _count("computed", images)
-
         writer = ShardWriter(
-            self._extraction.shards, self._extraction.source, self._performer.predict, on_batch
+            self._extraction.shards, self._extraction.source, self._performer.predict, counters.count_batch
         )
-        return writer.write(index, references)
+        report = writer.write(index, references)
+        counters.count_computed_shard(report)
+        return report
 
-
-def _count(name: str, number: int) -> None:
-    Metrics.counter("extraction", name).inc(number)
+    def _stop_if_hopeless(self, report: ShardReport, inputs: int) -> None:
+        # By shard: a runner may hand a shard to the same worker again.
+        self._dead_letters[report.index] = len(report.dead_letters)
+        number, allowed = sum(self._dead_letters.values()), self._extraction.max_dead_letters
+        feature_set.stop_if_hopeless(self._extraction.shards.features_dir, number, inputs, allowed)
 
 
 def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> bool:

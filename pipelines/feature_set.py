@@ -11,9 +11,9 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines import atomic_files
+from pipelines import atomic_files, dead_letters
 from pipelines.layer_sums import layer_spec
-from pipelines.shard_report import ShardReport, sidecar_name
+from pipelines.shard_report import ShardReport, reports
 from tf_explainer import schema
 from tf_explainer.errors import UserError
 from tf_explainer.schema import Manifest, ReceptiveField
@@ -35,9 +35,9 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         UserError: the directory holds features of another configuration, or cannot be written.
     """
     try:
-        atomic_files.remove(features_dir, _REFUSAL)
         theirs = _claimed(features_dir)
         if theirs == configuration:
+            _forget_refusal(features_dir)
             return
         if theirs is not None and not overwrite:
             difference = _difference(theirs, configuration)
@@ -79,9 +79,36 @@ def refusal(features_dir: str) -> str | None:
     return atomic_files.read_text(path) if FileSystems.exists(path) else None
 
 
+def refuse(features_dir: str, shards: Sequence[ShardReport], objection: str) -> None:
+    """Writes the dead letters and why there is no set, for `refusal`.
+
+    What made images fail may be repaired: the next `claim` makes shards with dead letters unfinished ones.
+    """
+    atomic_files.remove(features_dir, schema.MANIFEST)
+    dead_letters.publish(features_dir, shards)
+    atomic_files.publish_text(posixpath.join(features_dir, _REFUSAL), objection)
+
+
+def stop_if_hopeless(features_dir: str, number: int, inputs: int, allowed: float) -> None:
+    """Refuses a set that is still being written, if it is known already that too many images cannot be used.
+
+    Args:
+        features_dir: of the set.
+        number: of dead letters known so far.
+        inputs: images in all.
+        allowed: share of the inputs that may be dead letters.
+
+    Raises:
+        UserError: there are too many.
+    """
+    if objection := dead_letters.too_many(features_dir, number, inputs, allowed):
+        refuse(features_dir, list(reports(features_dir)), objection)
+        raise UserError(f"{objection}; this run stopped there, so that there may be more")
+
+
 def finish(
     features_dir: str,
-    reports: Sequence[ShardReport],
+    shards: Sequence[ShardReport],
     inputs: int,
     *,
     receptive_field: ReceptiveField,
@@ -94,37 +121,37 @@ def finish(
 
     Args:
         features_dir: of the set.
-        reports: of all shards.
+        shards: the reports of all shards.
         inputs: references counted on their own, to be compared with what the shards report.
         receptive_field: of the target layer.
         configuration: as given to `claim`.
         max_dead_letters: share of the inputs above which the set is refused.
 
     Returns:
-        Whether the set is whole; if it is not (there is no image, images got lost, or too many are dead
-        letters), shards with dead letters will be computed again by the next run.
+        Whether the set is whole; it is not if there is no image, images got lost, or too many are dead
+        letters.
     """
-    reports = sorted(reports, key=lambda report: report.index)
+    shards = sorted(shards, key=lambda report: report.index)
     num_shards = configuration["extraction"]["num_shards"]
     atomic_files.remove_unfinished(features_dir)
-    _publish_dead_letters(features_dir, reports)
-    if objection := _objection(features_dir, reports, inputs, num_shards, max_dead_letters):
-        _refuse(features_dir, reports, num_shards, objection)
+    if objection := _objection(features_dir, shards, inputs, num_shards, max_dead_letters):
+        refuse(features_dir, shards, objection)
         return False
-    manifest = _manifest(reports, receptive_field, configuration)
+    dead_letters.publish(features_dir, shards)
+    manifest = _manifest(shards, receptive_field, configuration)
     atomic_files.publish_text(posixpath.join(features_dir, schema.MANIFEST), manifest.to_json())
     return True
 
 
 def _manifest(
-    reports: Sequence[ShardReport], receptive_field: ReceptiveField, configuration: dict[str, Any]
+    shards: Sequence[ShardReport], receptive_field: ReceptiveField, configuration: dict[str, Any]
 ) -> Manifest:
-    filled = [report for report in reports if report.shard.records]
+    filled = [report for report in shards if report.shard.records]
     target, *distilled = (
         layer_spec(name, [report.sums[name] for report in filled]) for name in configuration["layers"]
     )
-    outputs = sum(report.images for report in reports)
-    dead_letters = sum(len(report.dead_letters) for report in reports)
+    outputs = sum(report.images for report in shards)
+    dead = sum(len(report.dead_letters) for report in shards)
     return Manifest(
         classes=tuple(configuration["classes"]),
         negative_class=configuration["negative_class"],
@@ -138,12 +165,12 @@ def _manifest(
         dtype="float16",
         encoding=configuration["extraction"]["encoding"],
         views=tuple(configuration["extraction"]["views"]),
-        shards=tuple(report.shard for report in reports),
-        inputs=outputs + dead_letters,
+        shards=tuple(report.shard for report in shards),
+        inputs=outputs + dead,
         outputs=outputs,
-        dead_letters=dead_letters,
+        dead_letters=dead,
         class_counts={
-            name: sum(report.labels.get(label, 0) for report in reports)
+            name: sum(report.labels.get(label, 0) for report in shards)
             for label, name in enumerate(configuration["classes"])
         },
         configuration=configuration,
@@ -152,39 +179,25 @@ def _manifest(
     )
 
 
-def _publish_dead_letters(features_dir: str, reports: Sequence[ShardReport]) -> None:
-    lines = [json.dumps(letter) + "\n" for report in reports for letter in report.dead_letters]
-    atomic_files.publish_text(posixpath.join(features_dir, schema.DEAD_LETTERS), "".join(lines))
-
-
 def _objection(
-    features_dir: str, reports: Sequence[ShardReport], inputs: int, num_shards: int, max_dead_letters: float
+    features_dir: str, shards: Sequence[ShardReport], inputs: int, num_shards: int, max_dead_letters: float
 ) -> str | None:
     """Returns why the shards make no set, or None."""
-    outputs = sum(report.images for report in reports)
-    dead_letters = sum(len(report.dead_letters) for report in reports)
-    if [report.index for report in reports] != list(range(num_shards)):
-        return f"the runner lost shards: {len(reports)} of {num_shards} came back"
+    outputs = sum(report.images for report in shards)
+    dead = sum(len(report.dead_letters) for report in shards)
+    if [report.index for report in shards] != list(range(num_shards)):
+        return f"the runner lost shards: {len(shards)} of {num_shards} came back"
     if not inputs:
         return "the data set holds no image"
-    if inputs != outputs + dead_letters:
-        return f"{inputs} images went in, but {outputs} stored ones and {dead_letters} dead letters came out"
-    if outputs and dead_letters <= max_dead_letters * inputs:
-        return None
-    allowed = f"more than --max_dead_letters={max_dead_letters:g} allows" if outputs else "which leaves none"
-    return (
-        f"{dead_letters} of {inputs} images cannot be used, {allowed}: "
-        f"{posixpath.join(features_dir, schema.DEAD_LETTERS)} names them and the reasons"
-    )
+    if inputs != outputs + dead:
+        return f"{inputs} images went in, but {outputs} stored ones and {dead} dead letters came out"
+    return dead_letters.too_many(features_dir, dead, inputs, max_dead_letters)
 
 
-def _refuse(features_dir: str, reports: Sequence[ShardReport], num_shards: int, objection: str) -> None:
-    atomic_files.remove(features_dir, schema.MANIFEST)
-    # What made so many images fail may be repaired: their shards are not finished.
-    for report in reports:
-        if report.dead_letters:
-            atomic_files.remove(features_dir, sidecar_name(report.index, num_shards))
-    atomic_files.publish_text(posixpath.join(features_dir, _REFUSAL), objection)
+def _forget_refusal(features_dir: str) -> None:
+    if refusal(features_dir) is not None:
+        dead_letters.forget(features_dir)
+        atomic_files.remove(features_dir, _REFUSAL)
 
 
 def _claimed(features_dir: str) -> dict[str, Any] | None:
@@ -202,7 +215,7 @@ def _claimed(features_dir: str) -> dict[str, Any] | None:
 
 def _remove(features_dir: str) -> None:
     """Removes what a set consists of, the manifest first, so that nobody takes the rest for whole."""
-    for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, _CONFIGURATION):
+    for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, _REFUSAL, _CONFIGURATION):
         atomic_files.remove(features_dir, pattern)
     atomic_files.remove_unfinished(features_dir)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from pipelines import atomic_files
@@ -52,7 +53,7 @@ class ShardReport:
         labels: images in the shard by label; each has a record per view.
         num_scores: width of the performer's output; 0 in an empty shard.
         sums: by layer, of the original views.
-        dead_letters: id, location and reason of every image that is not in the shard, sorted by id.
+        dead_letters: id, location, kind and reason of every image that is not in the shard, sorted by id.
     """
 
     index: int
@@ -106,6 +107,13 @@ def digest(settings: ShardSettings, references: Iterable[ImageReference]) -> str
 def sidecar_name(index: int, num_shards: int) -> str:
     """Returns the file name of a shard's report."""
     return f"{schema.shard_name(index, num_shards)}.json"
+
+
+def reports(features_dir: str) -> Iterator[ShardReport]:
+    """Yields what the readable sidecars of a directory say, of whatever set."""
+    for name in sorted(atomic_files.sizes(features_dir, "features-*.tfrecord.json")):
+        with contextlib.suppress(ValueError):  # A disk lost it.
+            yield ShardReport.from_json(atomic_files.read_text(posixpath.join(features_dir, name)))
 
 
 def finished_report(

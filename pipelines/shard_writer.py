@@ -30,6 +30,9 @@ from tf_explainer.views import Crop, crop_view
 Outputs = dict[str, np.ndarray]
 Predict = Callable[[np.ndarray], Outputs]
 
+PERFORMER_FAILS = "performer_fails"
+BEYOND_FLOAT16 = "beyond_float16"
+
 # Threads that read and crop ahead of the performer, and how many views each makes at once: few, so that the
 # performer starts soon; not too few, as a data set of tensorflow-datasets takes 0.1 s to be opened.
 _READERS = 4
@@ -132,7 +135,7 @@ class ShardWriter:
             try:
                 crops += self._crops(result)
             except UnreadableImageError as error:
-                self._bury(reference, str(error))
+                self._bury(reference, error)
         return crops
 
     def _crops(self, result: ImageRecord | UnreadableImageError) -> list[Crop]:
@@ -155,7 +158,7 @@ class ShardWriter:
                     yield from self._outputs([crop])
             else:
                 reason = f"the performer fails on it: {type(error).__name__}: {error}"
-                yield batch[0], UnreadableImageError(reason)
+                yield batch[0], UnreadableImageError(reason, PERFORMER_FAILS)
             return
         self._on_batch(len(batch), time.perf_counter() - start)
         for row, crop in enumerate(batch):
@@ -167,7 +170,7 @@ class ShardWriter:
         try:
             stored = [self._rounded(outputs) for _, outputs in views]
         except UnreadableImageError as error:
-            self._bury(reference, str(error))
+            self._bury(reference, error)
             return []
         original = stored[0]
         for layer in self._settings.layers:
@@ -182,7 +185,7 @@ class ShardWriter:
         try:
             half = {layer: feature_coding.to_float16(outputs[layer]) for layer in self._settings.layers}
         except OverflowError as error:
-            raise UnreadableImageError(f"its {error}") from error
+            raise UnreadableImageError(f"its {error}", BEYOND_FLOAT16) from error
         return half | {schema.SCORES: outputs[schema.SCORES]}
 
     def _example(self, crop: Crop, outputs: Outputs) -> bytes:
@@ -192,5 +195,7 @@ class ShardWriter:
         }
         return encode_example(crop, encoded, outputs[schema.SCORES], settings.jpeg_quality)
 
-    def _bury(self, reference: ImageReference, reason: str) -> None:
-        self._dead_letters.append({"id": reference.id, "location": reference.location, "reason": reason})
+    def _bury(self, reference: ImageReference, error: UnreadableImageError) -> None:
+        self._dead_letters.append(
+            {"id": reference.id, "location": reference.location, "kind": error.kind, "reason": str(error)}
+        )

@@ -64,6 +64,8 @@ ROOMS = {
         "pipelines.example_encoding",
         "pipelines.shard_report",
         "pipelines.shard_writer",
+        "pipelines.dead_letters",
+        "pipelines.counters",
         "pipelines.staged_performer",
         "pipelines.feature_set",
         "pipelines.progress",

@@ -103,6 +103,7 @@ class ExtractionConfig:
         views: what is stored of every image besides its crop, out of `schema.VIEWS`.
         views_seed: of the views that are drawn at random.
         max_dead_letters: share of unreadable images above which the job fails.
+        retry_dead_letters: whether shards with dead letters are computed again.
         overwrite: whether features of another performer or configuration may be replaced.
     """
 
@@ -113,6 +114,7 @@ class ExtractionConfig:
     views: tuple[str, ...] = ()
     views_seed: int = 0
     max_dead_letters: float = 0.05
+    retry_dead_letters: bool = False
     overwrite: bool = False
 
 

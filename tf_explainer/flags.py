@@ -127,6 +127,11 @@ flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+flags.DEFINE_bool(
+    "retry_dead_letters",
+    _default("retry_dead_letters"),
+    "Try images again that could not be used: their shards are computed anew, all others stay.",
+)
 flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
 
 # The explainer.

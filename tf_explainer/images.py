@@ -67,7 +67,16 @@ class ImageRecord:
 
 
 class UnreadableImageError(Exception):
-    """One image cannot be used; the message is the reason that the dead-letter file shows."""
+    """One image cannot be used.
+
+    Args:
+        reason: what the dead-letter file shows.
+        kind: the reason in a word, by which dead letters are counted.
+    """
+
+    def __init__(self, reason: str, kind: str = "damaged") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 def fold_position(image_id: str) -> float:
@@ -158,7 +167,9 @@ def clip_to_image(box: Box, width: int, height: int) -> Box:
         ymax=min(float(height), float(np.ceil(box.ymax))),
     )
     if clipped.xmin >= clipped.xmax or clipped.ymin >= clipped.ymax:
-        raise UnreadableImageError(f"its object box {box} lies outside its {width}x{height} pixels")
+        raise UnreadableImageError(
+            f"its object box {box} lies outside its {width}x{height} pixels", "box_outside"
+        )
     return clipped
 
 

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def test_it_extracts_and_says_so(extract, tmp_path, capsys):
     extract("--direct_num_workers", "1", "--direct_runner_bundle_repeat=0", "--num_shards=3")
     said = capsys.readouterr().out
     assert said.startswith("12 images in = 12 records + 0 dead letters; 12 computed now in")
-    assert said.count("\n") == 1
+    assert said.splitlines()[1].startswith("Now: 12 read, 12 decoded, 12 computed. In the set: 12 records, ")
+    assert re.fullmatch(r"Performer: 3 batches, \d+ ms on average \(\d+ to \d+\)\.", said.splitlines()[2])
     assert "images/s" in said
     assert str(tmp_path / "features") in said
     assert json.loads((tmp_path / "features" / "manifest.json").read_text())["outputs"] == 12

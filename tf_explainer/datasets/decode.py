@@ -43,25 +43,27 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
     except UnreadableImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"it has more than {MAX_PIXELS} pixels") from error
+        raise UnreadableImageError(f"it has more than {MAX_PIXELS} pixels", "too_large") from error
     except UnidentifiedImageError as error:
         empty = file.seek(0, io.SEEK_END) == 0
         reason = (
             "the file is empty" if empty else f"it is none of {', '.join(FORMATS)}, or its head is damaged"
         )
-        raise UnreadableImageError(reason) from error
+        raise UnreadableImageError(reason, "empty" if empty else "no_image") from error
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes.
         raise UnreadableImageError(f"it cannot be decoded: {error}") from error
 
 
 def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
-        raise UnreadableImageError(f"it has more than {MAX_PIXELS} pixels: {image.width}x{image.height}")
+        raise UnreadableImageError(
+            f"it has more than {MAX_PIXELS} pixels: {image.width}x{image.height}", "too_large"
+        )
     image.load()
     if upright:
         image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise UnreadableImageError("its floating-point pixels have no defined range")
+        raise UnreadableImageError("its floating-point pixels have no defined range", "floating_point")
     if image.mode.startswith("I"):
         image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
     if image.has_transparency_data:
@@ -92,6 +94,6 @@ def read_files(references: Iterable[ImageReference], *, upright: bool = True) ->
                 image = decode(file, upright=upright)
             yield reference, ImageRecord(reference=reference, image=image)
         except OSError as error:
-            yield reference, UnreadableImageError(f"{reference.location}: {error.strerror}")
+            yield reference, UnreadableImageError(f"{reference.location}: {error.strerror}", "no_file")
         except UnreadableImageError as error:
             yield reference, error
