@@ -104,22 +104,23 @@ def _bomb(side):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "kind", "reason"),
     [
-        (b"", "empty"),
-        (b"no image at all, just words", "none of BMP"),
-        (_encoded(Image.effect_noise((90, 90), 50))[:2000], "truncated"),
-        (_encoded(Image.fromarray(_gradient(200, 200)), "JPEG")[:1000], "truncated"),
-        (_encoded(Image.fromarray(_gradient()), "JPEG")[:10], "none of BMP|Truncated"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "none of BMP"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "none of BMP"),
-        (_bomb(9_500), "more than 89478485 pixels"),
-        (_bomb(30_000), "more than 89478485 pixels"),
+        (b"", "empty", "empty"),
+        (b"no image at all, just words", "no_image", "none of BMP"),
+        (_encoded(Image.effect_noise((90, 90), 50))[:2000], "damaged", "truncated"),
+        (_encoded(Image.fromarray(_gradient(200, 200)), "JPEG")[:1000], "damaged", "truncated"),
+        (_encoded(Image.fromarray(_gradient()), "JPEG")[:10], "damaged", "none of BMP|Truncated"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no_image", "none of BMP"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no_image", "none of BMP"),
+        (_bomb(9_500), "too_large", "more than 89478485 pixels"),
+        (_bomb(30_000), "too_large", "more than 89478485 pixels"),
     ],
 )
-def test_unusable_content_has_a_reason(content, reason):
-    with pytest.raises(UnreadableImageError, match=reason):
+def test_unusable_content_has_a_reason(content, kind, reason):
+    with pytest.raises(UnreadableImageError, match=reason) as refused:
         decode.decode(content)
+    assert refused.value.kind == kind
 
 
 def test_floating_point_images_are_refused():

@@ -8,11 +8,13 @@ import time
 
 import pytest
 from absl.testing import flagsaver
+from PIL import Image
 
 from pipelines import extract_features, feature_extraction, shard_writer
-from tests.pipelines.squares import files
+from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
 from tf_explainer.errors import UserError
+from tf_explainer.images import hashed_shard
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -90,8 +92,43 @@ def test_too_many_dead_letters_fail(extract, tmp_path):
     for number in range(3):
         (data / f"{number}.jpg").write_bytes(b"")
     with pytest.raises(UserError, match=r"3 of 3 images cannot be used.*dead_letters\.jsonl"):
-        extract("--dataset=folder", f"--data_dir={data}")
+        extract("--dataset=folder", f"--data_dir={data}", "--max_dead_letters=0.9")
     assert len((tmp_path / "features" / "dead_letters.jsonl").read_text().splitlines()) == 3
+
+
+def test_dead_letters_are_tried_again_and_nothing_else_is_touched(extract, tmp_path, capsys):
+    data = tmp_path / "images"
+    data.mkdir()
+    for number in range(8):
+        Image.fromarray(pixels(number)).save(data / f"{number}.png")
+    whole = (data / "0.png").read_bytes()
+    arguments = ("--dataset=folder", f"--data_dir={data}", "--max_dead_letters=0.9")
+    (data / "0.png").write_bytes(whole[:99])
+    (data / "1.png").write_bytes(b"")
+    extract(*arguments)
+    before = files(tmp_path / "features")
+    (data / "0.png").write_bytes(whole)
+    extract(*arguments)  # A whole set stays as it is, unless asked.
+    assert files(tmp_path / "features") == before
+    capsys.readouterr()
+    extract(*arguments, "--retry_dead_letters")
+    said = capsys.readouterr().out
+    assert said.startswith("2 dead letters are tried again\n8 images in = 7 records + 1 dead letters")
+    after = files(tmp_path / "features")
+    (letter,) = map(json.loads, after["dead_letters.jsonl"].splitlines())
+    assert (letter["id"], letter["kind"]) == ("1.png", "empty")
+    changed = {name for name in before if before[name] != after[name]}
+    shard = f"features-{hashed_shard('0.png', 3):05d}-of-00003.tfrecord"
+    assert changed == {shard, f"{shard}.json", "manifest.json", "dead_letters.jsonl"}
+    assert after.keys() == before.keys()
+
+
+def test_without_dead_letters_nothing_is_tried_again(extract, tmp_path, capsys):
+    extract()
+    before = files(tmp_path / "features")
+    extract("--retry_dead_letters")
+    assert "0 dead letters are tried again" in capsys.readouterr().out
+    assert files(tmp_path / "features") == before
 
 
 @pytest.mark.parametrize(

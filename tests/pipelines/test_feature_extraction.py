@@ -5,11 +5,10 @@ import uuid
 import apache_beam as beam
 import numpy as np
 import pytest
-from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 
-from pipelines import feature_set
+from pipelines import counters, feature_set
 from pipelines.feature_extraction import ExtractFeatures, plan
 from tests.pipelines import memory_file_system
 from tests.pipelines.squares import Squares, files, pixels, planned, write_set
@@ -27,8 +26,7 @@ def run(extraction, options=IN_PROCESS):
     _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
     result = pipeline.run()
     result.wait_until_finish()
-    counters = result.metrics().query(MetricsFilter().with_namespace("extraction"))["counters"]
-    return {counter.key.metric.name: counter.result for counter in counters}
+    return counters.totals(result)
 
 
 @pytest.fixture(name="source", scope="module")
@@ -62,7 +60,8 @@ def test_a_set_is_whole(undisturbed):
 def test_counters_tell_what_was_done(undisturbed):
     content, counters = undisturbed
     size = sum(len(data) for name, data in content.items() if name.endswith(".tfrecord"))
-    assert counters == {"computed": 11, "written": 11, "dead_letters": 1, "bytes": size}
+    expected = {"read": 12, "decoded": 11, "computed": 11, "written": 11, "bytes": size}
+    assert counters == expected | {"dead_letters": 1, "failed_damaged": 1}
 
 
 def test_the_runner_changes_nothing(undisturbed, extraction, performer):
@@ -117,9 +116,26 @@ def test_new_images_change_their_shard_alone(performer, tmp_path):
 
 def test_a_refused_set_has_no_manifest(performer, source, tmp_path):
     extraction = planned(performer, tmp_path, source, max_dead_letters=0.0)
-    run(extraction)
+    with pytest.raises(Exception, match="1 of 12"):
+        run(extraction)
     assert feature_set.whole(str(tmp_path)) is None
     assert "1 of 12" in feature_set.refusal(str(tmp_path))
+
+
+def test_too_many_dead_letters_stop_the_job_early(performer, tmp_path):
+    source = Squares(count=40, unreadable=tuple(range(40)))
+    extraction = planned(performer, tmp_path, source, num_shards=10, max_dead_letters=0.2)
+    with pytest.raises(Exception, match=r"of 40 images cannot be used, more than --max_dead_letters=0\.2"):
+        run(extraction)
+    assert len(list(tmp_path.glob("*.tfrecord"))) < 10
+    assert "of 40 images cannot be used" in feature_set.refusal(str(tmp_path))
+    letters = len((tmp_path / "dead_letters.jsonl").read_text().splitlines())
+    assert 8 < letters < 40
+    # What made them fail may be repaired.
+    repaired = planned(performer, tmp_path, Squares(count=40), num_shards=10, max_dead_letters=0.2)
+    assert run(repaired)["computed"] == 40
+    assert feature_set.whole(str(tmp_path)).outputs == 40
+    assert feature_set.refusal(str(tmp_path)) is None
 
 
 def test_a_shard_that_fails_leaves_the_others(performer, tmp_path):

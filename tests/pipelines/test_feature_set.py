@@ -150,8 +150,8 @@ def test_dead_letters_have_id_place_and_reason(written):
     folder, _, _ = written
     letters = [json.loads(line) for line in (folder / "dead_letters.jsonl").read_text().splitlines()]
     assert sorted(letters, key=lambda letter: letter["id"]) == [
-        {"id": "square/3", "location": "3", "reason": "it is torn"},
-        {"id": "square/7", "location": "7", "reason": "it is torn"},
+        {"id": "square/3", "location": "3", "kind": "damaged", "reason": "it is torn"},
+        {"id": "square/7", "location": "7", "kind": "damaged", "reason": "it is torn"},
     ]
 
 
@@ -205,6 +205,7 @@ def test_as_many_dead_letters_as_allowed_are_no_reason(tmp_path, performer):
 def test_shards_with_dead_letters_of_a_refused_set_are_not_finished(tmp_path, performer):
     extraction = planned(performer, tmp_path, Squares(unreadable=(1,)), max_dead_letters=0.0)
     assert write_set(extraction, performer) is None
+    feature_set.claim(str(tmp_path), extraction.configuration, overwrite=False)
     unfinished = {f"{name}.json" for name in files(tmp_path) if name.endswith(".tfrecord")} - set(
         files(tmp_path)
     )

@@ -135,8 +135,8 @@ def test_a_gzip_file_does_not_tell_when_it_was_made(extraction):
 def test_unreadable_images_become_dead_letters(extraction):
     report = write(extraction, source=Squares(count=COUNT, unreadable=(2, 10)))
     assert report.dead_letters == (
-        {"id": "square/10", "location": "10", "reason": "it is torn"},
-        {"id": "square/2", "location": "2", "reason": "it is torn"},
+        {"id": "square/10", "location": "10", "kind": "damaged", "reason": "it is torn"},
+        {"id": "square/2", "location": "2", "kind": "damaged", "reason": "it is torn"},
     )
     assert ids(extraction) == sorted(f"square/{n}" for n in range(COUNT) if n not in (2, 10))
 
@@ -151,6 +151,7 @@ def test_images_whose_box_lies_outside_become_dead_letters(extraction):
     report = write(extraction, source=Outside(count=COUNT))
     assert [letter["id"] for letter in report.dead_letters] == [f"square/{n}" for n in (1, 10, 4, 7)]
     assert all("outside" in letter["reason"] for letter in report.dead_letters)
+    assert {letter["kind"] for letter in report.dead_letters} == {"box_outside"}
     assert report.shard.records == COUNT - 4
 
 
@@ -166,6 +167,7 @@ def test_a_failing_batch_is_tried_one_by_one(extraction):
     report = write(extraction, predict=fails)
     assert [letter["id"] for letter in report.dead_letters] == ["square/5"]
     assert "RuntimeError: no such image, please" in report.dead_letters[0]["reason"]
+    assert report.dead_letters[0]["kind"] == "performer_fails"
     assert ids(extraction) == sorted(f"square/{n}" for n in range(COUNT) if n != 5)
     assert report.sums["fc1"].images == undisturbed.sums["fc1"].images - 1
 
@@ -221,6 +223,7 @@ def test_features_beyond_float16_become_dead_letters(extraction):
     report = write(extraction, predict=overflows)
     assert [letter["id"] for letter in report.dead_letters] == ["square/5"]
     assert "float16" in report.dead_letters[0]["reason"]
+    assert report.dead_letters[0]["kind"] == "beyond_float16"
     assert np.isfinite(report.sums["fc1"].total)
 
 
