@@ -1,10 +1,5 @@
 """Statistics that span images are those of the whole batch, however it is divided."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,26 +39,3 @@ def test_total_maximum_and_mean_over_two_replicas(two):
     ]:
         for result in on_replicas(two, function, (x[:3], x[3:])):
             np.testing.assert_allclose(result, expected, rtol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The same training on 1, 2 and 4 replicas, in processes of their own side by side."""
-    directory = tmp_path_factory.mktemp("replicas")
-    program = pathlib.Path(__file__).with_name("replica_training.py")
-    environment = os.environ | {"PYTHONPATH": str(program.parents[1])}
-    processes = {
-        replicas: subprocess.Popen(
-            [sys.executable, program, str(replicas), directory / f"{replicas}.npz"], env=environment
-        )
-        for replicas in (1, 2, 4)
-    }
-    assert {replicas: process.wait() for replicas, process in processes.items()} == {1: 0, 2: 0, 4: 0}
-    return {replicas: dict(np.load(directory / f"{replicas}.npz")) for replicas in processes}
-
-
-@pytest.mark.parametrize("replicas", [2, 4])
-def test_replicas_train_the_same_explainer(trained, replicas):
-    assert trained[replicas].keys() == trained[1].keys()
-    for name, expected in trained[1].items():
-        np.testing.assert_allclose(trained[replicas][name], expected, rtol=1e-4, atol=1e-5, err_msg=name)

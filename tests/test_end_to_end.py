@@ -52,10 +52,17 @@ def chain(tmp_path_factory):
 
 def test_every_step_leaves_what_the_next_one_needs(chain):
     workdir, _ = chain
-    for name in ("performer.keras", "features/manifest.json", "explainer.keras", "metrics.json", "parts.png"):
+    for name in (
+        "performer.keras",
+        "features/manifest.json",
+        "explainer.keras",
+        "run.json",
+        "metrics.json",
+        "parts.png",
+    ):
         assert (workdir / name).stat().st_size > 0, name
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
-    assert list((workdir / "checkpoints").glob("ckpt-2*"))
+    assert list((workdir / "checkpoints").glob("epoch-0002-*/variables.index"))
     assert not [path for path in workdir.rglob("*") if path.name.startswith(".")], "a temporary file was left"
 
 

@@ -49,7 +49,7 @@ def another_value(flag):
         return str((flag.value or 1) / 2)
     if "enum" in flag.flag_type():
         return next(value for value in flag.parser.enum_values if value != flag.value)
-    return "17" if flag.name != "views" else "flip"
+    return {"profile": "17,18", "views": "flip"}.get(flag.name, "17")
 
 
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
@@ -115,6 +115,9 @@ def test_a_value_out_of_bounds_is_refused_by_its_flags_name(parse, argument):
         (["--views=flip,turn"], flags.extraction, "--views=flip,turn: 'turn' is none of flip, shift, crop"),
         (["--head_widths=wide"], flags.performer_training, "--head_widths=wide"),
         (["--head_widths="], flags.performer_training, "--head_widths="),
+        (["--profile=5"], flags.training, "--profile=5 is not"),
+        (["--profile=9,5"], flags.training, "--profile=9,5"),
+        (["--profile=a,b"], flags.training, "--profile=a,b"),
     ],
 )
 def test_values_that_do_not_fit_are_refused(parse, arguments, builder, words):

@@ -80,9 +80,19 @@ ROOMS = {
         "tf_explainer.explainer",
     ],
     "training of the explainer": [
+        "tf_explainer.termination",
         "tf_explainer.optimizer",
+        "tf_explainer.learning_rate",
         "tf_explainer.initialisation",
         "tf_explainer.distribution",
+        "tf_explainer.checkpoints",
+        "tf_explainer.training_identity",
+        "tf_explainer.run_record",
+        "tf_explainer.training_batches",
+        "tf_explainer.training_step",
+        "tf_explainer.non_finite",
+        "tf_explainer.progress_line",
+        "tf_explainer.tensorboard_summaries",
         "tf_explainer.trainer",
     ],
     "measures": [
@@ -131,6 +141,7 @@ SELF_CONTAINED = {
 # extraction.
 LIBRARIES = {
     "tensorflow": {
+        "tf_explainer.checkpoints",
         "tf_explainer.cross_replica",
         "tf_explainer.dataset",
         "tf_explainer.datasets.prepared",
@@ -141,7 +152,10 @@ LIBRARIES = {
         "tf_explainer.performer_fitting",
         "tf_explainer.performers",
         "tf_explainer.stored_records",
+        "tf_explainer.tensorboard_summaries",
         "tf_explainer.trainer",
+        "tf_explainer.training_batches",
+        "tf_explainer.training_step",
         "pipelines.example_encoding",
         "pipelines.shard_writer",
     },

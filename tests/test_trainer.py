@@ -9,148 +9,257 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
-from tf_explainer.config import DatasetConfig, ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
+from tests.evaluation_example import CHANNELS, DISTILLED, SHARD, SIDE
+from tests.small_training import CONFIG, small_features, small_performer, small_trainer, weights
+from tf_explainer.checkpoints import Checkpoints
+from tf_explainer.config import ExplainerConfig, WorkDir
 from tf_explainer.errors import UserError
-from tf_explainer.performers import Performer
-from tf_explainer.trainer import Trainer
+from tf_explainer.tensorboard_summaries import TensorBoardSummaries
+from tf_explainer.trainer import Terminated
 
-CONFIG = TrainConfig(epochs=3, batch_size=8, negatives_per_batch=2, learning_rate=1e-3)
+# Reported beside the loss terms.
+EXTRA = {"loss", "live_filters", "gradient_norm", "images", "stopping"}
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps what a training tells its callbacks."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.epochs, self.values = [], [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs.append(epoch + 1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+        self.values.append(logs)
+
+
+def measure(explainer):
+    return {"validation/p": 1 - explainer.part_share}
 
 
 @pytest.fixture(scope="module")
 def performer():
-    keras.utils.set_random_seed(0)
-    image = keras.Input((CROP, CROP, 3))
-    x = keras.layers.Conv2D(CHANNELS, 8, strides=8, activation="relu", name="block")(image)
-    assert x.shape[1] == SIDE
-    x = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(x))
-    for name, units in DISTILLED.items():
-        x = keras.layers.Dense(units, activation="relu", name=name)(x)
-    model = keras.Model(image, keras.layers.Dense(3, activation="softmax")(x))
-    return Performer(
-        model, PerformerConfig(image_size=CROP, target_layer="block", distilled_layers=tuple(DISTILLED))
-    )
+    return small_performer()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Features that several trainings share, and their manifest."""
+    folder = tmp_path_factory.mktemp("stored") / "features"
+    return folder, small_features(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(performer, stored, tmp_path_factory):
+    """A whole training: its work directory, what it reported, its explainer."""
+    folder, manifest = stored
+    workdir = WorkDir(root=str(tmp_path_factory.mktemp("whole")), features_dir=str(folder))
+    recorder = Recorder()
+    callbacks = [recorder, TensorBoardSummaries(workdir.tensorboard, {"epochs": 3, "profile": ()})]
+    explainer = small_trainer(workdir, manifest, performer, callbacks=callbacks, validate=measure).run()
+    return workdir, recorder, explainer
 
 
 @pytest.fixture
-def workdir(tmp_path):
-    (tmp_path / "features").mkdir()
-    return WorkDir(root=str(tmp_path))
+def start(performer, stored, tmp_path):
+    """Makes trainers of one work directory, `tmp_path`."""
+    folder, manifest = stored
+
+    def start(config=CONFIG, root=tmp_path, features=folder, **options):
+        workdir = WorkDir(root=str(root), features_dir=str(features))
+        return small_trainer(workdir, manifest, performer, config, **options)
+
+    return start
 
 
-@pytest.fixture
-def manifest(workdir):
-    written = write_features(pathlib.Path(workdir.features), stored_images(60))
-    return dataclasses.replace(
-        written,
-        target=dataclasses.replace(written.target, mean=0.4),
-        distilled=tuple(dataclasses.replace(layer, mean_square_norm=1.5) for layer in written.distilled),
-    )
+def test_early_stopping_needs_a_measure(start):
+    with pytest.raises(UserError, match="--early_stopping=2 needs a measure"):
+        start(dataclasses.replace(CONFIG, early_stopping=2))
 
 
-def trainer(performer, manifest, workdir, config=CONFIG, explainer=ExplainerConfig()):  # noqa: B008 - frozen
-    return Trainer(
-        performer=performer,
-        manifest=manifest,
-        workdir=workdir,
-        dataset=DatasetConfig(dataset="folder"),
-        explainer=explainer,
-        config=config,
-        # Several mirrored strategies in one process get into each other's way (test_cross_replica).
-        strategy=tf.distribute.OneDeviceStrategy("CPU:0"),
-    )
+def test_every_step_is_reported(trained):
+    _, recorder, explainer = trained
+    assert recorder.steps == list(range(1, 16))
+    assert recorder.epochs == [1, 2, 3]
+    for values in recorder.values:
+        named = {name for name in values if not name.startswith("gradient_square/")}
+        assert named == {*explainer.loss_weights_by_term, *EXTRA}
+        assert all(np.isfinite(value) for value in values.values())
+        assert 0 < values["part_share"] < 1
+    assert recorder.values[-1]["part_share"] > recorder.values[0]["part_share"]
 
 
-def quiet(progress):
-    del progress
+def test_no_image_is_lost(trained):
+    images = [values["images"] for values in trained[1].values]
+    assert images == [10, 10, 10, 10, 6] * 3 or sum(images[:5]) == sum(images[5:10]) > 40
 
 
-def weights(explainer):
-    return [np.array(weight) for weight in explainer.get_weights()]
-
-
-def test_training_reports_every_step_and_leaves_an_explainer(performer, manifest, workdir):
-    reports = []
-    trained = trainer(performer, manifest, workdir).run(reports.append)
-    assert [report.step for report in reports] == list(range(1, len(reports) + 1))
-    assert {report.epoch for report in reports} == {1, 2, 3}
-    assert reports[-1].steps == len(reports)
-    for report in reports:
-        assert set(report.terms) == {
-            *trained.loss_weights_by_term,
-            "loss",
-            "live_filters",
-        }
-        assert all(np.isfinite(value) for value in report.terms.values())
-        assert 0 < report.terms["part_share"] < 1
-    assert reports[-1].terms["part_share"] > reports[0].terms["part_share"]
+def test_the_explainer_is_left(trained):
+    workdir, _, explainer = trained
     saved = keras.models.load_model(workdir.explainer)
-    for one, other in zip(weights(saved), weights(trained), strict=True):
+    for one, other in zip(weights(saved), weights(explainer), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_scalars_reach_tensorboard(performer, manifest, workdir):
-    reports = []
-    trainer(performer, manifest, workdir, dataclasses.replace(CONFIG, epochs=1)).run(reports.append)
+def test_scalars_and_histograms_reach_tensorboard(trained):
+    workdir, recorder, explainer = trained
     (events,) = pathlib.Path(workdir.tensorboard).glob("events.out.tfevents.*")
     written = {}
     for event in tf.compat.v1.train.summary_iterator(str(events)):
         for value in event.summary.value:
-            written.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
-    assert set(written) == set(reports[0].terms)
-    for report in reports:
-        for name, value in report.terms.items():
-            assert written[name][report.step] == pytest.approx(value)
+            written.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    histograms = {name for name in written if name.startswith("weights/")}
+    assert histograms == {f"weights/{weight.path}" for weight in explainer.weights}
+    assert "_hparams_/session_start_info" in written
+    assert set(written["validation/p"]) == {5, 10, 15}
+    for step, values in zip(recorder.steps, recorder.values, strict=True):
+        for name in ("loss", "filter/conv_interp_1", "part_share", "gradient_norm"):
+            assert float(written[name][step]) == pytest.approx(values[name])
 
 
-def test_an_interrupted_training_goes_on_to_the_same_weights(performer, manifest, workdir, tmp_path_factory):
-    elsewhere = WorkDir(root=str(tmp_path_factory.mktemp("whole")), features_dir=workdir.features)
-    whole = trainer(performer, manifest, elsewhere).run(quiet)
+def test_an_interrupted_training_goes_on_in_mid_epoch_to_the_same_weights(trained, start):
+    """Interrupted by request in the second epoch, and by a crash behind a checkpoint in the third."""
+    first = Recorder()
+    with pytest.raises(Terminated, match="Stopped after step 7, in epoch 2 of 3"):
+        start(callbacks=[first], stop=lambda: len(first.steps) == 6).run()
+    assert first.steps == list(range(1, 8))
 
-    def interrupt(progress):
-        if progress.epoch == 3:
-            raise KeyboardInterrupt
+    class Crash(Recorder):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if batch == 13:
+                raise MemoryError
 
-    with pytest.raises(KeyboardInterrupt):
-        trainer(performer, manifest, workdir).run(interrupt)
-    assert not pathlib.Path(workdir.explainer).exists()
-    steps = []
-    resumed = trainer(performer, manifest, workdir).run(lambda progress: steps.append(progress.epoch))
-    assert set(steps) == {3}
-    for one, other in zip(weights(resumed), weights(whole), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-
-
-def test_a_finished_training_can_be_prolonged(performer, manifest, workdir):
-    trainer(performer, manifest, workdir).run(quiet)
-    longer = trainer(performer, manifest, workdir, dataclasses.replace(CONFIG, epochs=4))
-    epochs = []
-    longer.run(lambda progress: epochs.append(progress.epoch))
-    assert set(epochs) == {4}
+    second = Crash()
+    with pytest.raises(MemoryError):
+        start(dataclasses.replace(CONFIG, checkpoint_steps=4), callbacks=[second]).run()
+    assert second.steps == list(range(8, 14))
+    third = Recorder()
+    explainer = start(callbacks=[third]).run()
+    assert third.steps == [13, 14, 15]
+    for one, other in zip(weights(explainer), weights(trained[2]), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-def test_other_settings_are_refused_until_asked_for(performer, manifest, workdir):
-    trainer(performer, manifest, workdir, dataclasses.replace(CONFIG, epochs=1)).run(quiet)
+def test_a_finished_training_can_be_prolonged(trained, start):
+    recorder = Recorder()
+    start(dataclasses.replace(CONFIG, epochs=4), root=trained[0].root, callbacks=[recorder]).run()
+    assert set(recorder.epochs) == {4}
+    assert recorder.steps == list(range(16, 21))
+
+
+def test_other_settings_are_refused_until_asked_for(start, tmp_path):
+    start(dataclasses.replace(CONFIG, epochs=1)).run()
+    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     other = ExplainerConfig(filter_weight=9.0)
     with pytest.raises(UserError, match=r"filter_weight: 0\.4 -> 9\.0.*--noresume"):
-        trainer(performer, manifest, workdir, explainer=other).run(quiet)
-    anew = dataclasses.replace(CONFIG, epochs=1, resume=False)
-    trainer(performer, manifest, workdir, anew, explainer=other).run(quiet)
-    settings = json.loads((pathlib.Path(workdir.checkpoints) / "settings.json").read_text())
+        start(explainer=other).run()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
+    start(dataclasses.replace(CONFIG, epochs=1, resume=False), explainer=other).run()
+    settings = json.loads((tmp_path / "checkpoints" / "settings.json").read_text())
     assert settings["explainer"]["filter_weight"] == 9.0
 
 
-def test_the_decoder_starts_close_to_the_performer(performer, manifest, workdir):
+def test_the_best_epoch_is_kept_and_ends_the_training(start, tmp_path):
+    """The measure is best after the first epoch: two more are waited for, then the first one counts."""
+    found = iter([0.1, 0.3, 0.2, 0.4, 0.5])
+    config = dataclasses.replace(
+        CONFIG, epochs=5, keep_checkpoints=1, best_measure="validation/x", early_stopping=2
+    )
+    recorder = Recorder()
+    explainer = start(config, callbacks=[recorder], validate=lambda _: {"validation/x": next(found)}).run()
+    assert set(recorder.epochs) == {1, 2, 3}
+    names = [path.name for path in Checkpoints(str(tmp_path / "checkpoints"), 1).all()]
+    assert names == ["epoch-0001-batch-000000", "epoch-0003-batch-000000"]
+    assert explainer.part_share == pytest.approx(recorder.values[4]["part_share"], abs=0.01)
+    assert explainer.part_share < recorder.values[-1]["part_share"] - 0.01
+
+
+def test_a_measure_that_is_not_taken_is_refused(start):
+    config = dataclasses.replace(CONFIG, best_measure="validation/y")
+    with pytest.raises(
+        UserError, match="--best_measure=validation/y is not measured; there are validation/p"
+    ):
+        start(config, validate=measure).run()
+
+
+def test_infinite_weights_stop_the_training_before_the_step(start, tmp_path):
+    recorder = Recorder()
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 6:
+                layer = self.model.get_layer("conv_interp_2")
+                layer.bias.assign(layer.bias * np.inf)
+
+    with pytest.raises(UserError) as refusal:
+        start(callbacks=[recorder, Spoil()]).run()
+    assert recorder.steps[-1] == 6
+    for words in (
+        "step 7 (epoch 2)",
+        "filter/conv_interp_2 is nan",
+        "the output of layer conv_interp_2",
+        "epoch-0001-batch-000000",
+    ):
+        assert words in str(refusal.value)
+    assert [path.name for path in Checkpoints(str(tmp_path / "checkpoints"), 1).all()] == [
+        "epoch-0001-batch-000000"
+    ]
+    assert not (tmp_path / "explainer.keras").exists()
+
+
+def test_a_torn_shard_is_named(start, stored, tmp_path):
+    folder, _ = stored
+    torn = tmp_path / "features"
+    torn.mkdir()
+    content = bytearray((folder / SHARD).read_bytes())
+    content[len(content) // 2] ^= 255
+    (torn / SHARD).write_bytes(content)
+    trainer = start(features=torn)
+    with pytest.raises(UserError, match=rf"{SHARD} is not what its manifest says"):
+        trainer.run()
+    assert not Checkpoints(str(tmp_path / "checkpoints"), 1).all()
+
+
+def test_the_gradient_is_clipped(start):
+    """Clipping shows in Adam's state: its mean gradient is no longer than the limit."""
+    recorder = Recorder()
+    trainer = start(dataclasses.replace(CONFIG, epochs=1, gradient_clip=1e-3), callbacks=[recorder])
+    trainer.run()
+    assert min(values["gradient_norm"] for values in recorder.values) > 1e-2
+    momenta = [v for v in trainer.optimizer.variables if v.path.endswith("_momentum")]
+    assert momenta
+    assert np.sqrt(sum(np.square(keras.ops.convert_to_numpy(v)).sum() for v in momenta)) <= 1e-3
+
+
+def test_learning_rates_follow_the_schedule(start):
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(trainer.optimizer.learning_rate))
+
+    config = dataclasses.replace(CONFIG, epochs=2, learning_rate_schedule="linear", learning_rate_warmup=2)
+    trainer = start(config, callbacks=[Rates()])
+    trainer.run()
+    assert rates[0] == pytest.approx(1e-3 / 3)
+    assert rates[1] < rates[2] > rates[3] > rates[9]
+    assert rates[9] == pytest.approx(1e-3 * 0.1)
+
+
+def test_the_decoder_starts_close_to_the_performer(performer, start):
     """Before the first step the ordinary track alone gives the performer's layers what they know."""
-    start = trainer(performer, manifest, workdir, explainer=ExplainerConfig(initial_part_share=0.001))
-    start._start_or_resume()
+    trainer = start(explainer=ExplainerConfig(initial_part_share=0.001))
+    trainer._start_or_resume()
     features = np.maximum(np.random.default_rng(5).normal(size=(16, SIDE, SIDE, CHANNELS)), 0)
     expected = keras.Model(
         performer.model.get_layer("block").output,
         [performer.model.get_layer(name).output for name in DISTILLED],
     )(features)
-    decoded = start.explainer(features.astype("float32"))
+    decoded = trainer.explainer(features.astype("float32"))
     for name, layer in zip(DISTILLED, expected, strict=True):
         error = np.square(np.array(decoded[name]) - np.array(layer)).sum() / np.square(np.array(layer)).sum()
         assert error < 0.01, name

@@ -171,9 +171,26 @@ class TrainConfig:
         learning_rate: Adam's step for the encoder.
         decoder_learning_rate: Adam's step for the decoder.
         part_share_learning_rate: Adam's step for w_p.
+        learning_rate_schedule: by what the three steps are multiplied: `constant` (1), `cosine` or `linear`
+            (both fall to 0 with the last epoch).
+        learning_rate_warmup: optimizer steps over which that factor first rises from 0.
+        gradient_clip: largest Euclidean norm of the whole gradient; 0 does not clip.
+        mixed_precision: `none` or `bfloat16`: what convolutions and dense layers compute in; variables and
+            losses are float32 either way.
+        xla: whether XLA compiles the step.
+        deterministic: whether two runs end with the same bits, at some cost in time.
+        strategy: `mirrored` (all GPUs, or the logical CPUs), `multi_worker` (the processes of TF_CONFIG) or
+            `one_device`.
         logical_cpus: number of logical CPU devices to mirror over; 0 uses the GPUs, or one CPU.
         seed: seed of initialisation and shuffling.
         resume: whether to go on from the last checkpoint.
+        checkpoint_steps: optimizer steps between checkpoints within an epoch; 0: only at the end of epochs.
+        keep_checkpoints: how many of the latest checkpoints stay.
+        validation_every: epochs between measurements on held-out images; 0: none.
+        best_measure: the measure (the lower the better) whose best epoch becomes the explainer; empty: the
+            last epoch does.
+        early_stopping: epochs without a better `best_measure` after which training ends; 0: never.
+        profile: first and last step to be profiled for TensorBoard; empty: none.
     """
 
     epochs: int = 10
@@ -182,9 +199,22 @@ class TrainConfig:
     learning_rate: float = 1e-4
     decoder_learning_rate: float = 1e-4
     part_share_learning_rate: float = 2e-2
+    learning_rate_schedule: str = "constant"
+    learning_rate_warmup: int = 0
+    gradient_clip: float = 0.0
+    mixed_precision: str = "none"
+    xla: bool = False
+    deterministic: bool = False
+    strategy: str = "mirrored"
     logical_cpus: int = 0
     seed: int = 0
     resume: bool = True
+    checkpoint_steps: int = 0
+    keep_checkpoints: int = 2
+    validation_every: int = 1
+    best_measure: str = ""
+    early_stopping: int = 0
+    profile: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -245,6 +275,11 @@ class WorkDir:
     def checkpoints(self) -> str:
         """Directory of the training state to go on from."""
         return posixpath.join(self.root, "checkpoints")
+
+    @property
+    def run_record(self) -> str:
+        """What a training was started with, for programs."""
+        return posixpath.join(self.root, "run.json")
 
     @property
     def tensorboard(self) -> str:

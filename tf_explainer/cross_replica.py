@@ -29,7 +29,7 @@ def replicas() -> int:
 
 
 def total(x: Any) -> Any:
-    """Returns the sum of `x` over replicas; its gradient is the sum of the replicas' gradients."""
+    """Returns the sum of a tensor, or of each in a list, over replicas; its gradient is the sum of theirs."""
     context = _context()
     return x if context is None else context.all_reduce("SUM", x)
 

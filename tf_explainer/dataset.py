@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -146,6 +146,8 @@ def training_dataset(
     seed: int,
     epoch: int,
     views: Sequence[str] = (schema.ORIGINAL,),
+    skip: int = 0,
+    divide: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
 ) -> tf.data.Dataset:
     """Returns one epoch of shuffled batches: one pass over the categories' images, none lost.
 
@@ -160,6 +162,8 @@ def training_dataset(
         seed: of the order.
         epoch: of the order: every epoch has its own, the same whenever it is run.
         views: of every image; each is an image of its own to the batches.
+        skip: batches to leave out at the start, those that an interrupted training has behind it.
+        divide: cuts the batches into the replicas' shares; only what it leaves is decoded.
 
     Returns:
         Dictionaries as from `feature_dataset`, batched.
@@ -181,23 +185,33 @@ def training_dataset(
     negative = manifest.negative_label
 
     def batches(of: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        return of.batch(size).map(
-            lambda batch: stored_records.decoded(batch, manifest, with_crops=False),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+        return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed).batch(size)
+
+    def decoded(of: tf.data.Dataset) -> tf.data.Dataset:
+        return (
+            divide(of.skip(skip))
+            .map(
+                lambda batch: stored_records.decoded(batch, manifest, with_crops=False),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .prefetch(tf.data.AUTOTUNE)
         )
 
-    def shuffled(of: tf.data.Dataset) -> tf.data.Dataset:
-        return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
-
     if negative is None or not manifest.class_counts[manifest.classes[negative]]:
-        return batches(shuffled(records), batch_size).prefetch(tf.data.AUTOTUNE)
-    categories = batches(shuffled(records.filter(lambda r: r[schema.LABEL] != negative)), batch_size)
+        return decoded(batches(records, batch_size))
+    categories = batches(records.filter(lambda r: r[schema.LABEL] != negative), batch_size)
     if not negatives_per_batch:
-        return categories.prefetch(tf.data.AUTOTUNE)
-    negatives = shuffled(records.filter(lambda r: r[schema.LABEL] == negative)).repeat()
-    return (
-        tf.data.Dataset.zip(categories, batches(negatives, negatives_per_batch))
-        .map(lambda a, b: {name: tf.concat([a[name], b[name]], axis=0) for name in a})
-        .prefetch(tf.data.AUTOTUNE)
+        return decoded(categories)
+    # Shuffled before it is repeated: each pass over the negatives ends before the next begins.
+    negatives = (
+        records.filter(lambda r: r[schema.LABEL] == negative)
+        .shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
+        .repeat()
+        .batch(negatives_per_batch)
+    )
+    return decoded(
+        tf.data.Dataset.zip(categories, negatives).map(
+            lambda a, b: {name: tf.concat([a[name], b[name]], axis=0) for name in a}
+        )
     )

@@ -1,14 +1,41 @@
-"""Which devices a training runs on."""
+"""Which devices a training runs on, and how a batch is divided among them."""
 
 from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from tf_explainer.errors import UserError
 
+Division = Callable[[tf.data.Dataset], tf.data.Dataset]
 
-def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.MirroredStrategy:
-    """Returns a strategy over all GPUs, over logical CPU devices, or over the one CPU.
+
+def strategy_named(name: str, logical_cpus: int = 0) -> tf.distribute.Strategy:
+    """Returns a strategy; call it before anything else touches TensorFlow.
+
+    Args:
+        name: `mirrored`, `multi_worker` or `one_device`.
+        logical_cpus: for `mirrored`: number of logical devices to cut the CPU into.
+
+    Raises:
+        UserError: the devices asked for cannot be had.
+    """
+    if logical_cpus and name != "mirrored":
+        raise UserError(
+            f"--logical_cpus={logical_cpus} is for --strategy=mirrored, not for --strategy={name}"
+        )
+    if name == "multi_worker":
+        return _multi_worker_strategy()
+    if name == "one_device":
+        return _one_device_strategy()
+    return mirrored_strategy(logical_cpus)
+
+
+def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.Strategy:
+    """Returns a strategy over all GPUs, over logical CPU devices, or over the one device that there is.
 
     Args:
         logical_cpus: number of logical devices to cut the CPU into; 0 takes the GPUs, or the whole CPU.
@@ -17,7 +44,8 @@ def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.MirroredStrategy:
         UserError: TensorFlow is already running and can no longer cut the CPU.
     """
     if not logical_cpus:
-        return tf.distribute.MirroredStrategy()
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        return tf.distribute.MirroredStrategy() if several else _one_device_strategy()
     (cpu,) = tf.config.list_physical_devices("CPU")
     try:
         tf.config.set_logical_device_configuration(
@@ -29,8 +57,35 @@ def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(logical_cpus)])
 
 
+def _one_device_strategy() -> tf.distribute.Strategy:
+    return tf.distribute.OneDeviceStrategy("GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0")
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        configuration = json.loads(text)
+        workers = configuration["cluster"]["worker"]
+        workers[configuration["task"]["index"]]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            f"--strategy=multi_worker needs the environment variable TF_CONFIG, which is {text!r}: set it in "
+            f"every process, each with its own index, such as TF_CONFIG='{example}'"
+        ) from error
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    return (
+        resolver is None or not resolver.task_type or (resolver.task_type, resolver.task_id) == ("worker", 0)
+    )
+
+
 def distribute(
-    strategy: tf.distribute.Strategy, batches: tf.data.Dataset
+    strategy: tf.distribute.Strategy, batches: Callable[[Division], tf.data.Dataset]
 ) -> tf.distribute.DistributedDataset:
     """Divides every batch evenly among the replicas, prefetched to their devices.
 
@@ -39,13 +94,26 @@ def distribute(
     there are replicas repeats some of them, so that each replica has one.
 
     Args:
-        strategy: the replicas.
-        batches: dictionaries of tensors `[B, ...]`, the same B within a batch.
+        strategy: the replicas, in one process or several; every process reads the same batches in the same
+            order and keeps its own shares.
+        batches: given how to divide, returns dictionaries of tensors `[B, ...]`, the same B within a batch,
+            divided so.
 
     Returns:
         A dataset of per-replica dictionaries, with the batches' order.
     """
-    replicas = strategy.num_replicas_in_sync
+
+    def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+        shares = batches(lambda whole: _divided(whole, context.num_replicas_in_sync, first, here))
+        return shares.prefetch(2 * here)
+
+    return strategy.distribute_datasets_from_function(of_process)
+
+
+def _divided(batches: tf.data.Dataset, replicas: int, first: int, here: int) -> tf.data.Dataset:
+    """Replaces every batch by the shares of the replicas `first` to `first + here - 1`."""
 
     def shares(batch: dict[str, tf.Tensor]) -> tf.data.Dataset:
         images = tf.shape(next(iter(batch.values())))[0]
@@ -56,10 +124,6 @@ def distribute(
             rows = order[bounds[replica] : bounds[replica + 1]]
             return {name: tf.gather(values, rows) for name, values in batch.items()}
 
-        return tf.data.Dataset.range(replicas).map(share)
+        return tf.data.Dataset.range(first, first + here).map(share)
 
-    if replicas == 1:
-        return strategy.experimental_distribute_dataset(batches)
-    return strategy.distribute_datasets_from_function(
-        lambda _: batches.flat_map(shares).prefetch(2 * replicas)
-    )
+    return batches if replicas == 1 else batches.flat_map(shares)

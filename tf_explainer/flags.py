@@ -202,7 +202,42 @@ flags.DEFINE_integer(
     lower_bound=0,
 )
 flags.DEFINE_integer("seed", _default("seed"), "Seed of training.", lower_bound=0)
-flags.DEFINE_bool("resume", _default("resume"), "Go on from the last checkpoint.")
+for _name, _choices, _help in [
+    (
+        "strategy",
+        ["mirrored", "multi_worker", "one_device"],
+        "Devices: all, the processes of TF_CONFIG, one.",
+    ),
+    ("learning_rate_schedule", ["constant", "cosine", "linear"], "How the steps fall over the epochs."),
+    ("mixed_precision", ["none", "bfloat16"], "What convolutions and dense layers compute in."),
+]:
+    flags.DEFINE_enum(_name, _default(_name), _choices, _help)
+flags.DEFINE_float(
+    "gradient_clip",
+    _default("gradient_clip"),
+    "Largest norm of the gradient; 0: no clipping.",
+    lower_bound=0.0,
+)
+for _name, _help in {
+    "resume": "Go on from the last checkpoint.",
+    "xla": "Compile the training step with XLA.",
+    "deterministic": "The same command ends with the same bits, at some cost in time.",
+}.items():
+    flags.DEFINE_bool(_name, _default(_name), _help)
+for _name, _help, _least in [
+    ("learning_rate_warmup", "Optimizer steps over which the learning rates first rise.", 0),
+    ("checkpoint_steps", "Optimizer steps between checkpoints; 0: only at the end of epochs.", 0),
+    ("keep_checkpoints", "How many of the latest checkpoints stay.", 1),
+    ("validation_every", "Epochs between measurements on held-out images; 0: none.", 0),
+    ("early_stopping", "Epochs without a better --best_measure after which training ends; 0: never.", 0),
+]:
+    flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=_least)
+flags.DEFINE_string(
+    "best_measure",
+    _default("best_measure"),
+    "Measure whose best epoch becomes the explainer; empty: the last.",
+)
+flags.DEFINE_list("profile", [], "First and last step to profile for TensorBoard: 20,30.")
 
 # Evaluation.
 _default = _defaults(config.EvaluationConfig)
@@ -310,7 +345,24 @@ def explainer() -> config.ExplainerConfig:
 
 def training() -> config.TrainConfig:
     """Returns how the explainer is fitted."""
-    return _from_flags(config.TrainConfig)
+    return dataclasses.replace(_from_flags(config.TrainConfig), profile=_profiled_steps())
+
+
+def _profiled_steps() -> tuple[int, ...]:
+    try:
+        steps = tuple(int(step) for step in FLAGS.profile)
+    except ValueError:
+        steps = (0,)
+    if steps and not (len(steps) == 2 and 1 <= steps[0] <= steps[1]):
+        raise UserError(
+            f"--profile={','.join(FLAGS.profile)} is not a first and a last step, such as --profile=20,30"
+        )
+    return steps
+
+
+def all_values() -> dict[str, Any]:
+    """Returns every flag of this project with its value, for the record of a run."""
+    return {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[__name__]}
 
 
 def evaluation() -> config.EvaluationConfig:

@@ -18,6 +18,7 @@ class GroupedAdam(keras.optimizers.Adam):
     Args:
         learning_rate: step of every variable that no prefix matches.
         multipliers: factor by the prefix of a layer's name (`{"mix": 200.0}`).
+        gradients_are_summed: whether `apply` is given gradients that are summed over replicas already.
         **kwargs: as for `keras.optimizers.Adam`.
     """
 
@@ -25,11 +26,13 @@ class GroupedAdam(keras.optimizers.Adam):
         self,
         learning_rate: Any = 1e-4,
         multipliers: Mapping[str, float] | None = None,
+        gradients_are_summed: bool = False,
         name: str = "grouped_adam",
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.multipliers = dict(multipliers or {})
+        self.gradients_are_summed = gradients_are_summed
 
     def multiplier(self, path: str) -> float:
         """Returns the factor of the variable at `path` (`model/layer/weight`)."""
@@ -50,6 +53,15 @@ class GroupedAdam(keras.optimizers.Adam):
         factor = self._multipliers[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * factor)
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """Sums over replicas, as Keras' TensorFlow optimizer would, unless that is done."""
+        return (
+            grads_and_vars if self.gradients_are_summed else super()._all_reduce_sum_gradients(grads_and_vars)
+        )
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return super().get_config() | {"multipliers": self.multipliers}
+        return super().get_config() | {
+            "multipliers": self.multipliers,
+            "gradients_are_summed": self.gradients_are_summed,
+        }

@@ -5,31 +5,39 @@ python -m tf_explainer.train --flagfile=configs/vgg.flags
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
-import tqdm
-
 from tf_explainer import flags
+from tf_explainer.termination import Termination
 
 
 def main(arguments: Sequence[str]) -> None:
     """Trains, showing one progress line."""
     del arguments
+    termination = Termination()
     workdir, performer_config, dataset = flags.workdir(), flags.performer(), flags.dataset()
     config, explainer = flags.training(), flags.explainer()
 
     # Devices are chosen before anything else touches TensorFlow.
     from tf_explainer import distribution
 
-    strategy = distribution.mirrored_strategy(config.logical_cpus)
+    strategy = distribution.strategy_named(config.strategy, config.logical_cpus)
 
     from tf_explainer.dataset import check_manifest, read_manifest
     from tf_explainer.performers import load_performer
-    from tf_explainer.trainer import Progress, Trainer
+    from tf_explainer.progress_line import ProgressLine
+    from tf_explainer.run_record import write_run_record
+    from tf_explainer.tensorboard_summaries import StepProfile, TensorBoardSummaries
+    from tf_explainer.trainer import Terminated, Trainer
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
     check_manifest(manifest, performer)
+    settings = dataclasses.asdict(explainer) | dataclasses.asdict(config)
+    callbacks = [ProgressLine(), TensorBoardSummaries(workdir.tensorboard, settings)]
+    if config.profile:
+        callbacks.append(StepProfile(workdir.tensorboard, config.profile))
     trainer = Trainer(
         performer=performer,
         manifest=manifest,
@@ -38,29 +46,28 @@ def main(arguments: Sequence[str]) -> None:
         explainer=explainer,
         config=config,
         strategy=strategy,
+        callbacks=callbacks,
+        stop=lambda: termination.requested,
     )
+    if distribution.is_chief(strategy):
+        write_run_record(
+            workdir.run_record,
+            manifest,
+            flags.all_values(),
+            {"training": config.seed, "dataset": dataset.dataset_seed},
+            list(strategy.extended.worker_devices),
+        )
     print(
         f"Training on {manifest.outputs} images' {manifest.target.name} {manifest.target.shape}, "
-        f"{strategy.num_replicas_in_sync} replica(s)"
+        f"{strategy.num_replicas_in_sync} replica(s)",
+        flush=True,
     )
-    with tqdm.tqdm(unit="step") as bar:
-
-        def report(progress: Progress) -> None:
-            bar.total = progress.steps
-            bar.set_description(f"epoch {progress.epoch}/{progress.epochs}", refresh=False)
-            bar.set_postfix(
-                {"images/s": f"{progress.images_per_second:.1f}"} | _shown(progress.terms), refresh=False
-            )
-            bar.update(progress.step - bar.n)
-
-        trained = trainer.run(report)
+    try:
+        trained = trainer.run()
+    except Terminated as end:
+        print(f"\n{end}.", flush=True)
+        return
     print(f"p = {trained.part_share:.3f}. The explainer is in {workdir.explainer}")
-
-
-def _shown(terms: dict[str, float]) -> dict[str, str]:
-    """Returns the loss terms under names short enough for one line."""
-    short = {"part_share": "p", "live_filters": "live"}
-    return {short.get(name, name.split("/")[-1]): f"{value:.3g}" for name, value in terms.items()}
 
 
 if __name__ == "__main__":

@@ -1,55 +1,51 @@
-"""Fits an explainer to stored features, on all replicas of a strategy, resumable at every epoch."""
+"""Fits an explainer to stored features, on all replicas of a strategy, resumable at every step."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
+import math
 import shutil
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tf_explainer import atomic_file, cross_replica, distribution
+from tf_explainer import atomic_file, distribution, training_identity
+from tf_explainer.checkpoints import Checkpoints, TrainingState
 from tf_explainer.config import DatasetConfig, ExplainerConfig, TrainConfig, WorkDir
-from tf_explainer.dataset import training_dataset
 from tf_explainer.errors import UserError
-from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer import Explainer
 from tf_explainer.initialisation import explainer_for
+from tf_explainer.learning_rate import schedule_factor
+from tf_explainer.non_finite import origin
 from tf_explainer.optimizer import GroupedAdam
 from tf_explainer.performers import Performer
 from tf_explainer.schema import Manifest
+from tf_explainer.training_batches import TrainingBatches
+from tf_explainer.training_step import STOPPING, TrainingStep, squares_of
 
 # Batches that the running statistics see before the first step.
 CALIBRATION_BATCHES = 8
 
+Measure = Callable[[Explainer], Mapping[str, float]]
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a training stands after a step.
 
-    Attributes:
-        epoch, epochs: the epoch under way, from 1, and how many there are.
-        step, steps: steps done and steps in all (None during the first epoch, when it is not known).
-        images_per_second: over the epoch so far.
-        terms: every loss term, unweighted, with `loss` (the weighted sum), `part_share` as p itself and
-            `live_filters`, the share of conv_interp_2's filters with a response in the batch.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int | None
-    images_per_second: float
-    terms: dict[str, float]
+class Terminated(Exception):  # noqa: N818 - nothing went wrong
+    """The training was asked to end, and has saved where it stands."""
 
 
 class Trainer:
     """One training: the explainer, its optimizer, its data and its checkpoints.
+
+    Callbacks are Keras': `on_train_begin`, `on_epoch_begin(epochs done)`, `on_train_batch_end(step, logs)`
+    with the number of optimizer steps done in all and the values of `TrainingStep`, `on_epoch_end(epochs
+    done, logs)` with the last step's values and the validation's, `on_train_end`. `model` is the explainer;
+    `params` has `epochs`, `steps` (in an epoch) and `first_step` (steps done when this process began).
+    Setting `model.stop_training` ends the training after the epoch. Only the process that writes files calls
+    them.
 
     Args:
         performer: the network that the features are from.
@@ -59,6 +55,9 @@ class Trainer:
         explainer: shape and loss weights.
         config: how to fit.
         strategy: the devices.
+        callbacks: told what happens.
+        validate: measures the explainer on held-out images; the names begin with `validation/`.
+        stop: asked after every step whether to save and end (`Terminated`).
     """
 
     def __init__(
@@ -71,146 +70,175 @@ class Trainer:
         explainer: ExplainerConfig,
         config: TrainConfig,
         strategy: tf.distribute.Strategy,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        validate: Measure | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.manifest, self.workdir, self.dataset = manifest, workdir, dataset
+        if config.early_stopping and not config.best_measure:
+            raise UserError(
+                f"--early_stopping={config.early_stopping} needs a measure: --best_measure=validation/loss"
+            )
+        self.manifest, self.workdir = manifest, workdir
         self.config, self.strategy = config, strategy
+        self._validate, self._stop = validate, stop
+        self._chief = distribution.is_chief(strategy)
         keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
         with strategy.scope():
             self.explainer = explainer_for(performer, manifest, explainer, config.seed)
             self.optimizer = _optimizer(config)
             self.optimizer.build(self.explainer.trainable_variables)
-        self._epochs_done = tf.Variable(0, dtype=tf.int64)
-        self._steps_done = tf.Variable(0, dtype=tf.int64)
-        self._checkpoint = tf.train.Checkpoint(
-            explainer=self.explainer,
-            optimizer=self.optimizer,
-            epochs=self._epochs_done,
-            steps=self._steps_done,
+        self._step = TrainingStep(self.explainer, self.optimizer, strategy, manifest.target.name, config)
+        self._checkpoints = Checkpoints(
+            workdir.checkpoints, config.keep_checkpoints, explainer=self.explainer, optimizer=self.optimizer
         )
-        self._checkpoints = tf.train.CheckpointManager(self._checkpoint, workdir.checkpoints, max_to_keep=2)
-        self._train_step = tf.function(self._distributed_train_step)
-        self._settings = {
-            "explainer": dataclasses.asdict(explainer),
-            "training": _identity(config),
-            "folds": [dataset.folds, dataset.held_out_fold],
-            "performer": manifest.performer,
-            "layers": [manifest.target.name, *(layer.name for layer in manifest.distilled)],
-        }
+        self._callbacks = keras.callbacks.CallbackList(
+            list(callbacks) if self._chief else [], model=self.explainer
+        )
+        self._batches = TrainingBatches(
+            manifest=manifest, features=workdir.features, dataset=dataset, config=config, strategy=strategy
+        )
+        self._identity = training_identity.identity(manifest, dataset, explainer, config)
 
-    def run(self, report: Callable[[Progress], None]) -> Explainer:
+    def run(self) -> Explainer:
         """Trains to the last epoch, from the last checkpoint where there is one, and saves the explainer.
-
-        Args:
-            report: called after every step.
 
         Returns:
             The trained explainer, as it was saved to the work directory.
 
         Raises:
-            UserError: the checkpoints belong to another configuration.
+            UserError: the checkpoints belong to another configuration, a loss term or the gradient is not
+                finite, features cannot be read, or a checkpoint cannot be written.
+            Terminated: `stop` said so; everything is saved.
         """
-        self._start_or_resume()
-        with tf.summary.create_file_writer(self.workdir.tensorboard).as_default():
-            for epoch in range(int(self._epochs_done) + 1, self.config.epochs + 1):
-                self._run_epoch(epoch, report)
-                self._epochs_done.assign(epoch)
-                self._checkpoints.save()
-        with atomic_file.replacing(self.workdir.explainer) as path:
-            self.explainer.save(path)
+        state = self._start_or_resume()
+        self.explainer.stop_training = False
+        self._callbacks.set_params(
+            {"epochs": self.config.epochs, "steps": self._steps_an_epoch(state), "first_step": state.step}
+        )
+        self._callbacks.on_train_begin()
+        while not self._is_done(state):
+            state = self._run_epoch(state)
+        self._callbacks.on_train_end()
+        if self.config.best_measure and state.best:
+            self._checkpoints.restore_best(state.best)
+        if self._chief:
+            with atomic_file.replacing(self.workdir.explainer) as path:
+                self.explainer.save(path)
         return self.explainer
 
-    @property
-    def epochs_done(self) -> int:
-        """Epochs behind this training."""
-        return int(self._epochs_done)
-
-    def _start_or_resume(self) -> None:
-        settings = os.path.join(self.workdir.checkpoints, "settings.json")
-        if not self.config.resume:
-            shutil.rmtree(self.workdir.checkpoints, ignore_errors=True)
-        if os.path.exists(settings):
-            with open(settings, encoding="utf-8") as file:
-                _refuse_other_settings(json.load(file), json.loads(json.dumps(self._settings)), settings)
-        if latest := self._checkpoints.latest_checkpoint if self.config.resume else None:
-            self._checkpoint.restore(latest).assert_consumed()
-            logging.info("Resumed after epoch %d from %s", self.epochs_done, latest)
-            return
-        self._calibrate()
-        atomic_file.write_text(settings, json.dumps(self._settings, indent=2) + "\n")
-
-    def _batches(self, epoch: int) -> tf.data.Dataset:
-        return training_dataset(
-            self.manifest,
-            self.workdir.features,
-            folds=self.dataset.folds,
-            held_out_fold=self.dataset.held_out_fold,
-            batch_size=self.config.batch_size,
-            negatives_per_batch=self.config.negatives_per_batch,
-            seed=self.config.seed,
-            epoch=epoch,
+    def _is_done(self, state: TrainingState) -> bool:
+        patience = self.config.early_stopping
+        waited = state.epochs - state.best[0] if patience and state.best else 0
+        return (
+            state.epochs >= self.config.epochs
+            or (patience > 0 and waited >= patience)
+            or self.explainer.stop_training
         )
 
-    def _distributed(self, batches: tf.data.Dataset) -> Iterable[Any]:
-        names = [self.manifest.target.name, *(layer.name for layer in self.manifest.distilled)]
-        features_only = batches.map(lambda batch: {name: batch[name] for name in names})
-        return distribution.distribute(self.strategy, features_only)
+    def _start_or_resume(self) -> TrainingState:
+        settings = f"{self.workdir.checkpoints}/settings.json"
+        if not self.config.resume and self._chief:
+            shutil.rmtree(self.workdir.checkpoints, ignore_errors=True)
+        if self.config.resume and self._checkpoints.all():
+            training_identity.check_identity(settings, self._identity)
+            state = self._checkpoints.restore_latest()
+            if state:
+                logging.info("Resumed after step %d, in epoch %d", state.step, state.epochs + 1)
+                return state
+        self._calibrate()
+        if self._chief:
+            training_identity.write_identity(settings, self._identity)
+        return TrainingState()
 
     def _calibrate(self) -> None:
         """Lets the running statistics see some images, and the decoder the performer's scale."""
+        batches, target = self._batches.of_epoch(0, limit=CALIBRATION_BATCHES), self.manifest.target.name
         observe = tf.function(
             lambda features: self.strategy.run(
                 lambda x: self.explainer(x, training=True)["conv_interp_2"], args=(features,)
-            )
+            ),
+            input_signature=[batches.element_spec[target]],
+            autograph=False,
         )
-        for batch in self._distributed(self._batches(epoch=0).take(CALIBRATION_BATCHES)):
-            observe(batch[self.manifest.target.name])
+        for batch in self._batches.read(batches):
+            observe(batch[target])
         self.explainer.rescale_decoder()
 
-    def _run_epoch(self, epoch: int, report: Callable[[Progress], None]) -> None:
-        images, start, first_step = 0, time.perf_counter(), int(self._steps_done)
-        for batch in self._distributed(self._batches(epoch)):
-            images_now, terms = self._train_step(batch)
-            images += int(images_now)
-            step = int(self._steps_done)
-            values = {name: float(value) for name, value in terms.items()}
-            for name, value in values.items():
-                tf.summary.scalar(name, value, step=step)
-            steps_an_epoch = first_step // (epoch - 1) if epoch > 1 else None
-            report(
-                Progress(
-                    epoch=epoch,
-                    epochs=self.config.epochs,
-                    step=step,
-                    steps=steps_an_epoch and steps_an_epoch * self.config.epochs,
-                    images_per_second=images / (time.perf_counter() - start),
-                    terms=values,
-                )
+    def _run_epoch(self, state: TrainingState) -> TrainingState:
+        """Runs what is left of the epoch under way, and saves."""
+        self._callbacks.on_epoch_begin(state.epochs)
+        batches = self._batches.of_epoch(state.epochs + 1, skip=state.batches)
+        values: dict[str, float] = {}
+        for batch in self._batches.read(batches):
+            self._set_learning_rates(state)
+            values = self._step(batch, batches.element_spec, self._stop())
+            self._check_finite(batch, values, state)
+            state = dataclasses.replace(state, batches=state.batches + 1, step=state.step + 1)
+            self._callbacks.on_train_batch_end(state.step, values)
+            self._save_within_epoch(state, stopping=values[STOPPING] > 0)
+        measures = dict(self._measures(state.epochs + 1))
+        state = self._after_epoch(state, measures)
+        self._save(state)
+        self._callbacks.on_epoch_end(state.epochs, values | measures)
+        return state
+
+    def _save_within_epoch(self, state: TrainingState, stopping: bool) -> None:
+        every = self.config.checkpoint_steps
+        if stopping or (every and state.step % every == 0):
+            self._save(state)
+        if stopping:
+            raise Terminated(
+                f"Stopped after step {state.step}, in epoch {state.epochs + 1} of {self.config.epochs}. "
+                "Everything is saved: the same command goes on from here"
             )
 
-    def _distributed_train_step(self, batch: Any) -> tuple[Any, dict[str, Any]]:
-        shares = self.strategy.run(self._replica_step, args=(batch,))
-        total = {name: self.strategy.reduce("SUM", share, axis=None) for name, share in shares.items()}
-        images = total.pop("images")
-        self._steps_done.assign_add(1)
-        total["loss"] = self.explainer.total_loss(total)
-        total["part_share"] = self.explainer.get_layer("mix").part_share()
-        return images, total
+    def _save(self, state: TrainingState) -> None:
+        if self._chief:
+            self._checkpoints.save(state)
 
-    def _replica_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        targets = {name: tf.cast(value, tf.float32) for name, value in batch.items()}
-        features = targets.pop(self.manifest.target.name)
-        with tf.GradientTape() as tape:
-            outputs = self.explainer(features, training=True)
-            terms = self.explainer.loss_terms(targets, outputs)
-            loss = self.explainer.total_loss(terms)
-        variables = self.explainer.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return terms | {"images": cross_replica.image_count(features), "live_filters": _live_share(outputs)}
+    def _measures(self, epoch: int) -> Mapping[str, float]:
+        every = self.config.validation_every
+        return self._validate(self.explainer) if self._validate and every and epoch % every == 0 else {}
 
+    def _after_epoch(self, state: TrainingState, measures: Mapping[str, float]) -> TrainingState:
+        epochs, best, name = state.epochs + 1, state.best, self.config.best_measure
+        if name and measures:
+            if name not in measures:
+                raise UserError(
+                    f"--best_measure={name} is not measured; there are {', '.join(sorted(measures))}"
+                )
+            value = measures[name]
+            if not math.isnan(value) and (best is None or value < best[1]):
+                best = (epochs, value)
+        return TrainingState(epochs=epochs, batches=0, step=state.step, best=best)
 
-def _live_share(outputs: dict[str, Any]) -> Any:
-    peaks = cross_replica.maximum(tf.reduce_max(outputs[INTERPRETABLE_LAYERS[-1]], axis=(0, 1, 2)))
-    return tf.reduce_mean(tf.cast(peaks > 0, tf.float32)) / cross_replica.replicas()
+    def _check_finite(self, batch: Any, values: dict[str, float], state: TrainingState) -> None:
+        if all(map(math.isfinite, values.values())):
+            return
+        shares = self.strategy.experimental_local_results(batch[self.manifest.target.name])
+        features = np.concatenate([share.numpy() for share in shares]).astype(np.float32)
+        terms = {name: values[name] for name in (*self.explainer.loss_weights_by_term, "loss")}
+        found = origin(self.explainer, features, terms, squares_of(values))
+        whole = self._checkpoints.all()
+        raise UserError(
+            f"step {state.step + 1} (epoch {state.epochs + 1}) is not finite: {found}. It was not taken; "
+            f"the last good checkpoint is {whole[-1] if whole else 'none'}. Lower --learning_rate, or set "
+            "--gradient_clip, in another --workdir or with --noresume"
+        )
+
+    def _steps_an_epoch(self, state: TrainingState) -> int:
+        """Returns the steps of an epoch, which are known exactly after the first one."""
+        return (state.step - state.batches) // state.epochs if state.epochs else self._batches.expected
+
+    def _set_learning_rates(self, state: TrainingState) -> None:
+        schedule, warmup = self.config.learning_rate_schedule, self.config.learning_rate_warmup
+        if schedule == "constant" and not warmup:
+            return
+        done = state.epochs + min(state.batches / max(self._steps_an_epoch(state), 1), 1.0)
+        factor = schedule_factor(schedule, done / self.config.epochs, state.step, warmup)
+        self.optimizer.learning_rate = self.config.learning_rate * factor
 
 
 def _optimizer(config: TrainConfig) -> GroupedAdam:
@@ -220,27 +248,5 @@ def _optimizer(config: TrainConfig) -> GroupedAdam:
             "mix": config.part_share_learning_rate / config.learning_rate,
             "fc_dec": config.decoder_learning_rate / config.learning_rate,
         },
+        gradients_are_summed=True,
     )
-
-
-def _identity(config: TrainConfig) -> dict[str, Any]:
-    """Returns the settings that two runs must share to be one training."""
-    fields = dataclasses.asdict(config)
-    for free in ("epochs", "logical_cpus", "resume"):
-        del fields[free]
-    return fields
-
-
-def _refuse_other_settings(theirs: dict[str, Any], ours: dict[str, Any], file: str) -> None:
-    for group, settings in ours.items():
-        if settings == theirs.get(group):
-            continue
-        if isinstance(settings, dict):
-            old = theirs.get(group, {})
-            changed = [f"{k}: {old.get(k)} -> {v}" for k, v in settings.items() if old.get(k) != v]
-        else:
-            changed = [f"{theirs.get(group)} -> {settings}"]
-        raise UserError(
-            f"the checkpoints beside {file} belong to a training with other settings ({group}: "
-            f"{'; '.join(changed)}). Take another --workdir, or --noresume to start anew"
-        )
