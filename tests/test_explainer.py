@@ -79,7 +79,7 @@ def test_decoder_starts_as_the_performer(head, features):
     explainer(features, training=True)
     explainer.rescale_decoder()
     for number, layer in enumerate(dense, start=1):
-        explainer.get_layer(f"fc_dec_{number}").set_weights(layer.get_weights())
+        explainer.copy_to_decoder(number, *layer.get_weights())
     expected = performer(features)
     for name in ("fc1", "fc2"):
         np.testing.assert_allclose(explainer(features)[name], expected[name], rtol=1e-3, atol=1e-4)
@@ -102,6 +102,24 @@ def test_loss_terms_add_up_with_their_weights(head, features):
     assert float(explainer.total_loss(terms)) == pytest.approx(float(expected), rel=1e-6)
     assert float(explainer.compute_loss(None, targets, outputs)) == pytest.approx(float(expected), rel=1e-6)
     assert float(terms["part_share"]) == pytest.approx(-np.log(0.2), rel=1e-5)
+
+
+def test_training_does_not_depend_on_the_scale_of_the_performers_weights(head, features):
+    """The performer that reads features of 100 times the size by weights of a hundredth is the same one."""
+    trunk, performer, dense = head
+    targets = {name: ops.convert_to_numpy(value) for name, value in performer(features).items()}
+    histories = []
+    for factor in (1.0, 100.0):
+        explainer = build(trunk, feature_mean=factor * float(features.mean()))
+        kernel, bias = dense[0].get_weights()
+        explainer.copy_to_decoder(1, kernel / factor, bias)
+        explainer.copy_to_decoder(2, *dense[1].get_weights())
+        explainer(factor * features, training=True)
+        explainer.rescale_decoder()
+        explainer.compile(keras.optimizers.Adam(1e-3))
+        fitted = explainer.fit(factor * features, targets, epochs=4, batch_size=6, shuffle=False, verbose=0)
+        histories.append(fitted.history["loss"])
+    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-3)
 
 
 def test_fits_like_any_keras_model(head, features):

@@ -12,10 +12,12 @@ performers with further convolutions above the target layer, those too, with the
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 # By module, not by name: registration may import this module while one of those is half imported.
@@ -109,6 +111,7 @@ class Explainer(keras.Model):
         outputs = dict(zip(INTERPRETABLE_LAYERS, (maps_1, maps_2), strict=True))
         decoded = trunk(layers.ChannelScale(name="decoder_scale")(encoded), training=False)
         for number, layer in enumerate(distilled, start=1):
+            decoded = layers.ChannelScale(name=f"fc_dec_{number}_scale")(decoded)
             decoded = keras.layers.Dense(
                 layer.units,
                 activation=layer.activation,
@@ -183,6 +186,23 @@ class Explainer(keras.Model):
         """Lets `fit` and `evaluate` of Keras use the method's loss."""
         del x, sample_weight, training
         return self.total_loss(self.loss_terms(y, y_pred))
+
+    def copy_to_decoder(self, number: int, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Lets a layer of the decoder start as a layer of the performer.
+
+        A performer that reads activations in the hundreds may have weights as small as Adam's steps, each of
+        which would then change all that it knows. So its input is divided, and its kernel multiplied, by what
+        brings the kernel to the size of He's initialisation: a step means the same for every performer.
+
+        Args:
+            number: of the decoder's layer, from 1.
+            kernel: `[inputs, units]`.
+            bias: `[units]`.
+        """
+        size = math.sqrt(np.mean(np.square(kernel, dtype=np.float64)))
+        factor = math.sqrt(2 / len(kernel)) / size if size else 1.0
+        self.get_layer(f"fc_dec_{number}").set_weights([kernel * factor, bias])
+        self.get_layer(f"fc_dec_{number}_scale").scale.assign(np.full(len(kernel), 1 / factor, np.float32))
 
     def rescale_decoder(self) -> None:
         """Gives the mixed features the performer's own scale, from the ordinary track's alpha.

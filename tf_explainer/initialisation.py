@@ -49,5 +49,5 @@ def explainer_for(
     )
     for number, layer in enumerate(manifest.distilled, start=1):
         if (weights := dense[layer.name]) is not None:
-            explainer.get_layer(f"fc_dec_{number}").set_weights([weights.kernel, weights.bias])
+            explainer.copy_to_decoder(number, weights.kernel, weights.bias)
     return explainer

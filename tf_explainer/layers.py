@@ -195,9 +195,9 @@ class PartShareMix(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class ChannelScale(keras.layers.Layer):
-    """Multiplies each channel by a constant; it gives mixed features the performer's own scale back.
+    """Multiplies each channel by a constant: it gives features the scale that the next layer is used to.
 
-    Input and output: `[B, L, L, D]`.
+    Input and output: `[B, ..., D]`.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -25,7 +25,8 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
         annotations: categories and landmarks.
 
     Returns:
-        Plain values and dictionaries; `left_out` names the filters without measures; NaN where there is nothing to measure.
+        Plain values and dictionaries, NaN where there is nothing to measure; `left_out` names the filters
+        without measures.
     """
     count = len(annotations.categories)
     in_category = [layer.category == c for c in range(count)]
