@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow demo flink test_runners benchmark_extraction requirements build_file clean
+.PHONY: help setup lint test test_slow demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,11 @@ flink: setup  ## Gets the Flink engine, its job server and its distribution into
 
 test_runners: setup  ## Runs the same extraction on every runner; `make flink` first, for Flink to be among them
 	$(VENV_PYTHON) -m pytest -m "slow or not slow" tests/pipelines/test_runners.py $(ARGS)
+
+compare_runners: setup  ## Extracts the real images beside the project on every runner, compares all files, prints times
+	$(VENV_PYTHON) -m tests.pipelines.compare_runners $(ARGS)
+
+compare_runners: export TF_CPP_MIN_LOG_LEVEL = 3
 
 requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
 	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \

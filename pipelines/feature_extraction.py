@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -22,7 +22,7 @@ from pipelines.shard_writer import ShardWriter
 from pipelines.staged_performer import LoadedPerformer
 from tf_explainer import schema
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
-from tf_explainer.datasets.source import ImageSource
+from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.images import ImageReference
 from tf_explainer.performers import Performer
 from tf_explainer.schema import ReceptiveField
@@ -62,6 +62,8 @@ class ExtractFeatures(beam.PTransform):
         references = (
             root
             | "Source" >> beam.Create([extraction.source])
+            | "Parts" >> beam.FlatMap(_parts)
+            | "SpreadParts" >> beam.Reshuffle()
             | "References" >> beam.FlatMap(lambda source: source.references())
         )
         inputs = references | "CountInputs" >> beam.combiners.Count.Globally()
@@ -82,6 +84,11 @@ class ExtractFeatures(beam.PTransform):
             | "AllReports" >> beam.combiners.ToList()
             | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(inputs), extraction)
         )
+
+
+def _parts(source: ImageSource) -> Sequence[ImageSource]:
+    """Divides a source so that several workers list it."""
+    return source.parts() if isinstance(source, SequentialSource) else [source]
 
 
 class ExtractShard(beam.DoFn):

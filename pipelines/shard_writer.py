@@ -12,8 +12,7 @@ import itertools
 import posixpath
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,9 +20,10 @@ import tensorflow as tf
 from pipelines import atomic_files
 from pipelines.example_encoding import encode_example
 from pipelines.layer_sums import LayerSums
+from pipelines.read_ahead import parts_ahead
 from pipelines.shard_report import ShardReport, ShardSettings, digest, sidecar_name
 from tf_explainer import feature_coding, schema
-from tf_explainer.datasets.source import ImageSource
+from tf_explainer.datasets.source import ImageSource, ReadResult
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
 from tf_explainer.views import Crop, crop_view
 
@@ -33,9 +33,7 @@ Predict = Callable[[np.ndarray], Outputs]
 PERFORMER_FAILS = "performer_fails"
 BEYOND_FLOAT16 = "beyond_float16"
 
-# Threads that read and crop ahead of the performer, and how many views each makes at once: few, so that the
-# performer starts soon; not too few, as a data set of tensorflow-datasets takes 0.1 s to be opened.
-_READERS = 4
+# Views that a thread makes at once: few, so that the performer starts soon; not too few: threads cost, too.
 _VIEWS_READ_AT_ONCE = 64
 
 # Of GZIP: level 6 makes files of VGG-16's features a tenth smaller, and takes 3.2 ms an image instead of 1.0.
@@ -113,25 +111,14 @@ class ShardWriter:
     def _predicted(
         self, references: Sequence[ImageReference]
     ) -> Iterator[tuple[Crop, Outputs | UnreadableImageError]]:
-        crops = self._crops_ahead(references)
+        size = max(1, _VIEWS_READ_AT_ONCE // len(self._views))
+        crops = parts_ahead(self._source, references, size, self._read)
         while batch := list(itertools.islice(crops, self._settings.batch_size)):
             yield from self._outputs(batch)
 
-    def _crops_ahead(self, references: Sequence[ImageReference]) -> Iterator[Crop]:
-        """Reads a few parts of the shard at once, and yields their crops in order."""
-        with ThreadPoolExecutor(_READERS) as readers:
-            parts: collections.deque[Future[list[Crop]]] = collections.deque()
-            size = max(1, _VIEWS_READ_AT_ONCE // len(self._views))
-            for start in range(0, len(references), size):
-                parts.append(readers.submit(self._read, references[start : start + size]))
-                if len(parts) > _READERS:
-                    yield from parts.popleft().result()
-            for part in parts:
-                yield from part.result()
-
-    def _read(self, references: Sequence[ImageReference]) -> list[Crop]:
+    def _read(self, results: Iterable[ReadResult]) -> list[Crop]:
         crops = []
-        for reference, result in self._source.read(references):
+        for reference, result in results:
             try:
                 crops += self._crops(result)
             except UnreadableImageError as error:

@@ -63,6 +63,7 @@ ROOMS = {
         "pipelines.layer_sums",
         "pipelines.example_encoding",
         "pipelines.shard_report",
+        "pipelines.read_ahead",
         "pipelines.shard_writer",
         "pipelines.dead_letters",
         "pipelines.counters",

@@ -150,6 +150,34 @@ def test_shards_are_contiguous_and_even(data_dir):
     assert [sliced.shard_of(r, 2) for r in sliced.references()] == [0] * 5 + [1] * 5
 
 
+def test_parts_are_files(data_dir):
+    source = _open(data_dir, split="train[2:20]")
+    parts = source.parts()
+    lengths = tfds.builder("tiny_pets", data_dir=data_dir).info.splits["train"].shard_lengths
+    assert len(parts) == len(lengths) == 3
+    assert [part.stop for part in parts[:-1]] == [lengths[0], lengths[0] + lengths[1]]
+    listed = [reference for part in parts for reference in part.references()]
+    assert listed == list(source.references())
+    (only,) = _open(data_dir, split=f"train[:{lengths[0]}]").parts()
+    assert (only.start, only.stop) == (0, lengths[0])
+
+
+def test_every_file_is_opened_once(data_dir, monkeypatch):
+    source = _open(data_dir)
+    loaded = []
+    load = type(source)._load
+
+    def counted(self, start, stop, *, pixels):
+        loaded.append((start, stop))
+        return load(self, start, stop, pixels=pixels)
+
+    monkeypatch.setattr(type(source), "_load", counted)
+    references = list(source.references())
+    loaded.clear()
+    assert len(list(source.read(references[:20]))) == 20
+    assert loaded == [(part.start, min(part.stop, 20)) for part in source.parts()]
+
+
 def test_categories_and_the_negative_class(data_dir):
     source = _open(data_dir, "dog", negative_class="nothing")
     assert source.classes == ("dog", "nothing")
@@ -228,3 +256,19 @@ def test_damaged_file(tmp_path):
     assert not isinstance(results[0], UnreadableImageError)
     with pytest.raises(UserError, match="damaged"):
         list(source.references())
+
+
+def test_a_damaged_file_costs_no_other(tmp_path):
+    sharded = tfds.download.DownloadConfig(num_shards=3)
+    tfds.builder("tiny_pets", data_dir=tmp_path).download_and_prepare(download_config=sharded)
+    source = _open(str(tmp_path))
+    references = list(source.references())
+    path = sorted(tmp_path.rglob("*train.tfrecord*"))[1]
+    path.write_bytes(b"\x00" * 40)
+    damaged = source.parts()[1]
+    failed = [
+        int(reference.location)
+        for reference, result in source.read(references)
+        if isinstance(result, UnreadableImageError) and "its file is damaged" in str(result)
+    ]
+    assert failed == list(range(damaged.start, damaged.stop))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import shard_writer
+from pipelines import read_ahead, shard_writer
 from pipelines.shard_report import ShardReport, sidecar_name
 from pipelines.shard_writer import ShardWriter
 from tests.pipelines.squares import SIZE, Squares, files, planned
@@ -96,7 +96,7 @@ def test_the_performer_sees_fixed_batches(extraction):
 
 def test_bytes_do_not_depend_on_threads(extraction, monkeypatch):
     first = write(extraction)
-    monkeypatch.setattr(shard_writer, "_READERS", 1)
+    monkeypatch.setattr(read_ahead, "_THREADS", 1)
     assert write(extraction) == first
 
 

@@ -1,12 +1,16 @@
-"""Any image data set of tensorflow-datasets, prepared on disk or downloaded now.
+"""Any image data set of tensorflow-datasets, prepared on disk, in a bucket, or downloaded now.
 
-Pixels are read by contiguous ranges of the split, and so an image's shard is a contiguous range too.
+Pixels are read by contiguous ranges of the split, and so an image's shard is a contiguous range too. The Beam
+reader `tfds.beam.ReadFromTFDS` is not used: it yields examples without their place in the split, and pixels
+would have to travel between workers to reach their shard.
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,7 +22,7 @@ from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import decode
 from tf_explainer.datasets.prepared_features import FeatureKeys, find_features
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import EncodedResult, ReadResult
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
 
@@ -80,20 +84,47 @@ class PreparedSplit:
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields records or reasons in the order of the split, whatever that of the references."""
+        return map(self.decoded, self.encoded(references))
+
+    def parts(self) -> list[PreparedSplit]:
+        """Divides the split by its files; the parts know nothing of the whole's shards."""
+        edges = [self.start, *self._file_edges(), self.stop]
+        return [
+            dataclasses.replace(self, start=start, stop=stop) for start, stop in itertools.pairwise(edges)
+        ]
+
+    def encoded(self, references: Iterable[ImageReference]) -> Iterator[EncodedResult]:
+        """Yields encoded images or reasons in the order of the split."""
         by_index = {int(reference.location): reference for reference in references}
-        for run in _runs(sorted(by_index)):
+        # Where a file is damaged, the next one goes on.
+        for run in _runs(sorted(by_index), self._file_edges()):
             yield from self._read_run({index: by_index[index] for index in run})
 
-    def _read_run(self, wanted: dict[int, ImageReference]) -> Iterator[ReadResult]:
+    def decoded(self, result: EncodedResult) -> ReadResult:
+        """Decodes one image."""
+        reference, encoded = result
+        if isinstance(encoded, UnreadableImageError):
+            return reference, encoded
+        try:
+            # As the data set itself decodes it: boxes refer to the pixels as stored.
+            return reference, ImageRecord(reference=reference, image=decode(encoded, upright=False))
+        except UnreadableImageError as error:
+            return reference, error
+
+    def _read_run(self, wanted: dict[int, ImageReference]) -> Iterator[EncodedResult]:
         first, last = min(wanted), max(wanted)
         try:
             for index, example in enumerate(self._load(first, last + 1, pixels=True), first):
                 if index in wanted:
-                    reference = wanted.pop(index)
-                    yield reference, _record(reference, example[self.keys.image])
+                    yield wanted.pop(index), example[self.keys.image]
         except tf.errors.OpError as error:
             for reference in wanted.values():
                 yield reference, UnreadableImageError(f"its file is damaged: {error.message}")
+
+    def _file_edges(self) -> list[int]:
+        """Where one file ends and another begins, within the range."""
+        lengths = _builder(self.name, self.data_dir).info.splits[self.split].shard_lengths
+        return [end for end in itertools.accumulate(lengths) if self.start < end < self.stop]
 
     def _label(self, index: int, example: dict[str, Any]) -> int | None:
         original = int(example[self.keys.label]) if self.keys.label else 0
@@ -186,21 +217,16 @@ def _range(builder: Any, config: DatasetConfig) -> tuple[str, int, int]:
     return only.splitname, start, stop
 
 
-def _runs(indices: Sequence[int]) -> Iterator[list[int]]:
-    """Cuts ascending indices where the gaps are too long to read over."""
+def _runs(indices: Sequence[int], edges: Sequence[int]) -> Iterator[list[int]]:
+    """Cuts ascending indices at the edges of files, and where the gaps are too long to read over."""
     run: list[int] = []
     for index in indices:
-        if run and index - run[-1] > _LONGEST_GAP:
+        if run and (
+            index - run[-1] > _LONGEST_GAP
+            or bisect.bisect_right(edges, index) != bisect.bisect_right(edges, run[-1])
+        ):
             yield run
             run = []
         run.append(index)
     if run:
         yield run
-
-
-def _record(reference: ImageReference, encoded: bytes) -> ImageRecord | UnreadableImageError:
-    try:
-        # As the data set itself decodes it: boxes refer to the pixels as stored.
-        return ImageRecord(reference=reference, image=decode(encoded, upright=False))
-    except UnreadableImageError as error:
-        return error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
 
 ReadResult = tuple[ImageReference, ImageRecord | UnreadableImageError]
+EncodedResult = tuple[ImageReference, bytes | UnreadableImageError]
 
 
 class ImageSource(Protocol):
@@ -36,3 +37,21 @@ class ImageSource(Protocol):
 
         A source may yield in an order of its own; every reference is yielded once.
         """
+
+
+@runtime_checkable
+class SequentialSource(ImageSource, Protocol):
+    """A data set in files of many images, each of which can only be read from its start.
+
+    To begin in the middle costs reading all that stands before. So one reader goes through the files, and
+    only decoding is divided among threads.
+    """
+
+    def parts(self) -> Sequence[ImageSource]:
+        """Divides the data set by its files; the references of all parts are its own, in their order."""
+
+    def encoded(self, references: Iterable[ImageReference]) -> Iterator[EncodedResult]:
+        """Yields what `read` does, in the same order, with every image as its file holds it."""
+
+    def decoded(self, result: EncodedResult) -> ReadResult:
+        """Decodes one image, in any thread."""
