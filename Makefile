@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
+.PHONY: help setup lint test test_slow test_kills demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" cho
 
 test_slow: setup  ## Runs the slow tests
 	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
+
+test_kills: setup  ## Kills the extraction at random moments, 20 times in a row: no byte may change
+	$(VENV_PYTHON) -m pytest -m slow -s tests/pipelines/test_kills.py $(ARGS)
 
 demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
 	rm -rf runs/demo

@@ -3,6 +3,7 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tf_explainer.datasets import decode
@@ -53,6 +54,30 @@ def test_16_bit_values_keep_their_upper_byte(file_format):
     wide = np.array([[0, 255, 256, 0x1234, 0xFFFF]], np.uint16)
     decoded = decode.decode(_encoded(Image.fromarray(wide), file_format))
     np.testing.assert_array_equal(decoded[0, :, 0], [0, 0, 1, 0x12, 0xFF])
+
+
+def test_the_transparent_value_of_16_bits_becomes_white():
+    wide = np.array([[0x1234, 0x1235]], np.uint16)
+    decoded = decode.decode(_encoded(Image.fromarray(wide), transparency=0x1234))
+    np.testing.assert_array_equal(decoded[0, :, 0], [255, 0x12])
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_16_bit_colours_keep_their_upper_byte(channels):
+    wide = np.full((1, 1, channels), 65535, np.uint16)
+    wide[..., :3] = [0x12FF, 0x8000, 0xFE01][:channels]
+    wide[..., -1] = wide[..., -1] if channels == 3 else 65535
+    decoded = decode.decode(tf.io.encode_png(wide).numpy())
+    expected = [0x12] * 3 if channels == 2 else [0x12, 0x80, 0xFE]
+    np.testing.assert_array_equal(decoded[0, 0], expected)
+
+
+def test_inks_of_cmyk():
+    inks = Image.new("CMYK", (4, 1))
+    for place, ink in enumerate([(0, 255, 255, 0), (255, 0, 0, 0), (0, 0, 0, 255), (0, 0, 0, 51)]):
+        inks.putpixel((place, 0), ink)
+    expected = [[255, 0, 0], [0, 255, 255], [0, 0, 0], [204, 204, 204]]
+    np.testing.assert_array_equal(decode.decode(_encoded(inks, "TIFF"))[0], expected)
 
 
 def test_16_bit_portable_greymap():

@@ -77,6 +77,14 @@ def test_negatives_can_be_left_out_or_named_otherwise(pets):
     assert source.negative_class == "cat"
 
 
+def test_a_link_that_leads_nowhere_is_an_image_that_cannot_be_read(pets):
+    (pets / "dog" / "dangling.png").symlink_to("nowhere")
+    source = _open(pets)
+    (found,) = [reference for reference in source.references() if reference.id == "dog/dangling.png"]
+    ((_, result),) = source.read([found])
+    assert "No such file" in str(result)
+
+
 def test_other_files_are_reported_and_skipped(pets, caplog):
     for name in ("dog/notes.txt", "dog/.hidden.png", "dog/.git/x.png", ".cache/x.png", "dog/noname"):
         (pets / name).parent.mkdir(exist_ok=True)
@@ -84,7 +92,6 @@ def test_other_files_are_reported_and_skipped(pets, caplog):
     _save(pets / "loose.png")
     (pets / "empty").mkdir()
     (pets / "dog" / "folder.png").mkdir()
-    (pets / "dog" / "dangling.png").symlink_to("nowhere")
     os.mkfifo(pets / "dog" / "pipe.png")
     with caplog.at_level("WARNING", logger="absl"):
         source = _open(pets)
@@ -92,7 +99,7 @@ def test_other_files_are_reported_and_skipped(pets, caplog):
     assert source.classes == ("cat", "dog", "negative")
     assert names == ["cat/deep/down/c.webp", "dog/a.jpg", "dog/b.PNG", "negative/n.gif"]
     assert "1 images that lie in no sub-folder" in caplog.text
-    assert "4 files that are no images" in caplog.text
+    assert "3 files that are no images" in caplog.text
 
 
 def test_unreadable_images_are_reported_one_by_one(pets):

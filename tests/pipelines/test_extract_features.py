@@ -1,10 +1,5 @@
 import json
-import pathlib
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from absl.testing import flagsaver
@@ -15,8 +10,6 @@ from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 from tf_explainer.images import hashed_shard
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(name="command")
@@ -180,35 +173,3 @@ def test_an_interruption_leaves_nothing_half(extract, tmp_path, monkeypatch):
     names = set(files(tmp_path / "features"))
     (shard,) = [name for name in names if name.endswith(".tfrecord")]
     assert names == {"configuration.json", shard, f"{shard}.json"}
-
-
-def run_until(condition, arguments, folder):
-    """Runs the binary as a person does, and kills it when the condition holds."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.extract_features", *arguments], cwd=ROOT, stdout=log, stderr=log
-        )
-        while process.poll() is None and not condition():
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_the_same(command, tmp_path):
-    images = "--num_images=60"
-    run = [sys.executable, "-m", "pipelines.extract_features", *command, images]
-    subprocess.run([*run, f"--workdir={tmp_path / 'undisturbed'}"], cwd=ROOT, check=True)
-    killed = tmp_path / "killed" / "features"
-    for sidecars in (1, 2):
-        run_until(
-            lambda count=sidecars: len(list(killed.glob("*.tfrecord.json"))) >= count,
-            [*command, images, f"--workdir={tmp_path / 'killed'}"],
-            tmp_path,
-        )
-        assert not (killed / "manifest.json").exists()
-        whole = files(tmp_path / "undisturbed" / "features")
-        for name, content in files(killed).items():
-            assert name.startswith(".unfinished-") or content == whole[name], name
-    subprocess.run([*run, f"--workdir={tmp_path / 'killed'}"], cwd=ROOT, check=True)
-    assert files(killed) == whole

@@ -65,12 +65,20 @@ def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
     if image.mode == "F":
         raise UnreadableImageError("its floating-point pixels have no defined range", "floating_point")
     if image.mode.startswith("I"):
-        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
+        image = _upper_bytes(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return np.array(image.convert("RGB"))
+
+
+def _upper_bytes(image: Image.Image) -> Image.Image:
+    """From 16-bit grey to 8-bit grey, with white where the one value stands that means transparent."""
+    values = np.clip(np.asarray(image), 0, 65535)
+    return Image.fromarray(
+        np.where(values == image.info.get("transparency", -1), 255, values >> 8).astype(np.uint8)
+    )
 
 
 def size_in_pixels(path: str) -> tuple[int, int]:

@@ -145,7 +145,9 @@ def _is_image(path: str) -> bool:
     name = os.path.basename(path)
     readable = name.isprintable()  # Bytes that are no text cannot be an id.
     visible = not name.startswith(".")
-    return readable and visible and name.lower().endswith(SUFFIXES) and os.path.isfile(path)
+    # A link that leads nowhere is an image that cannot be read, not one that is not there.
+    is_file = os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
+    return readable and visible and name.lower().endswith(SUFFIXES) and is_file
 
 
 def _refuse(error: OSError) -> None:
