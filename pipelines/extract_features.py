@@ -116,7 +116,8 @@ def _balance(manifest: Manifest) -> str:
     dead = f"{manifest.dead_letters} dead letters" + (
         " (see dead_letters.jsonl)" if manifest.dead_letters else ""
     )
-    return f"{manifest.inputs} images in = {manifest.outputs} records + {dead}"
+    views = f" x {1 + len(manifest.views)}" if manifest.views else ""
+    return f"{manifest.inputs} images in = {manifest.outputs}{views} records + {dead}"
 
 
 if __name__ == "__main__":

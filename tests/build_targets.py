@@ -12,6 +12,7 @@ from tests.source_imports import ROOT, imports, modules
 BUILD = ROOT / "BUILD"
 BINARIES = {
     "benchmarks.bare_model",
+    "benchmarks.encodings",
     "benchmarks.extraction",
     "benchmarks.reading",
     "pipelines.extract_features",

@@ -59,6 +59,15 @@ def test_a_whole_set_is_left_alone(extract, tmp_path, capsys, monkeypatch):
     assert files(tmp_path / "features") == before
 
 
+def test_views_are_stored_beside_their_image(extract, tmp_path, capsys):
+    extract("--views=crop,flip", "--num_shards=1")
+    said = capsys.readouterr().out
+    assert said.startswith("12 images in = 12 x 3 records + 0 dead letters; 36 computed now")
+    manifest = json.loads((tmp_path / "features" / "manifest.json").read_text())
+    assert (manifest["inputs"], manifest["shards"][0]["records"]) == (12, 36)
+    assert manifest["views"] == ["flip", "crop"]
+
+
 def test_a_missing_shard_is_computed_again(extract, tmp_path, capsys):
     extract()
     before = files(tmp_path / "features")
