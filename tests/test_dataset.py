@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.pipelines.squares import SIZE, Squares, planned, saved_performer, write_set
-from tf_explainer.dataset import feature_dataset, read_manifest, training_dataset
+from tests.pipelines.squares import SIZE, Squares, files, planned, saved_performer, write_set
+from tf_explainer.dataset import feature_dataset, read_manifest, training_dataset, verify_checksums
 from tf_explainer.errors import UserError
 from tf_explainer.images import crop_to_object, fold_of, fold_position, landmarks_in_crop
 
@@ -35,6 +35,20 @@ def ids(batch):
 
 def fold(image_id):
     return fold_of(fold_position(image_id), FOLDS)
+
+
+def test_features_are_read_from_other_file_systems(stored):
+    manifest, folder = stored
+    remote = "ram://bucket/features"
+    tf.io.gfile.makedirs(remote)
+    for name, content in files(folder).items():
+        with tf.io.gfile.GFile(f"{remote}/{name}", "wb") as file:
+            file.write(content)
+    assert read_manifest(remote) == manifest
+    verify_checksums(manifest, remote)
+    here, there = (images((manifest, place)) for place in (folder, remote))
+    assert [image["id"] for image in there] == [image["id"] for image in here]
+    assert all((a["conv"] == b["conv"]).all() for a, b in zip(here, there, strict=True))
 
 
 # Single images.

@@ -26,6 +26,7 @@ ROOMS = {
         "tf_explainer.datasets.decode",
         "tf_explainer.datasets.matlab",
         "tf_explainer.datasets.folder",
+        "tf_explainer.datasets.file_pattern",
         "tf_explainer.datasets.animal_part",
         "tf_explainer.datasets.prepared_features",
         "tf_explainer.datasets.prepared",
@@ -161,7 +162,10 @@ LIBRARIES = {
         "pipelines.shard_writer",
     },
     "tensorflow_datasets": {"tf_explainer.datasets.prepared", "tf_explainer.datasets.prepared_features"},
-    "apache_beam": {module for module in ORDER if module.startswith("pipelines.")},
+    "apache_beam": {
+        "tf_explainer.datasets.file_pattern",  # Its file systems, which the pipeline writes to, too.
+        *(module for module in ORDER if module.startswith("pipelines.")),
+    },
     "keras": {
         module
         for room in (

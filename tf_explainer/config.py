@@ -17,7 +17,7 @@ class DatasetConfig:
 
     Attributes:
         dataset: `folder`, `animal_part`, `creatures`, or the name of a tensorflow-datasets data set.
-        data_dir: where the data lies (a folder, or the tensorflow-datasets directory).
+        data_dir: where the data lies (a folder, a pattern of files, or the tensorflow-datasets directory).
         split: split of a tensorflow-datasets data set.
         categories: the classes to keep, by name (or synset); empty keeps all.
         negatives: whether images of no category take part (`animal_part`, `creatures`).

@@ -102,6 +102,15 @@ def job_service() -> Iterator[str]:
         yield f"localhost:{port}"
 
 
+@contextlib.contextmanager
+def storage_emulator(bucket: str) -> Iterator[str]:
+    """What looks like Google Cloud Storage, with one empty bucket, in memory. Yields its address."""
+    port = free_port()
+    command = ["-m", "gcp_storage_emulator", "start", "--quiet", "--in-memory", f"--default-bucket={bucket}"]
+    with running([sys.executable, *command, f"--port={port}"], lambda: answers(port)):
+        yield f"http://localhost:{port}"
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

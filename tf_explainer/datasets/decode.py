@@ -14,6 +14,22 @@ from tf_explainer.datasets.source import ReadResult
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (
+    ".bmp",
+    ".gif",
+    ".jpe",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+"""What the name of an image ends in, in capitals or not."""
 MAX_PIXELS = 89_478_485
 """Images of more pixels are refused: Pillow's own limit, 256 MiB of RGB."""
 

@@ -22,23 +22,6 @@ from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images import ImageReference, hashed_shard
 
-SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
-"""What the name of an image ends in, in capitals or not."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder:
@@ -110,7 +93,7 @@ def _class_folders(data_dir: str) -> dict[str, str]:
         return {name: name for name in subfolders}
     if loose:
         return {os.path.basename(os.path.realpath(data_dir)) or "images": ""}
-    raise UserError(f"--data_dir={data_dir} holds no image ({', '.join(SUFFIXES)})")
+    raise UserError(f"--data_dir={data_dir} holds no image ({', '.join(decode.SUFFIXES)})")
 
 
 def _subfolders(data_dir: str) -> list[str]:
@@ -147,7 +130,7 @@ def _is_image(path: str) -> bool:
     visible = not name.startswith(".")
     # A link that leads nowhere is an image that cannot be read, not one that is not there.
     is_file = os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
-    return readable and visible and name.lower().endswith(SUFFIXES) and is_file
+    return readable and visible and name.lower().endswith(decode.SUFFIXES) and is_file
 
 
 def _refuse(error: OSError) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.source import ImageSource
 
@@ -22,6 +24,10 @@ def open_source(config: DatasetConfig) -> ImageSource:
             from tf_explainer.datasets.creatures.source import open_creatures
 
             return open_creatures(config)
+        case "folder" if _is_pattern(config.data_dir or ""):
+            from tf_explainer.datasets.file_pattern import open_file_pattern
+
+            return open_file_pattern(config)
         case "folder":
             from tf_explainer.datasets.folder import open_folder
 
@@ -30,3 +36,8 @@ def open_source(config: DatasetConfig) -> ImageSource:
             from tf_explainer.datasets.prepared import open_prepared
 
             return open_prepared(config)
+
+
+def _is_pattern(data_dir: str) -> bool:
+    """Whether it is a pattern or lies elsewhere; a local folder may be called what looks like a pattern."""
+    return ("://" in data_dir or any(sign in data_dir for sign in "*?[")) and not os.path.isdir(data_dir)

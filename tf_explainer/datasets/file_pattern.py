@@ -1,0 +1,139 @@
+"""Images that a pattern finds, on any file system that Beam knows.
+
+    gs://BUCKET/photos/*.jpg       one class, named after the folder that holds them
+    gs://BUCKET/photos/*/*.jpg     one class per folder
+    gs://BUCKET/photos             every image below, as in a local folder (`folder`)
+
+`*` stands for anything but a slash, `**` for that too. Classes are the first folders below the part without
+wildcards. The names are listed where the references are asked for: by a worker of the pipeline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from absl import logging
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from tf_explainer.config import DatasetConfig
+from tf_explainer.datasets import categories
+from tf_explainer.datasets.decode import SUFFIXES, decode
+from tf_explainer.datasets.source import ReadResult
+from tf_explainer.errors import UserError
+from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError, hashed_shard
+
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FilePattern:
+    """Images that a pattern finds; see `source.ImageSource`.
+
+    Attributes:
+        pattern: of the paths.
+        root: the folder that the pattern names without wildcards; ids are relative to it.
+        classes: names by label.
+        one_class: whether all images are of the first class, as they lie in `root` itself.
+        negative_class: last of the classes, or None.
+        landmark_names: none.
+    """
+
+    pattern: str
+    root: str
+    classes: tuple[str, ...]
+    one_class: bool
+    negative_class: str | None
+    landmark_names: tuple[str, ...] = ()
+
+    def references(self) -> Iterator[ImageReference]:
+        """Yields every image's reference, in the order of the paths.
+
+        Raises:
+            UserError: the file system refuses.
+        """
+        labels = {name: label for label, name in enumerate(self.classes)}
+        for name in _names(self.pattern, self.root):
+            label = 0 if self.one_class else labels.get(_class_of(name))
+            if label is not None:
+                yield ImageReference(id=name, label=label, location=posixpath.join(self.root, name))
+
+    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
+        """Returns the shard of an image: a hash of its id."""
+        return hashed_shard(reference.id, num_shards)
+
+    def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
+        """Yields records or reasons in the order of the references.
+
+        Whatever a file system raises while the file is there is raised here: another attempt may succeed.
+        """
+        for reference in references:
+            try:
+                yield reference, ImageRecord(reference=reference, image=decode(_content(reference.location)))
+            except UnreadableImageError as error:
+                yield reference, error
+
+
+def open_file_pattern(config: DatasetConfig) -> FilePattern:
+    """Finds the classes; only where they are folders are all names listed for that.
+
+    Raises:
+        UserError: the pattern finds no image, a category is not there, or the file system refuses.
+    """
+    pattern, root = _pattern_and_root(config.data_dir or "")
+    where = f"--data_dir={config.data_dir}"
+    folders: list[str] = []
+    if "/" in pattern[len(root) + 1 :] or "**" in pattern:
+        names = _names(pattern, root)
+        if not names:
+            raise UserError(f"{where} finds no image ({', '.join(SUFFIXES)})")
+        folders = sorted({_class_of(name) for name in names} - {""})
+    offered = folders or [posixpath.basename(root)]
+    classes, negative_class = categories.arranged(config, offered, where)
+    return FilePattern(
+        pattern=pattern, root=root, classes=classes, one_class=not folders, negative_class=negative_class
+    )
+
+
+def _pattern_and_root(data_dir: str) -> tuple[str, str]:
+    wildcard = _WILDCARD.search(data_dir)
+    if wildcard is None:
+        root = data_dir.rstrip("/")
+        return f"{root}/**", root
+    return data_dir, posixpath.dirname(data_dir[: wildcard.start()]) or "."
+
+
+def _names(pattern: str, root: str) -> list[str]:
+    """Returns the sorted paths of all images, relative to the root."""
+    try:
+        (match,) = FileSystems.match([pattern])
+    except Exception as error:  # Whatever a cloud's client raises.
+        raise UserError(f"--data_dir={pattern} cannot be listed: {error}") from error
+    names = sorted(found.path.removeprefix(f"{root}/") for found in match.metadata_list)
+    images = [name for name in names if _is_image(name)]
+    if len(images) < len(names):
+        logging.warning("Skipped %d files that are no images by their name", len(names) - len(images))
+    return images
+
+
+def _is_image(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return not hidden and name.isprintable() and name.lower().endswith(SUFFIXES)
+
+
+def _class_of(name: str) -> str:
+    """Returns the first folder of a relative path, or nothing where it lies in none."""
+    return name.rpartition("/")[0].split("/")[0]
+
+
+def _content(path: str) -> bytes:
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            return file.read()
+    except Exception as error:  # Whatever a cloud's client raises.
+        if FileSystems.exists(path):
+            raise
+        raise UnreadableImageError(f"{path} is not there any more", "no_file") from error
