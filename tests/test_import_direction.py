@@ -85,6 +85,7 @@ ROOMS = {
         "tf_explainer.termination",
         "tf_explainer.optimizer",
         "tf_explainer.learning_rate",
+        "tf_explainer.precision",
         "tf_explainer.initialisation",
         "tf_explainer.distribution",
         "tf_explainer.checkpoints",
@@ -113,6 +114,7 @@ ROOMS = {
     ],
     "evaluation": [
         "tf_explainer.stored_features",
+        "tf_explainer.validation",
         "tf_explainer.evaluation",
         "tf_explainer.evaluation_table",
         "tf_explainer.filter_selection",

@@ -235,6 +235,31 @@ def test_the_gradient_is_clipped(start):
     assert np.sqrt(sum(np.square(keras.ops.convert_to_numpy(v)).sum() for v in momenta)) <= 1e-3
 
 
+def test_mixed_precision_trains_the_same_within_its_precision(trained, start):
+    recorder = Recorder()
+    trainer = start(dataclasses.replace(CONFIG, mixed_precision="bfloat16"), callbacks=[recorder])
+    assert trainer.explainer.get_layer("conv_interp_1").compute_dtype == "bfloat16"
+    assert trainer.explainer.trunk.layers[-1].compute_dtype == "bfloat16"
+    explainer = trainer.run()
+    for mixed, full in zip(recorder.values, trained[1].values, strict=True):
+        assert mixed["loss"] == pytest.approx(full["loss"], abs=0.05)
+    assert recorder.values[0]["loss"] != trained[1].values[0]["loss"]
+    assert {variable.dtype for variable in explainer.weights} == {"float32"}
+    saved = keras.models.load_model(trainer.workdir.explainer)
+    features = np.random.default_rng(0).uniform(size=(2, SIDE, SIDE, CHANNELS)).astype("float32")
+    for name, output in saved(features).items():
+        assert output.dtype == "float32"
+        np.testing.assert_array_equal(output, explainer(features)[name])
+
+
+@pytest.mark.slow
+def test_xla_gives_the_same_losses(trained, start):
+    recorder = Recorder()
+    start(dataclasses.replace(CONFIG, xla=True), callbacks=[recorder]).run()
+    for compiled, plain in zip(recorder.values, trained[1].values, strict=True):
+        assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+
+
 def test_learning_rates_follow_the_schedule(start):
     rates = []
 

@@ -27,7 +27,13 @@ class RunningMean(keras.layers.Layer):
     def __init__(self, shape: tuple[int, ...], momentum: float = 0.9, **kwargs: Any) -> None:
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self.shape, self.momentum = tuple(shape), momentum
-        same = {"trainable": False, "aggregation": "only_first_replica", "dtype": "float32"}
+        # Not cast, even where the layer around it computes in less.
+        same = {
+            "trainable": False,
+            "aggregation": "only_first_replica",
+            "dtype": "float32",
+            "autocast": False,
+        }
         self.value = self.add_weight(shape=self.shape, initializer="zeros", name="value", **same)
         self.updates = self.add_weight(shape=(), initializer="zeros", name="updates", **same)
         self.built = True
@@ -174,7 +180,11 @@ class PartShareMix(keras.layers.Layer):
         """Creates w_p."""
         start = math.log(self.initial / (1 - self.initial))
         self.w_p = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(start), name="w_p", dtype="float32"
+            shape=(),
+            initializer=keras.initializers.Constant(start),
+            name="w_p",
+            dtype="float32",
+            autocast=False,
         )
         self.built = True
 

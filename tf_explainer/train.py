@@ -28,8 +28,10 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.performers import load_performer
     from tf_explainer.progress_line import ProgressLine
     from tf_explainer.run_record import write_run_record
+    from tf_explainer.stored_features import Features
     from tf_explainer.tensorboard_summaries import StepProfile, TensorBoardSummaries
     from tf_explainer.trainer import Terminated, Trainer
+    from tf_explainer.validation import Validation
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         config=config,
         strategy=strategy,
         callbacks=callbacks,
+        validate=Validation(Features(manifest=manifest, directory=workdir.features, dataset=dataset)),
         stop=lambda: termination.requested,
     )
     if distribution.is_chief(strategy):

@@ -23,6 +23,7 @@ from tf_explainer.learning_rate import schedule_factor
 from tf_explainer.non_finite import origin
 from tf_explainer.optimizer import GroupedAdam
 from tf_explainer.performers import Performer
+from tf_explainer.precision import set_compute_dtype
 from tf_explainer.schema import Manifest
 from tf_explainer.training_batches import TrainingBatches
 from tf_explainer.training_step import STOPPING, TrainingStep, squares_of
@@ -89,6 +90,8 @@ class Trainer:
             self.explainer = explainer_for(performer, manifest, explainer, config.seed)
             self.optimizer = _optimizer(config)
             self.optimizer.build(self.explainer.trainable_variables)
+        if config.mixed_precision != "none":
+            set_compute_dtype(self.explainer, config.mixed_precision)
         self._step = TrainingStep(self.explainer, self.optimizer, strategy, manifest.target.name, config)
         self._checkpoints = Checkpoints(
             workdir.checkpoints, config.keep_checkpoints, explainer=self.explainer, optimizer=self.optimizer
@@ -123,6 +126,7 @@ class Trainer:
         self._callbacks.on_train_end()
         if self.config.best_measure and state.best:
             self._checkpoints.restore_best(state.best)
+        set_compute_dtype(self.explainer, "float32")
         if self._chief:
             with atomic_file.replacing(self.workdir.explainer) as path:
                 self.explainer.save(path)
