@@ -86,6 +86,14 @@ def test_box_outside_the_image_is_a_reason(box):
         images.crop_to_object(_record(box=box), 8)
 
 
+@pytest.mark.parametrize(("xmin", "ymin"), [(10, 5), (-7, -3), (45, 25), (-7, 25), (59, 39)])
+def test_a_window_beyond_the_image_repeats_its_edge(xmin, ymin):
+    image = _record().image
+    window = Box(xmin=xmin, ymin=ymin, xmax=xmin + 20, ymax=ymin + 20)
+    rows, columns = np.clip(np.arange(ymin, ymin + 20), 0, 39), np.clip(np.arange(xmin, xmin + 20), 0, 59)
+    np.testing.assert_array_equal(images.crop_window(image, window, 20), image[rows][:, columns])
+
+
 def test_landmarks_follow_the_crop():
     record = _record(box=Box(xmin=10, ymin=20, xmax=30, ymax=40), eye=Landmark(x=20, y=25, width=5, height=2))
     rows = images.landmarks_in_crop(record, ["ear", "eye"])
