@@ -39,7 +39,9 @@ flags.DEFINE_string(
     None,
     "folder, animal_part, creatures, or the name of a tensorflow-datasets data set.",
 )
-flags.DEFINE_string("data_dir", None, "Where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.")
+flags.DEFINE_string(
+    "data_dir", None, "Where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://."
+)
 flags.DEFINE_string("split", _default("split"), "Split of a tensorflow-datasets data set.")
 flags.DEFINE_list("categories", [], "Classes to keep, comma-separated; empty keeps all.")
 flags.DEFINE_bool("negatives", _default("negatives"), "Whether images of no category take part.")
