@@ -72,11 +72,21 @@ def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     logging.getLogger("apache_beam.runners.dataflow").setLevel(logging.INFO)
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
-    options = PipelineOptions(beam_options.checked(arguments, list(flags.FLAGS)))
+    logging.getLogger("FlinkJarJobServer").setLevel(logging.WARNING)
+    logging.getLogger().addFilter(_is_worth_saying)
+    checked = beam_options.checked(arguments, list(flags.FLAGS))
     try:
-        return beam.Pipeline(options=options)
+        pipeline = beam.Pipeline(options=PipelineOptions(checked))
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"Apache Beam refuses its options: {error}") from error
+    places = {"--data_dir": flags.dataset().data_dir, "--features_dir": flags.workdir().features}
+    beam_options.check_files(checked, places)
+    return pipeline
+
+
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    """Leaves out what a job service tells of its doings, which Beam passes on as the root of all loggers."""
+    return record.module != "portable_runner" or record.levelno >= logging.WARNING
 
 
 def _plan() -> FeatureExtraction:

@@ -11,7 +11,7 @@ import tqdm
 
 from pipelines import atomic_files
 from pipelines.shard_report import ShardReport, ShardSettings, sidecar_name
-from tf_explainer.datasets.source import ImageSource
+from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.errors import UserError
 
 _SECONDS = 2.0
@@ -45,7 +45,7 @@ def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
     def watch() -> None:
         # What goes wrong here goes wrong in the pipeline, too, which tells of it.
         with contextlib.suppress(UserError, OSError):
-            bar.total = sum(1 for _ in source.references())
+            bar.total = _total(source)
             while not done.wait(_SECONDS):
                 bar.update(finished.count() - bar.n)
                 bar.refresh()
@@ -56,7 +56,13 @@ def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
         yield
         done.set()
         watcher.join()
-        bar.update(finished.count() - bar.n)
+        bar.total = finished.count()
+        bar.update(bar.total - bar.n)
     finally:
         done.set()
         bar.close()
+
+
+def _total(source: ImageSource) -> int:
+    """Counts the images; where that means reading all files, those of classes that take no part too."""
+    return source.at_most() if isinstance(source, SequentialSource) else sum(1 for _ in source.references())

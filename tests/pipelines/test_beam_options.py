@@ -65,6 +65,17 @@ def test_dask_is_refused_with_the_reason(name):
         beam_options.checked([f"--runner={name}"], OURS)
 
 
+@pytest.mark.parametrize("runner", ["DataflowRunner", "dataflow"])
+@pytest.mark.parametrize("flag", ["--data_dir", "--features_dir"])
+def test_workers_in_the_cloud_cannot_reach_local_files(runner, flag):
+    files = {"--data_dir": "gs://b/photos", "--features_dir": "gs://b/features"}
+    beam_options.check_files([f"--runner={runner}"], files)
+    beam_options.check_files([f"--runner={runner}"], files | {"--data_dir": None})
+    with pytest.raises(UserError, match=rf"{flag}=here/x is on this machine.*gs://"):
+        beam_options.check_files([f"--runner={runner}"], files | {flag: "here/x"})
+    beam_options.check_files(["--runner=FlinkRunner"], {flag: "here/x"})
+
+
 def test_no_flag_of_ours_is_an_option_of_beam():
     theirs = {option for action in beam_options._parser()._actions for option in action.option_strings}
     assert "--runner" in theirs

@@ -57,6 +57,16 @@ def test_a_set_is_whole(undisturbed):
     assert not [name for name in content if name.startswith(".")]
 
 
+def test_the_job_holds_no_names(performer, tmp_path):
+    sizes = []
+    for count in (10, 10_000):
+        pipeline = beam.Pipeline(options=PipelineOptions(IN_PROCESS))
+        extraction = planned(performer, tmp_path, Squares(count=count))
+        _ = pipeline | ExtractFeatures(extraction)
+        sizes.append(pipeline.to_runner_api().ByteSize())
+    assert abs(sizes[1] - sizes[0]) < 200
+
+
 def test_counters_tell_what_was_done(undisturbed):
     content, counters = undisturbed
     size = sum(len(data) for name, data in content.items() if name.endswith(".tfrecord"))

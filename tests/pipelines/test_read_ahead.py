@@ -12,6 +12,9 @@ REFERENCES = list(SOURCE.references())
 class Tape(Squares):
     """Can only be read from its start to its end, by one reader."""
 
+    def at_most(self):
+        return self.count
+
     def parts(self):
         return [self]
 

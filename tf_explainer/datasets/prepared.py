@@ -86,6 +86,10 @@ class PreparedSplit:
         """Yields records or reasons in the order of the split, whatever that of the references."""
         return map(self.decoded, self.encoded(references))
 
+    def at_most(self) -> int:
+        """Returns how many images the range has, of whatever class."""
+        return self.stop - self.start
+
     def parts(self) -> list[PreparedSplit]:
         """Divides the split by its files; the parts know nothing of the whole's shards."""
         edges = [self.start, *self._file_edges(), self.stop]

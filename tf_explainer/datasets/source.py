@@ -47,6 +47,9 @@ class SequentialSource(ImageSource, Protocol):
     only decoding is divided among threads.
     """
 
+    def at_most(self) -> int:
+        """Returns the number of images, without reading; some may be of classes that take no part."""
+
     def parts(self) -> Sequence[ImageSource]:
         """Divides the data set by its files; the references of all parts are its own, in their order."""
 
