@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_slow test_kills demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
+.PHONY: help setup lint test test_layers test_slow test_kills demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,10 @@ lint: setup  ## Checks format, style and types
 
 test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
 	$(VENV_PYTHON) -m pytest $(ARGS)
+
+test_layers: setup  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
+	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py \
+	  tests/test_explainer.py tests/test_optimizer.py $(ARGS)
 
 test_slow: setup  ## Runs the slow tests
 	$(VENV_PYTHON) -m pytest -m slow $(ARGS)

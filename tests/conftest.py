@@ -10,10 +10,13 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(pathlib.Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])
 )
 
-import tensorflow as tf
-
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
+try:
+    import tensorflow as tf
+except ImportError:  # Layers and losses can be tested where there is JAX alone.
+    tf = None
+else:
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
 
 
 @pytest.fixture(autouse=True)
@@ -23,4 +26,5 @@ def separate_collectives():
     All strategies of a process number their groups of devices from the same base. A group of four devices
     that gets the number of an earlier group of two fails, and every reduction behind it.
     """
-    tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    if tf is not None:
+        tf.distribute.MirroredStrategy._collective_key_base += 100_000
