@@ -13,8 +13,12 @@ from tf_explainer import schema
 
 def publish(features_dir: str, shards: Iterable[ShardReport]) -> None:
     """Writes the file of dead letters: those of the given shards, in their order."""
-    lines = [json.dumps(letter) + "\n" for report in shards for letter in report.dead_letters]
-    atomic_files.publish_text(posixpath.join(features_dir, schema.DEAD_LETTERS), "".join(lines))
+    atomic_files.publish_text(posixpath.join(features_dir, schema.DEAD_LETTERS), text(shards))
+
+
+def text(shards: Iterable[ShardReport]) -> str:
+    """Returns what the file says: a JSON object a line."""
+    return "".join(json.dumps(letter) + "\n" for report in shards for letter in report.dead_letters)
 
 
 def too_many(features_dir: str, number: int, inputs: int, allowed: float) -> str | None:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
 
     pipeline = _pipeline(arguments)
     workdir = flags.workdir()
-    extraction = _plan()
+    extraction = plan()
     settings = flags.extraction()
     feature_set.claim(workdir.features, extraction.configuration, overwrite=settings.overwrite)
     if settings.retry_dead_letters:
@@ -89,7 +89,7 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
     return record.module != "portable_runner" or record.levelno >= logging.WARNING
 
 
-def _plan() -> FeatureExtraction:
+def plan() -> FeatureExtraction:
     """Checks everything before anything is written; the performer's memory is free again afterwards."""
     from pipelines import feature_extraction, staged_performer
     from tf_explainer.datasets.registry import open_source

@@ -18,8 +18,8 @@ from tf_explainer import schema
 from tf_explainer.errors import UserError
 from tf_explainer.schema import Manifest, ReceptiveField
 
-_CONFIGURATION = "configuration.json"
-_REFUSAL = "refusal.txt"
+CONFIGURATION = "configuration.json"
+REFUSAL = "refusal.txt"
 _PACKAGES = ("apache-beam", "keras", "numpy", "pillow", "tensorflow")
 
 
@@ -38,6 +38,8 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         theirs = _claimed(features_dir)
         if theirs == configuration:
             _forget_refusal(features_dir)
+            if not _readable(features_dir, CONFIGURATION):
+                _publish_configuration(features_dir, configuration)
             return
         if theirs is not None and not overwrite:
             difference = _difference(theirs, configuration)
@@ -45,10 +47,9 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
                 f"{features_dir} holds features of another configuration ({difference}): take another "
                 "--workdir or --features_dir, or replace them with --overwrite"
             )
-        _remove(features_dir)
-        atomic_files.publish_text(
-            posixpath.join(features_dir, _CONFIGURATION), json.dumps(configuration, indent=2) + "\n"
-        )
+        if theirs is not None:
+            _remove(features_dir)
+        _publish_configuration(features_dir, configuration)
     except UserError:
         raise
     except Exception as error:  # Whatever a cloud's client raises.
@@ -75,7 +76,7 @@ def whole(features_dir: str) -> Manifest | None:
 
 def refusal(features_dir: str) -> str | None:
     """Returns why the last run's features were refused, or None."""
-    path = posixpath.join(features_dir, _REFUSAL)
+    path = posixpath.join(features_dir, REFUSAL)
     return atomic_files.read_text(path) if FileSystems.exists(path) else None
 
 
@@ -86,7 +87,7 @@ def refuse(features_dir: str, shards: Sequence[ShardReport], objection: str) -> 
     """
     atomic_files.remove(features_dir, schema.MANIFEST)
     dead_letters.publish(features_dir, shards)
-    atomic_files.publish_text(posixpath.join(features_dir, _REFUSAL), objection)
+    atomic_files.publish_text(posixpath.join(features_dir, REFUSAL), objection)
 
 
 def stop_if_hopeless(features_dir: str, number: int, inputs: int, allowed: float) -> None:
@@ -138,14 +139,15 @@ def finish(
         refuse(features_dir, shards, objection)
         return False
     dead_letters.publish(features_dir, shards)
-    manifest = _manifest(shards, receptive_field, configuration)
+    manifest = manifest_of(shards, receptive_field, configuration)
     atomic_files.publish_text(posixpath.join(features_dir, schema.MANIFEST), manifest.to_json())
     return True
 
 
-def _manifest(
+def manifest_of(
     shards: Sequence[ShardReport], receptive_field: ReceptiveField, configuration: dict[str, Any]
 ) -> Manifest:
+    """Returns the manifest of the set that these shards are, in their order."""
     filled = [report for report in shards if report.shard.records]
     target, *distilled = (
         layer_spec(name, [report.sums[name] for report in filled]) for name in configuration["layers"]
@@ -197,25 +199,36 @@ def _objection(
 def _forget_refusal(features_dir: str) -> None:
     if refusal(features_dir) is not None:
         dead_letters.forget(features_dir)
-        atomic_files.remove(features_dir, _REFUSAL)
+        atomic_files.remove(features_dir, REFUSAL)
+
+
+def _publish_configuration(features_dir: str, configuration: dict[str, Any]) -> None:
+    atomic_files.publish_text(
+        posixpath.join(features_dir, CONFIGURATION), json.dumps(configuration, indent=2) + "\n"
+    )
 
 
 def _claimed(features_dir: str) -> dict[str, Any] | None:
     """Returns the configuration that the directory is claimed for, or None."""
-    path = posixpath.join(features_dir, _CONFIGURATION)
-    if FileSystems.exists(path):
-        return json.loads(atomic_files.read_text(path))
-    manifest = posixpath.join(features_dir, schema.MANIFEST)  # Of a set that was copied without.
-    return (
-        json.loads(atomic_files.read_text(manifest))["configuration"]
-        if FileSystems.exists(manifest)
-        else None
-    )
+    if claimed := _readable(features_dir, CONFIGURATION):
+        return claimed
+    manifest = _readable(features_dir, schema.MANIFEST)  # Of a set that was copied without.
+    return manifest.get("configuration") if manifest else None
+
+
+def _readable(features_dir: str, name: str) -> dict[str, Any] | None:
+    """Returns the object in a file of JSON, or None if there is no such file or it is damaged."""
+    path = posixpath.join(features_dir, name)
+    try:
+        content = json.loads(atomic_files.read_text(path)) if FileSystems.exists(path) else None
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _remove(features_dir: str) -> None:
     """Removes what a set consists of, the manifest first, so that nobody takes the rest for whole."""
-    for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, _REFUSAL, _CONFIGURATION):
+    for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, REFUSAL, CONFIGURATION):
         atomic_files.remove(features_dir, pattern)
     atomic_files.remove_unfinished(features_dir)
 

@@ -74,6 +74,7 @@ ROOMS = {
         "pipelines.feature_extraction",
     ],
     "stored features": ["tf_explainer.stored_records", "tf_explainer.dataset"],
+    "verification": ["pipelines.shard_verification", "pipelines.feature_verification"],
     "explainer": [
         "tf_explainer.templates",
         "tf_explainer.cross_replica",
@@ -126,6 +127,7 @@ ROOMS = {
     "binaries": [
         "tf_explainer.train_performer",
         "pipelines.extract_features",
+        "pipelines.verify_features",
         "tf_explainer.train",
         "tf_explainer.evaluate",
     ],
@@ -161,6 +163,7 @@ LIBRARIES = {
         "tf_explainer.training_batches",
         "tf_explainer.training_step",
         "pipelines.example_encoding",
+        "pipelines.shard_verification",
         "pipelines.shard_writer",
     },
     "tensorflow_datasets": {"tf_explainer.datasets.prepared", "tf_explainer.datasets.prepared_features"},

@@ -119,6 +119,17 @@ class ExtractionConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class VerificationConfig:
+    """What happens to stored features that are broken.
+
+    Attributes:
+        repair: whether they are computed again.
+    """
+
+    repair: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplainerConfig:
     """The explainer's shape and the dimensionless weights of its losses.
 

@@ -136,6 +136,10 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
 
+# Verification of stored features.
+_default = _defaults(config.VerificationConfig)
+flags.DEFINE_bool("repair", _default("repair"), "Compute again what is broken.")
+
 # The explainer.
 _default = _defaults(config.ExplainerConfig)
 flags.DEFINE_enum(
@@ -295,6 +299,16 @@ def workdir() -> config.WorkDir:
     return config.WorkDir(root=root.rstrip("/"), features_dir=FLAGS.features_dir)
 
 
+def features_dir() -> str:
+    """Returns where the features lie."""
+    return FLAGS.features_dir.rstrip("/") if FLAGS.features_dir else workdir().features
+
+
+def names_dataset() -> bool:
+    """Tells whether a data set is named."""
+    return FLAGS.dataset is not None
+
+
 def dataset() -> config.DatasetConfig:
     """Returns the data set's settings."""
     required("dataset", "name one, --dataset=animal_part (or creatures, which needs no data)")
@@ -338,6 +352,11 @@ def extraction() -> config.ExtractionConfig:
             f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is none of {', '.join(schema.VIEWS)}"
         )
     return dataclasses.replace(settings, views=tuple(view for view in schema.VIEWS if view in settings.views))
+
+
+def verification() -> config.VerificationConfig:
+    """Returns what happens to broken features."""
+    return _from_flags(config.VerificationConfig)
 
 
 def explainer() -> config.ExplainerConfig:

@@ -1,0 +1,58 @@
+r"""Checks stored features: the manifest, every checksum, every record. Exit code 1 if anything is broken.
+
+python -m pipelines.verify_features --features_dir=runs/vgg_fox/features
+
+With the flags of the extraction, records are compared with the data set's images, too, and `--repair`
+computes again what is broken, and nothing else; options of Apache Beam may follow, as for the extraction:
+
+python -m pipelines.verify_features --flagfile=configs/vgg.flags --repair
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tf_explainer import flags
+from tf_explainer.errors import UserError
+
+if TYPE_CHECKING:
+    from pipelines.feature_verification import Problem
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints a line for everything that is broken, and repairs it if asked."""
+    from pipelines import beam_options, extract_features, feature_verification
+
+    beam_options.checked(arguments, list(flags.FLAGS))
+    features_dir = flags.features_dir()
+    problems = _told(features_dir)
+    if not problems:
+        print(f"{features_dir} is whole and sound")
+        return
+    found = f"{features_dir}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    if not flags.verification().repair:
+        raise UserError(
+            f"{found}; with the flags of the extraction, --repair computes again what is broken, and no more"
+        )
+    feature_verification.discard(features_dir, extract_features.plan().configuration, problems)
+    extract_features.main(arguments)
+    if _told(features_dir):
+        raise UserError(f"{features_dir} is broken still: see above")
+    print(f"{features_dir} is repaired: whole and sound")
+
+
+def _told(features_dir: str) -> list[Problem]:
+    from pipelines import feature_verification
+    from tf_explainer.datasets.registry import open_source
+
+    source = open_source(flags.dataset()) if flags.names_dataset() else None
+    problems = []
+    for problem in feature_verification.verify(features_dir, source):
+        print(f"{problem.file} {problem.what}", flush=True)
+        problems.append(problem)
+    return problems
+
+
+if __name__ == "__main__":
+    flags.run(main, pass_unknown=True)
