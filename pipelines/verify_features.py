@@ -35,11 +35,15 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(
             f"{found}; with the flags of the extraction, --repair computes again what is broken, and no more"
         )
-    feature_verification.discard(features_dir, extract_features.plan().configuration, problems)
-    extract_features.main(arguments)
-    if _told(features_dir):
-        raise UserError(f"{features_dir} is broken still: see above")
-    print(f"{features_dir} is repaired: whole and sound")
+    # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
+    for _ in range(2):
+        feature_verification.discard(features_dir, extract_features.plan().configuration, problems)
+        extract_features.main(arguments)
+        problems = _told(features_dir)
+        if not problems:
+            print(f"{features_dir} is repaired: whole and sound")
+            return
+    raise UserError(f"{features_dir} is broken still: see above")
 
 
 def _told(features_dir: str) -> list[Problem]:
