@@ -25,7 +25,7 @@ test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" cho
 	$(VENV_PYTHON) -m pytest $(ARGS)
 
 test_layers: setup  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
-	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py \
+	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py tests/test_constellations.py \
 	  tests/test_explainer.py tests/test_optimizer.py $(ARGS)
 
 test_slow: setup  ## Runs the slow tests

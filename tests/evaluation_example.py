@@ -121,6 +121,7 @@ def small_explainer() -> Explainer:
             for name, units in DISTILLED.items()
         ],
         trunk=keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)),
+        head=small_head(),
         config=ExplainerConfig(),
     )
 

@@ -49,7 +49,12 @@ def test_some_targets_are_as_a_person_would_write_them(build):
         {
             "name": "tf_explainer/losses",
             "srcs": ["tf_explainer/losses.py"],
-            "deps": [":tf_explainer/cross_replica", "@pypi//keras", "@pypi//tensorflow"],
+            "deps": [
+                ":tf_explainer/cross_replica",
+                ":tf_explainer/templates",
+                "@pypi//keras",
+                "@pypi//tensorflow",
+            ],
         },
     )
     assert build["tf_explainer/train"][0] == "py_binary"

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import tf_explainer.explainer as explainer_module
+from tf_explainer import losses
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.optimizer import GroupedAdam
@@ -42,8 +43,15 @@ def build(trunk, feature_mean=0.4, **changes):
             for name in ("fc1", "fc2")
         ],
         trunk=trunk,
+        head=classifier(),
         config=dataclasses.replace(ExplainerConfig(), **changes),
     )
+
+
+def classifier(classes=3):
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((UNITS,))
+    return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(inputs))
 
 
 def test_layers_have_the_methods_names_and_can_be_cut_out(head, features):
@@ -52,7 +60,8 @@ def test_layers_have_the_methods_names_and_can_be_cut_out(head, features):
         cut = keras.Model(explainer.input, explainer.get_layer(name).output)
         assert cut(features).shape[0] == len(features)
     outputs = explainer(features)
-    assert set(outputs) == {"conv_interp_1", "conv_interp_2", "fc1", "fc2"}
+    assert set(outputs) == {"conv_interp_1", "conv_interp_2", "fc1", "fc2", "scores"}
+    np.testing.assert_allclose(outputs["scores"], explainer.head(outputs["fc2"]))
     assert outputs["conv_interp_2"].shape == features.shape
     assert outputs["fc2"].shape == (len(features), UNITS)
 
@@ -98,6 +107,7 @@ def test_loss_terms_add_up_with_their_weights(head, features):
         + 0.1 * terms["part_share"]
         + terms["consistency"]
         + 3.0 * terms["repulsion"]
+        + 0.0 * terms["independence"]
     )
     assert float(explainer.total_loss(terms)) == pytest.approx(float(expected), rel=1e-6)
     assert float(explainer.compute_loss(None, targets, outputs)) == pytest.approx(float(expected), rel=1e-6)
@@ -152,6 +162,7 @@ def test_refuses_a_map_that_is_not_square(head):
             feature_mean=1.0,
             distilled=[],
             trunk=head[0],
+            head=classifier(),
             config=ExplainerConfig(),
         )
 
@@ -159,3 +170,70 @@ def test_refuses_a_map_that_is_not_square(head):
 def test_interpretable_layers_are_layers_of_the_network(head):
     names = [layer.name for layer in build(head[0]).layers]
     assert set(explainer_module.INTERPRETABLE_LAYERS) <= set(names)
+
+
+def trained_by_filter_loss(trunk, features, targets, **changes):
+    """Trains the interpretable track by the filter loss alone; `[B, L, L, F]` maps before and after."""
+    weights = dict.fromkeys(("consistency_weight", "repulsion_weight", "reconstruction_weight"), 0.0)
+    explainer = build(trunk, filter_weight=3.0, part_share_weight=0.0, **weights, **changes)
+    before = np.asarray(explainer(features, training=True)["conv_interp_2"])
+    explainer.compile(keras.optimizers.Adam(3e-3))
+    explainer.fit(features, targets, epochs=30, batch_size=12, verbose=0)
+    return before, np.asarray(explainer(features)["conv_interp_2"])
+
+
+@pytest.fixture(name="targets")
+def _targets(head, features):
+    targets = {name: ops.convert_to_numpy(value) for name, value in head[1](features).items()}
+    return targets | {"scores": np.eye(3, dtype="float32")[np.arange(len(features)) % 3]}
+
+
+@pytest.mark.parametrize("filter_loss", ["exact", "closed_form"])
+@pytest.mark.parametrize("assignment", ["none", "activation", "predicted"])
+def test_both_gradients_raise_the_mutual_information(head, features, targets, filter_loss, assignment):
+    maps = trained_by_filter_loss(
+        head[0], features, targets, filter_loss=filter_loss, category_assignment=assignment
+    )
+    judge = build(head[0], category_assignment=assignment)
+    terms = []
+    for each in maps:
+        judge.get_layer("conv_interp_2").peak.value.assign(each.max((1, 2)).mean(0))
+        outputs = dict(judge(features)) | {"conv_interp_2": each}
+        terms.append(float(judge.loss_terms(targets, outputs, training=True)["filter/conv_interp_2"]))
+    assert terms[1] < terms[0] - 0.01
+
+
+def test_icnns_weighting_raises_the_assigned_templates_scores(head, features, targets):
+    before, after = (
+        np.asarray(losses.assigned_scores(maps / maps.max((1, 2)).mean(0), np.full(CHANNELS, 2.0, "float32")))
+        for maps in trained_by_filter_loss(head[0], features, targets, filter_loss="icnn")
+    )
+    assert after.mean() > before.mean() + 0.5
+    assert after.std(0).mean() > before.std(0).mean()
+
+
+def test_predicted_categories_share_out_filters_and_constellations(head, features):
+    explainer = build(head[0], category_assignment="predicted", constellations=2)
+    labels = np.arange(len(features)) % 3
+    targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
+    targets["scores"] = np.eye(3, dtype="float32")[labels]
+    maps = np.zeros((len(features), SIDE, SIDE, CHANNELS), "float32")
+    for b, label in enumerate(labels):
+        maps[b, 2, 2, label::3] = 1.0  # filters 0, 3, 6 respond to class 0, ...
+    outputs = dict(explainer(features, training=True)) | {"conv_interp_2": maps}
+    explainer.loss_terms(targets, outputs, training=True)
+    layer = explainer.get_layer("conv_interp_2")
+    np.testing.assert_array_equal(layer.category(), np.arange(CHANNELS) % 3)
+    assert 2 not in ops.convert_to_numpy(layer.category(excluded=2))
+    members = ops.convert_to_numpy(explainer._constellations(layer))
+    assert members.shape == (CHANNELS, 6)
+    np.testing.assert_array_equal(members.argmax(1), 2 * (np.arange(CHANNELS) % 3) + np.arange(CHANNELS) % 2)
+
+
+def test_classification_follows_the_performers_decisions(head, features):
+    explainer = build(head[0], classification_weight=1.0)
+    targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
+    outputs = explainer(features)
+    scores = ops.convert_to_numpy(outputs["scores"])
+    agreed = explainer.loss_terms(targets | {"scores": scores}, outputs)["classification"]
+    assert float(agreed) == pytest.approx(-np.log(scores.max(1)).mean(), rel=1e-4)

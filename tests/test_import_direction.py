@@ -79,6 +79,7 @@ ROOMS = {
         "tf_explainer.templates",
         "tf_explainer.cross_replica",
         "tf_explainer.losses",
+        "tf_explainer.constellations",
         "tf_explainer.layers",
         "tf_explainer.explainer",
     ],

@@ -111,81 +111,92 @@ def test_part_share_loss_is_minus_log_p():
     assert float(losses.part_share_loss(ops.convert_to_tensor(0.25))) == pytest.approx(math.log(4))
 
 
-def test_soft_peaks_find_sharp_peaks_and_average_equal_ones():
-    maps = np.zeros((1, 5, 5, 3), "float32")
-    maps[0, 1, 3, 0] = 1e-3
-    maps[0, 4, 2, 1] = 1e4
-    maps[0, 0, 0, 2] = maps[0, 4, 2, 2] = 2.0
-    expected = [[[1, 3], [4, 2], [2, 1]]]
-    np.testing.assert_allclose(losses.soft_peaks(maps), expected, atol=1e-5)
-
-
-def literal_rigid(maps, strength, width):
-    images, n, _, filters = maps.shape
-    mu = np.zeros((images, filters, 2))
-    for b in range(images):
-        for f in range(filters):
-            mass = maps[b, :, :, f] ** 3
-            for i in range(n):
-                for j in range(n):
-                    mu[b, f] += mass[i, j] / mass.sum() * np.array([i, j])
-    offset = np.zeros_like(mu)
-    for b in range(images):
-        centre = sum(strength[b, f] * mu[b, f] for f in range(filters)) / strength[b].sum()
-        offset[b] = mu[b] - centre
-    place = np.stack(
-        [
-            sum(strength[b, f] * offset[b, f] for b in range(images)) / strength[:, f].sum()
-            for f in range(filters)
-        ]
-    )
-    consistency = 0.0
-    for b in range(images):
-        for f in range(filters):
-            consistency += strength[b, f] * ((offset[b, f] - place[f]) ** 2).sum() / n / strength.sum()
-    pairs = [
-        math.exp(-((place[f] - place[g]) ** 2).sum() / (2 * width**2))
-        for f in range(filters)
-        for g in range(filters)
-        if f != g
-    ]
-    return consistency, sum(pairs) / len(pairs)
-
-
-def test_rigid_terms_are_the_literal_sums(random):
-    maps = random.uniform(0.1, 1, (4, 5, 5, 3)).astype("float32")
-    strength = random.uniform(0.5, 2, (4, 3)).astype("float32")
-    np.testing.assert_allclose(
-        [float(x) for x in losses.rigid_losses(maps, strength, 1.5)],
-        literal_rigid(maps.astype("float64"), strength.astype("float64"), 1.5),
-        rtol=1e-4,
-    )
-
-
-def test_a_rigid_constellation_costs_nothing_and_copies_repel():
-    maps = np.zeros((3, 9, 9, 2), "float32")
-    for b, (row, column) in enumerate([(2, 3), (4, 1), (5, 5)]):  # two filters, always (2, 1) apart
-        maps[b, row, column, 0] = 1
-        maps[b, row + 2, column + 1, 1] = 1
-    strength = np.ones((3, 2), "float32")
-    consistency, repulsion = losses.rigid_losses(maps, strength, 1.5)
-    assert float(consistency) == pytest.approx(0, abs=1e-9)
-    assert float(repulsion) == pytest.approx(math.exp(-5 / (2 * 1.5**2)), rel=1e-4)
-    _, copies = losses.rigid_losses(np.repeat(maps[..., :1], 2, -1), strength, 1.5)
-    assert float(copies) == pytest.approx(1)
-
-
-def test_silent_filters_do_not_count():
-    maps = np.zeros((2, 5, 5, 2), "float32")
-    maps[0, 1, 1, 0] = maps[1, 3, 3, 0] = 1.0
-    consistency, _ = losses.rigid_losses(maps, maps.max((1, 2)), 1.5)
-    assert float(consistency) == pytest.approx(0, abs=1e-9)
-
-
 def test_losses_compile_with_xla(random):
     maps = np.maximum(random.normal(size=(4, 4, 4, 3)), 0).astype("float32")
 
     def total(x):
-        return ops.sum(filter_loss(x, 4)) + sum(losses.rigid_losses(x, ops.max(x, (1, 2)), 1.5))
+        return ops.sum(filter_loss(x, 4))
 
     assert float(compiled(total)(maps)) == pytest.approx(float(total(maps)), rel=1e-5)
+
+
+def literal_assigned_loss(maps, n, positive):
+    """The double sum over images of the filter's category, the others being samples of T_minus alone."""
+    matrix, prior = templates.template_matrix(n, 4.0), templates.template_prior(n)
+    result = []
+    for f, filter_maps in enumerate(np.moveaxis(maps.astype("float64"), -1, 0)):
+        given = np.zeros((len(matrix), len(filter_maps)))
+        for t, template in enumerate(matrix):
+            for x, image in enumerate(filter_maps):
+                if positive[x, f] or t == n * n:
+                    given[t, x] = math.exp(float((image.ravel() * template).sum()))
+            given[t] /= given[t].sum()
+        marginal = prior @ given
+        information = 0.0
+        for t, x in np.argwhere(given > 0):
+            information += prior[t] * given[t, x] * math.log(given[t, x] / marginal[x])
+        result.append(-information)
+    return np.array(result)
+
+
+def test_images_of_other_categories_are_left_to_the_negative_template(random):
+    maps = np.maximum(random.normal(size=(6, 3, 3, 2)), 0).astype("float32")
+    positive = np.array([[1, 0], [1, 1], [0, 1], [1, 1], [0, 0], [1, 0]], bool)
+    scores = losses.template_scores(maps, templates.template_matrix(3, 4.0))
+    found = losses.filter_loss(scores, templates.template_prior(3), positive)
+    np.testing.assert_allclose(found, literal_assigned_loss(maps, 3, positive), rtol=1e-5)
+    everything = losses.filter_loss(scores, templates.template_prior(3), np.ones_like(positive))
+    np.testing.assert_allclose(everything, filter_loss(maps, 3), rtol=1e-6)
+
+
+def test_closed_form_gradient_is_icnns_image_by_image(random):
+    n = 3
+    matrix, prior = templates.template_matrix(n, 4.0), templates.template_prior(n)
+    maps = np.maximum(random.normal(size=(4, n, n, 2)), 0).astype("float32")
+    positive = np.array([[1, 1], [0, 1], [1, 0], [1, 1]], bool)
+    scores = np.asarray(losses.template_scores(maps, matrix))
+    log_z = random.normal(3.0, 0.3, (n * n + 1, 2)).astype("float32")
+    found = gradient(lambda s: ops.sum(losses.closed_form_filter_loss(s, prior, log_z, positive)), scores)
+    expected = np.zeros_like(scores)
+    for b, f in np.ndindex(4, 2):
+        s = scores[b, :, f].astype("float64")
+        t = int(s[: n * n].argmax()) if positive[b, f] else n * n
+        marginal = sum(prior[u] * math.exp(s[u] - log_z[u, f]) for u in range(n * n + 1))
+        expected[b, t, f] = (
+            -prior[t] * math.exp(s[t] - log_z[t, f]) * (s[t] - log_z[t, f] - math.log(marginal))
+        )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-8)
+
+
+def test_released_weights_are_above_average_images_and_as_strong_for_every_filter(random):
+    score = random.normal(2.0, 1.0, (8, 3)).astype("float32") * np.array([1, 3, 0.1], "float32")
+    log_mean = np.log(np.exp(score).mean(0))
+    found = gradient(lambda s: ops.sum(losses.released_filter_loss(s, log_mean)), score)
+    ratio = score - log_mean
+    weight = np.exp(ratio) * ratio
+    np.testing.assert_allclose(found, -weight / np.abs(weight).mean(0) / 8, rtol=1e-4)
+    np.testing.assert_allclose(np.abs(found).sum(0), 1, rtol=1e-4)
+    assert ((found < 0) == (score > log_mean)).all()
+
+
+def test_assigned_scores_are_those_of_the_peaks_template(random):
+    n = 5
+    maps = random.uniform(0.1, 1, (3, n, n, 2)).astype("float32")
+    positive = np.array([[1, 1], [1, 0], [0, 1]], bool)
+    found = losses.assigned_scores(maps, np.array([4.0, 4.0], "float32"), positive)
+    matrix = templates.template_matrix(n, 4.0)
+    for b, f in np.ndindex(3, 2):
+        x = maps[b, :, :, f].ravel()
+        assert float(found[b, f]) == pytest.approx(
+            float(matrix[x.argmax() if positive[b, f] else n * n] @ x), rel=1e-5
+        )
+
+
+def test_classification_is_the_cross_entropy_with_the_performers_decision():
+    ours = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]], "float32")
+    theirs = np.array([[0.4, 0.35, 0.25], [0.5, 0.3, 0.2]], "float32")
+    found = float(losses.classification_loss(ours, theirs))
+    assert found == pytest.approx(-(math.log(0.7) + math.log(0.1)) / 2, rel=1e-5)
+    single = float(losses.classification_loss(ours[:, :1], np.array([[0.2], [0.9]], "float32")))
+    assert single == pytest.approx(-(math.log(0.3) + math.log(0.1)) / 2, rel=1e-5)
+    assert np.isfinite(float(losses.classification_loss(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]]))))

@@ -139,14 +139,22 @@ class ExplainerConfig:
         init_shift: largest offset of `shifted_identity`, in units of the feature map.
         mask_beta_1, mask_beta_2: slope of the mask behind `conv_interp_1`, `conv_interp_2`; 0 leaves
             the mask out. The papers use 4 on both.
+        filter_loss: `exact` mutual information; `closed_form`, ICNN's gradient with running Z_T; or
+            `icnn`, the weighting of its released code, with learned beta.
+        category_assignment: which images a filter's loss takes for its own: `none`, all; `activation`, those
+            that it responds to; `predicted`, those that the performer puts into the filter's category.
         template_beta: slope of the templates in the filter loss (ICNN: 4).
         temperature: scale of `<x, T>` in the filter loss; x is measured in mean peaks of its filter.
         filter_weight: lambda_f, weight of the filter loss (mean over filters), on both layers.
         part_share_weight: eta, weight of `-log p`.
         reconstruction_weight: lambda_l, weight of each layer's relative squared error.
+        classification_weight: lambda_cls, weight of the cross entropy with the performer's own decision.
+        constellations: groups of filters whose places are learned relative to one another.
         consistency_weight: weight of the rigid term that keeps each filter at its place.
         repulsion_weight: weight of the rigid term that keeps the filters' places apart.
         repulsion_width: reach of the repulsion, in units of the feature map.
+        independence_weight: weight of the term that lets constellations move independently.
+        independence_width: movement from which they count as independent, in units of the feature map.
         initial_part_share: p before training.
         input_scale: the input is divided by this many times its mean.
         norm_floor: floor of the norm layer's alpha, as a share of the mean alpha.
@@ -157,14 +165,20 @@ class ExplainerConfig:
     init_shift: int = 1
     mask_beta_1: float = 0.0
     mask_beta_2: float = 2.0
+    filter_loss: Literal["exact", "closed_form", "icnn"] = "exact"
+    category_assignment: Literal["none", "activation", "predicted"] = "none"
     template_beta: float = 4.0
     temperature: float = 1.0
     filter_weight: float = 0.4
     part_share_weight: float = 1.0
     reconstruction_weight: float = 1.0
+    classification_weight: float = 0.0
+    constellations: int = 1
     consistency_weight: float = 1.0
     repulsion_weight: float = 1.0
     repulsion_width: float = 1.5
+    independence_weight: float = 0.0
+    independence_width: float = 1.5
     initial_part_share: float = 0.2
     input_scale: float = 5.0
     norm_floor: float = 0.1

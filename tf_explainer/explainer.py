@@ -21,10 +21,14 @@ import numpy as np
 from keras import ops
 
 # By module, not by name: registration may import this module while one of those is half imported.
-from tf_explainer import layers, losses, templates
+from tf_explainer import constellations, cross_replica, layers, losses, templates
 from tf_explainer.config import ExplainerConfig
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
+SCORES = "scores"
+
+# A filter responds to an image whose peak is at least this share of the filter's mean peak.
+_RESPONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,8 @@ class Explainer(keras.Model):
     `keras.Model(explainer.input, explainer.get_layer("conv_interp_2").output)`.
 
     Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: `conv_interp_1` and `conv_interp_2`,
-    the part filters' maps `[B, L, L, D]` before the mask, and each distilled layer's features `[B, units]`.
+    the part filters' maps `[B, L, L, D]` before the mask, each distilled layer's features `[B, units]`, and
+    `scores`, what the performer's own head says of them, `[B, classes]`.
 
     Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
     dictionary of the distilled layers' features. (`tf_explainer.trainer` fits it on several devices.)
@@ -62,6 +67,8 @@ class Explainer(keras.Model):
         feature_mean: mean of the target layer's activations; the input is divided by a multiple of it.
         distilled: the layers to give back, lowest first.
         trunk: the performer's own layers between the target layer and the first distilled layer.
+        head: the performer's own layers from the last distilled layer to its scores.
+        negative_class: index, among the scores, of the class that is no category; None: there is none.
         config: shape and loss weights.
         seed: of the initial weights.
 
@@ -76,19 +83,22 @@ class Explainer(keras.Model):
         feature_mean: float,
         distilled: Sequence[DistilledLayer],
         trunk: keras.Model,
+        head: keras.Model,
         config: ExplainerConfig,
+        negative_class: int | None = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         height, width, channels = feature_shape
         if height != width:
             raise ValueError(f"the templates need a square feature map, not {height}x{width}")
-        trunk.trainable = False
+        trunk.trainable = head.trainable = False
+        classes = max(2, head.output_shape[-1]) if config.category_assignment == "predicted" else 0
 
         features = keras.Input((height, width, channels), name="features")
         x = keras.layers.Rescaling(1 / (config.input_scale * feature_mean), name="input_scale")(features)
-        maps_1 = _interpretable_conv("conv_interp_1", channels, config, seed)(x)
-        maps_2 = _interpretable_conv("conv_interp_2", channels, config, seed + 1)(
+        maps_1 = _interpretable_conv("conv_interp_1", channels, classes, config, seed)(x)
+        maps_2 = _interpretable_conv("conv_interp_2", channels, classes, config, seed + 1)(
             _masked(maps_1, config.mask_beta_1, "mask_1")
         )
         ordinary = keras.layers.Conv2D(
@@ -119,10 +129,13 @@ class Explainer(keras.Model):
                 name=f"fc_dec_{number}",
             )(decoded)
             outputs[layer.name] = decoded
+        outputs[SCORES] = head(decoded, training=False)
         super().__init__(inputs=features, outputs=outputs, **kwargs)
 
         self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
-        self.distilled, self.trunk, self.config, self.seed = tuple(distilled), trunk, config, seed
+        self.distilled, self.trunk, self.head = tuple(distilled), trunk, head
+        self.config, self.negative_class, self.seed = config, negative_class, seed
+        self._members = constellations.members(channels, config.constellations)
         self._templates = templates.template_matrix(height, config.template_beta)
         self._prior = templates.template_prior(height)
 
@@ -142,34 +155,92 @@ class Explainer(keras.Model):
                 "part_share": config.part_share_weight,
                 "consistency": config.consistency_weight,
                 "repulsion": config.repulsion_weight,
+                "independence": config.independence_weight,
+                "classification": config.classification_weight,
             }
         )
 
-    def loss_terms(self, targets: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    def loss_terms(
+        self, targets: Mapping[str, Any], outputs: Mapping[str, Any], training: bool = False
+    ) -> dict[str, Any]:
         """Returns this replica's share of every loss term, unweighted.
 
         Args:
-            targets: the performer's distilled features by layer, `[B, units]`.
+            targets: the performer's distilled features by layer, `[B, units]`, and its `scores`,
+                `[B, classes]` (needed only by `classification_weight` and `category_assignment`).
             outputs: what calling the explainer returned.
+            training: whether the statistics that span batches take this one in.
 
         Returns:
             Float32 scalars by the names of `loss_weights_by_term`; each term's shares sum to it.
         """
         terms = {}
-        for layer in self.distilled:
-            terms[f"reconstruction/{layer.name}"] = losses.reconstruction_loss(
-                targets[layer.name], outputs[layer.name], layer.mean_square_norm
+        for distilled in self.distilled:
+            terms[f"reconstruction/{distilled.name}"] = losses.reconstruction_loss(
+                targets[distilled.name], outputs[distilled.name], distilled.mean_square_norm
             )
+        labels = losses.decisions(targets[SCORES]) if SCORES in targets else None
         for name in INTERPRETABLE_LAYERS:
-            maps = self.get_layer(name).in_mean_peaks(outputs[name])
-            scores = losses.template_scores(maps, self._templates, self.config.temperature)
-            terms[f"filter/{name}"] = ops.mean(losses.filter_loss(scores, self._prior))
+            layer = self.get_layer(name)
+            maps = layer.in_mean_peaks(outputs[name])
+            if layer.classes and training:
+                layer.follow_classes(maps, labels)
+            positive = self._positive(layer, maps, labels)
+            terms[f"filter/{name}"] = ops.mean(self._filter_loss(layer, maps, positive, training))
         terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
-        # `maps` are those of conv_interp_2, the layer that people look at.
-        terms["consistency"], terms["repulsion"] = losses.rigid_losses(
-            maps, ops.max(maps, axis=(1, 2)), self.config.repulsion_width
+        # `maps` and `positive` are those of conv_interp_2, the layer that people look at.
+        strength = ops.max(maps, axis=(1, 2))
+        if positive is not None:
+            strength = strength * ops.cast(positive, "float32")
+        terms |= constellations.constellation_losses(
+            maps,
+            strength,
+            self._constellations(layer),
+            self.config.repulsion_width,
+            self.config.independence_width,
         )
+        if self.config.classification_weight:
+            terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])
+        else:
+            terms["classification"] = ops.zeros(())
         return terms
+
+    def _positive(self, layer: layers.InterpretableConv, maps: Any, labels: Any) -> Any:
+        """Returns which images are of each filter's category, `[B, F]` bool; None: all are."""
+        if layer.classes:
+            return labels[:, None] == ops.cast(layer.category(self.negative_class), labels.dtype)[None]
+        if self.config.category_assignment == "activation":
+            # Against the filter's mean peak, by which the maps are measured.
+            return ops.stop_gradient(ops.max(maps, axis=(1, 2))) > _RESPONDS
+        return None
+
+    def _filter_loss(self, layer: layers.InterpretableConv, maps: Any, positive: Any, training: bool) -> Any:
+        """Returns Loss_f of every filter, `[F]`."""
+        config = self.config
+        if config.filter_loss == "icnn":
+            if training:
+                layer.follow_spread(maps)
+            beta = layer.beta(self.feature_shape[0])
+            score = config.temperature * losses.assigned_scores(maps, beta, positive)
+            if training:
+                layer.follow_scores(score[:, None])
+            return losses.released_filter_loss(score, layer.log_mean_exp()[0])
+        scores = losses.template_scores(maps, self._templates, config.temperature)
+        if config.filter_loss == "exact":
+            return losses.filter_loss(scores, self._prior, positive)
+        if training:
+            layer.follow_scores(scores)
+        images = cross_replica.total(cross_replica.image_count(scores))
+        log_partition = layer.log_mean_exp() + ops.log(images)
+        return losses.closed_form_filter_loss(scores, self._prior, log_partition, positive)
+
+    def _constellations(self, layer: layers.InterpretableConv) -> Any:
+        """Returns which constellation each filter is in, `[F, G]`; none holds filters of two categories."""
+        if not layer.classes:
+            return self._members
+        category = ops.one_hot(layer.category(self.negative_class), layer.classes, dtype="float32")
+        both = category[:, :, None] * self._members[:, None, :]
+        return ops.reshape(both, (len(self._members), -1))
 
     def total_loss(self, terms: Mapping[str, Any]) -> Any:
         """Returns the weighted sum of the terms."""
@@ -184,8 +255,8 @@ class Explainer(keras.Model):
         training: bool = True,
     ) -> Any:
         """Lets `fit` and `evaluate` of Keras use the method's loss."""
-        del x, sample_weight, training
-        return self.total_loss(self.loss_terms(y, y_pred))
+        del x, sample_weight
+        return self.total_loss(self.loss_terms(y, y_pred, training))
 
     def copy_to_decoder(self, number: int, kernel: np.ndarray, bias: np.ndarray) -> None:
         """Lets a layer of the decoder start as a layer of the performer.
@@ -221,6 +292,8 @@ class Explainer(keras.Model):
             "feature_mean": self.feature_mean,
             "distilled": [dataclasses.asdict(layer) for layer in self.distilled],
             "trunk": keras.saving.serialize_keras_object(self.trunk),
+            "head": keras.saving.serialize_keras_object(self.head),
+            "negative_class": self.negative_class,
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,
         }
@@ -232,22 +305,30 @@ class Explainer(keras.Model):
             **config
             | {
                 "distilled": [DistilledLayer(**layer) for layer in config["distilled"]],
-                "trunk": keras.saving.deserialize_keras_object(
-                    config["trunk"], custom_objects=custom_objects
-                ),
+                **{
+                    part: keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
+                    for part in ("trunk", "head")
+                },
                 "config": ExplainerConfig(**config["config"]),
             }
         )
 
 
 def _interpretable_conv(
-    name: str, filters: int, config: ExplainerConfig, seed: int
+    name: str, filters: int, classes: int, config: ExplainerConfig, seed: int
 ) -> layers.InterpretableConv:
     if config.interpretable_init == "he":
         init: keras.Initializer = keras.initializers.HeNormal(seed)
     else:
         init = layers.ShiftedIdentity(config.init_shift, seed)
-    return layers.InterpretableConv(filters, config.statistics_momentum, kernel_initializer=init, name=name)
+    return layers.InterpretableConv(
+        filters,
+        config.statistics_momentum,
+        config.filter_loss,
+        classes,
+        kernel_initializer=init,
+        name=name,
+    )
 
 
 def _masked(maps: Any, beta: float, name: str) -> Any:

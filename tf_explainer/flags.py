@@ -148,6 +148,21 @@ flags.DEFINE_enum(
     ["shifted_identity", "he"],
     "How the interpretable track starts.",
 )
+flags.DEFINE_enum(
+    "filter_loss",
+    _default("filter_loss"),
+    ["exact", "closed_form", "icnn"],
+    "The filter loss: exact mutual information, ICNN's gradient with running Z_T, or its released weighting.",
+)
+flags.DEFINE_enum(
+    "category_assignment",
+    _default("category_assignment"),
+    ["none", "activation", "predicted"],
+    "Which images a filter takes for its own: all, those it responds to, or those of its predicted category.",
+)
+flags.DEFINE_integer(
+    "constellations", _default("constellations"), "Groups of filters that move as one.", lower_bound=1
+)
 flags.DEFINE_integer(
     "init_shift",
     _default("init_shift"),
@@ -163,9 +178,12 @@ for _name, _help in {
     "filter_weight": "lambda_f: weight of the filter loss.",
     "part_share_weight": "eta: weight of -log p.",
     "reconstruction_weight": "lambda_l: weight of the distilled layers' relative squared error.",
+    "classification_weight": "lambda_cls: weight of the cross entropy with the performer's own decision.",
     "consistency_weight": "Weight of the term that keeps each filter at its place.",
     "repulsion_weight": "Weight of the term that keeps the filters' places apart.",
     "repulsion_width": "Reach of the repulsion, units of the feature map.",
+    "independence_weight": "Weight of the term that lets constellations move independently.",
+    "independence_width": "Movement from which constellations count as independent, units.",
     "input_scale": "The input is divided by this many times its mean.",
     "norm_floor": "Floor of alpha as a share of its mean.",
 }.items():

@@ -31,6 +31,9 @@ def explainer_for(
     trunk = performer.trunk()
     copy = keras.models.clone_model(trunk)  # so that its variables are created in the caller's scope
     copy.set_weights(trunk.get_weights())
+    head = performer.head()
+    head_copy = keras.models.clone_model(head)
+    head_copy.set_weights(head.get_weights())
     explainer = Explainer(
         feature_shape=manifest.target.shape,
         feature_mean=manifest.target.mean,
@@ -44,7 +47,9 @@ def explainer_for(
             for layer in manifest.distilled
         ],
         trunk=copy,
+        head=head_copy,
         config=config,
+        negative_class=manifest.negative_label if manifest.num_scores in (1, len(manifest.classes)) else None,
         seed=seed,
     )
     for number, layer in enumerate(manifest.distilled, start=1):

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_explainer import cross_replica
+from tf_explainer import cross_replica, templates
+
+_LARGEST_EXPONENT = 80.0
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
@@ -62,14 +64,43 @@ class InterpretableConv(keras.layers.Conv2D):
     The layer follows each filter's mean peak `m_f = E_x[max_ij x_ij]`, the scale by which the filter loss
     measures activations (the papers' lambda_f is proportional to `1 / m_f`).
 
+    Where the loss needs them, it also follows the templates' partition functions (`follow_scores`), the maps'
+    spread (`follow_spread`) and the filters' responses to the images of each class (`follow_classes`).
+
     Input `[B, L, L, D]`, output `[B, L, L, filters]`, non-negative.
+
+    Args:
+        filters: how many.
+        momentum: of all running means.
+        filter_loss: which one the filters are trained by: `exact` needs nothing, `closed_form` every
+            template's partition function, `icnn` that of the assigned template, and the spread.
+        classes: to which the filters' responses are followed; 0: none.
+        **kwargs: as for `keras.layers.Conv2D`.
     """
 
-    def __init__(self, filters: int, momentum: float = 0.9, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        momentum: float = 0.9,
+        filter_loss: str = "exact",
+        classes: int = 0,
+        **kwargs: Any,
+    ) -> None:
         options = {"kernel_size": 3, "padding": "same", "activation": "relu"} | kwargs
         super().__init__(filters, **options)
-        self.momentum = momentum
+        self.momentum, self.filter_loss, self.classes = momentum, filter_loss, classes
         self.peak = RunningMean((filters,), momentum, name="peak")
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Creates the kernel and what is followed."""
+        super().build(input_shape)
+        if self.filter_loss != "exact":
+            count = input_shape[1] * input_shape[2] + 1 if self.filter_loss == "closed_form" else 1
+            self.partition = RunningMean((count, self.filters), self.momentum, name="partition")
+            self.spread = RunningMean((self.filters,), self.momentum, name="spread")
+        if self.classes:
+            self.response = RunningMean((self.classes, self.filters), self.momentum, name="response")
+            self.frequency = RunningMean((self.classes,), self.momentum, name="frequency")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Convolves, and in training takes in the filters' peaks."""
@@ -83,9 +114,57 @@ class InterpretableConv(keras.layers.Conv2D):
         mean_peak = ops.stop_gradient(ops.convert_to_tensor(self.peak.value))
         return ops.cast(maps, "float32") / ops.maximum(mean_peak, 1e-6)
 
+    def follow_scores(self, scores: Any) -> None:
+        """Takes in the templates' scores, `[B, templates, filters]`."""
+        self.partition.update(ops.exp(ops.minimum(scores, _LARGEST_EXPONENT)))
+
+    def follow_spread(self, maps: Any) -> None:
+        """Takes in how wide the maps `[B, L, L, filters]` are."""
+        self.spread.update(templates.spread(maps))
+
+    def beta(self, n: int) -> Any:
+        """Returns the slope of each filter's templates on maps of side n, `[filters]` float32."""
+        return templates.learned_beta(ops.convert_to_tensor(self.spread.value), n)
+
+    def log_mean_exp(self) -> Any:
+        """Returns `log E_x exp(<x, T>)`, `[templates, filters]` float32, without a gradient."""
+        mean = ops.stop_gradient(ops.convert_to_tensor(self.partition.value))
+        return ops.log(ops.maximum(mean, 1e-30))
+
+    def follow_classes(self, maps: Any, labels: Any) -> None:
+        """Takes in how strongly filters respond to the images of each class.
+
+        Args:
+            maps: `[B, L, L, filters]`.
+            labels: `[B]` int, in [0, classes).
+        """
+        of_class = ops.one_hot(labels, self.classes, dtype="float32")
+        self.response.update(of_class[..., None] * ops.mean(maps, (1, 2))[:, None])
+        self.frequency.update(of_class)
+
+    def category(self, excluded: int | None = None) -> Any:
+        """Returns the class whose images activate each filter most (ICNN, section 3), `[filters]` int.
+
+        Activations are measured against those of the other filters on the same class: else the class that
+        activates the whole layer most would take all filters.
+
+        Args:
+            excluded: a class that is no category, the negative one.
+        """
+        frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
+        response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
+        relative = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), 1e-12)
+        if excluded is not None:
+            relative = relative - 1e6 * ops.one_hot(excluded, self.classes, dtype="float32")[:, None]
+        return ops.argmax(relative, axis=0)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return super().get_config() | {"momentum": self.momentum}
+        return super().get_config() | {
+            "momentum": self.momentum,
+            "filter_loss": self.filter_loss,
+            "classes": self.classes,
+        }
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
@@ -106,16 +185,9 @@ class Mask(keras.layers.Layer):
 
     def call(self, maps: Any) -> Any:
         """Applies the mask."""
-        _, height, width, filters = ops.shape(maps)
-        flat = ops.reshape(maps, (-1, height * width, filters))
-        peak = ops.argmax(flat, axis=1)[:, None, None, :]
-        rows = ops.cast(peak // width, maps.dtype)
-        columns = ops.cast(peak % width, maps.dtype)
-        row = ops.reshape(ops.arange(height, dtype=maps.dtype), (1, height, 1, 1))
-        column = ops.reshape(ops.arange(width, dtype=maps.dtype), (1, 1, width, 1))
-        distance = ops.abs(row - rows) + ops.abs(column - columns)
-        template = ops.maximum(1 - distance * (self.beta / height), 0)
-        return maps * ops.stop_gradient(template)
+        distance = templates.distance_from_peak(maps)
+        template = ops.maximum(1 - distance * (self.beta / ops.shape(maps)[1]), 0)
+        return maps * ops.cast(template, maps.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -11,7 +11,12 @@ from typing import Any
 
 from keras import ops
 
-from tf_explainer import cross_replica
+from tf_explainer import cross_replica, templates
+
+_IMPOSSIBLE = -1e4
+_LARGEST_EXPONENT = 80.0
+_LEAST_PROBABILITY = 1e-6
+_TINY = 1e-12
 
 
 def template_scores(maps: Any, templates: Any, temperature: float = 1.0) -> Any:
@@ -43,7 +48,7 @@ def log_partition(scores: Any) -> Any:
     return shift + ops.log(cross_replica.total(ops.sum(ops.exp(scores - shift), axis=0)))
 
 
-def filter_loss(scores: Any, prior: Any) -> Any:
+def filter_loss(scores: Any, prior: Any, positive: Any = None) -> Any:
     """Minus the mutual information between a filter's maps and the templates (ICNN, equation 3).
 
     `Loss_f = - sum_T p(T) sum_x p(x|T) log(p(x|T) / p(x))`, `p(x|T) = exp(<x, T>) / Z_T`,
@@ -52,15 +57,95 @@ def filter_loss(scores: Any, prior: Any) -> Any:
     Args:
         scores: `[B, T, F]`, from `template_scores`.
         prior: `[T]`, p(T).
+        positive: `[B, F]` bool: images of the filter's category. The others are no samples of any positive
+            template (`p(x|T_mu) = 0`): the negative template alone is left for them. None: all are.
 
     Returns:
         `[F]` float32 in [-log(images), 0].
     """
     prior = ops.reshape(ops.convert_to_tensor(prior, "float32"), (1, -1, 1))
+    scores = _without_others(scores, positive)
     log_likelihood = scores - log_partition(scores)
     joint = prior * ops.exp(log_likelihood)
     log_marginal = ops.logsumexp(ops.log(prior) + log_likelihood, axis=1, keepdims=True)
     return -ops.sum(joint * (log_likelihood - log_marginal), axis=(0, 1))
+
+
+def _without_others(scores: Any, positive: Any) -> Any:
+    """Makes images that are not of the filter's category impossible under every positive template."""
+    if positive is None:
+        return scores
+    positive = ops.cast(positive, "float32")[:, None, :]
+    impossible = _IMPOSSIBLE * (1 - positive) * ops.ones_like(scores[:, :-1])
+    return ops.concatenate([scores[:, :-1] * positive + impossible, scores[:, -1:]], axis=1)
+
+
+def closed_form_filter_loss(scores: Any, prior: Any, log_partition: Any, positive: Any = None) -> Any:
+    """ICNN's approximate gradient of the filter loss, with `Z_T` and `p(x)` held (ICNN, section 3).
+
+    With `T_hat` the template that an image is assigned to, `d Loss_f / d <x, T_hat> = -p(T_hat) p(x|T_hat)
+    (<x, T_hat> - log Z_T_hat - log p(x))`: the slope that lowers the loss.
+
+    Args:
+        scores: `[B, T, F]`, from `template_scores`.
+        prior: `[T]`, p(T).
+        log_partition: `[T, F]`, a slowly updated `log Z_T` of as many images as a batch has.
+        positive: `[B, F]` bool: images of the filter's category, which are assigned to the positive template
+            of the highest score; the others to the negative one. None: all are.
+
+    Returns:
+        `[F]` float32: a sum whose gradient is the one above; its own value means nothing.
+    """
+    prior = ops.reshape(ops.convert_to_tensor(prior, "float32"), (1, -1, 1))
+    fixed = ops.stop_gradient(scores)
+    log_likelihood = fixed - log_partition
+    log_marginal = ops.logsumexp(ops.log(prior) + log_likelihood, axis=1, keepdims=True)
+    assigned = ops.one_hot(ops.argmax(fixed[:, :-1], axis=1), ops.shape(scores)[1], axis=1, dtype="float32")
+    if positive is not None:
+        of_category = ops.cast(positive, "float32")[:, None, :]
+        negative = ops.one_hot(ops.shape(scores)[1] - 1, ops.shape(scores)[1], dtype="float32")
+        assigned = of_category * assigned + (1 - of_category) * negative[None, :, None]
+    weight = assigned * prior * ops.exp(log_likelihood) * (log_likelihood - log_marginal)
+    return -ops.sum(ops.stop_gradient(weight) * scores, axis=(0, 1))
+
+
+def released_filter_loss(score: Any, log_mean: Any) -> Any:
+    """The weighting of ICNN's released code: the gradient of every filter has the same strength.
+
+    As `closed_form_filter_loss` for the assigned template alone, with `p(x) = 1 / images`, so that `p(x|T) /
+    p(x) = exp(<x, T>) / E_x exp(<x, T>)`; a filter's weights are divided by their own mean magnitude.
+
+    Args:
+        score: `[B, F]`, `<x, T_hat>`, from `assigned_scores`.
+        log_mean: `[F]`, a slowly updated `log E_x exp(<x, T_hat>)`.
+
+    Returns:
+        `[F]` float32: a mean over images whose gradient is the one above; its own value means nothing.
+    """
+    log_ratio = ops.stop_gradient(score) - log_mean
+    weight = ops.exp(ops.minimum(log_ratio, _LARGEST_EXPONENT)) * log_ratio
+    size = ops.maximum(cross_replica.mean_over_images(ops.abs(weight)), _TINY)
+    images = cross_replica.total(cross_replica.image_count(score))
+    return -ops.sum(weight / size * score, axis=0) / images
+
+
+def assigned_scores(maps: Any, beta: Any, positive: Any = None) -> Any:
+    """Returns `<x, T_hat>` for templates of each filter's own slope.
+
+    Args:
+        maps: `[B, L, L, F]`, non-negative.
+        beta: `[F]`, slopes.
+        positive: `[B, F]` bool: images of the filter's category, assigned to the template of their peak; the
+            others to the negative one. None: all are.
+
+    Returns:
+        `[B, F]` float32; the choice of the template carries no gradient.
+    """
+    maps = ops.cast(maps, "float32")
+    template = ops.maximum(1 - templates.distance_from_peak(maps) * beta / ops.shape(maps)[1], -1)
+    if positive is not None:
+        template = ops.where(positive[:, None, None, :], template, -1.0)
+    return ops.sum(maps * ops.stop_gradient(template), axis=(1, 2))
 
 
 def reconstruction_loss(features: Any, decoded: Any, mean_square_norm: float) -> Any:
@@ -86,53 +171,36 @@ def part_share_loss(part_share: Any) -> Any:
     return -ops.log(part_share) / cross_replica.replicas()
 
 
-def soft_peaks(maps: Any) -> Any:
-    """Returns where each filter peaks, differentiably: the mean place under `x^3`.
+def classification_loss(scores: Any, performer_scores: Any) -> Any:
+    """Cross entropy of the performer's head on the decoder's output with the performer's own decision.
+
+    No annotation is needed: the label is what the performer says ("Explainer + cls" of the paper).
 
     Args:
-        maps: `[B, L, L, F]`, non-negative.
+        scores: `[B, classes]`, or `[B, 1]`, the probability of the second of two classes; of the head on the
+            decoder's output.
+        performer_scores: likewise, of the performer.
 
     Returns:
-        `[B, F, 2]` float32, row and column in units; the map's corner (0, 0) where a map is silent.
+        A float32 scalar, the mean over images.
     """
-    _, height, width, _ = ops.shape(maps)
-    maps = ops.cast(maps, "float32")
-    # Scaled to a peak of 1 first: cubes of large or small activations leave float32's range.
-    peak = ops.max(maps, axis=(1, 2), keepdims=True)
-    mass = ops.power(maps / ops.maximum(ops.stop_gradient(peak), 1e-12), 3)
-    rows = ops.reshape(ops.arange(height, dtype="float32"), (1, height, 1, 1))
-    columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, width, 1))
-    place = ops.stack([ops.sum(mass * rows, (1, 2)), ops.sum(mass * columns, (1, 2))], axis=-1)
-    return place / ops.maximum(ops.sum(mass, (1, 2)), 1e-12)[..., None]
+    decision = decisions(performer_scores)
+    probability = ops.clip(ops.cast(scores, "float32"), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    if scores.shape[-1] == 1:
+        probability = ops.concatenate([1 - probability, probability], axis=-1)
+    chosen = ops.take_along_axis(probability, decision[:, None], axis=-1)
+    return -ops.sum(ops.log(chosen)) / cross_replica.total(cross_replica.image_count(scores))
 
 
-def rigid_losses(maps: Any, strength: Any, width: float) -> tuple[Any, Any]:
-    """Consistency and repulsion: each filter keeps its place in a constellation, and places differ (ours).
-
-    With `mu_bf` the soft peak of filter f on image b, `c_b` the mean of mu_bf over filters, `o_bf = mu_bf -
-    c_b` and `o_f` its mean over images (all means weighted by strength):
-    consistency = `mean_bf |o_bf - o_f|^2 / n`, repulsion = `mean_{f != g} exp(-|o_f - o_g|^2 / (2 width^2))`.
+def decisions(scores: Any) -> Any:
+    """Returns the class of the highest score, or of the only one: a probability that the label is 1.
 
     Args:
-        maps: `[B, L, L, F]`, non-negative.
-        strength: `[B, F]`, how much each response counts, non-negative; it carries no gradient.
-        width: reach of the repulsion, in units.
+        scores: `[B, classes]` or `[B, 1]`.
 
     Returns:
-        Two float32 scalars.
+        `[B]` int32.
     """
-    weight = ops.stop_gradient(ops.cast(strength, "float32"))[..., None]
-    peaks = soft_peaks(maps)
-    side, filters = ops.shape(maps)[1], ops.shape(maps)[-1]
-    anchor = ops.sum(weight * peaks, 1, keepdims=True) / ops.maximum(ops.sum(weight, 1, keepdims=True), 1e-12)
-    offset = peaks - anchor
-    filter_weight = ops.maximum(cross_replica.total(ops.sum(weight, 0)), 1e-12)
-    place = cross_replica.total(ops.sum(weight * offset, 0)) / filter_weight
-
-    spread = ops.sum(weight * ops.square(offset - place))
-    consistency = spread / (ops.maximum(cross_replica.total(ops.sum(weight)), 1e-12) * side)
-
-    norm = ops.sum(ops.square(place), -1)
-    distance = ops.maximum(norm[:, None] + norm[None, :] - 2 * ops.matmul(place, ops.transpose(place)), 0)
-    closeness = ops.sum(ops.exp(-distance / (2 * width**2))) - filters
-    return consistency, closeness / (filters * max(filters - 1, 1)) / cross_replica.replicas()
+    if scores.shape[-1] > 1:
+        return ops.argmax(scores, axis=-1)
+    return ops.cast(ops.cast(scores[:, 0], "float32") > 0.5, "int32")

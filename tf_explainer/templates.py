@@ -6,7 +6,15 @@ the mask of the papers divides by tau anyway.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from keras import ops
+
+BETA_RANGE = (1.5, 3.0)
+"""Slopes that ICNN's released code allows."""
+
+_TINY = 1e-12
 
 
 def positive_templates(n: int, beta: float) -> np.ndarray:
@@ -44,3 +52,49 @@ def template_prior(n: int) -> np.ndarray:
     """
     a = n * n / (1 + n * n)
     return np.append(np.full(n * n, a / (n * n)), 1 - a).astype(np.float32)
+
+
+def distance_from_peak(maps: Any) -> Any:
+    """Returns every unit's city-block distance from its filter's peak, the first of equals.
+
+    Args:
+        maps: `[B, L, L, F]`.
+
+    Returns:
+        `[B, L, L, F]` float32, in units, without a gradient.
+    """
+    _, height, width, filters = ops.shape(maps)
+    peak = ops.argmax(ops.reshape(maps, (-1, height * width, filters)), axis=1)[:, None, None, :]
+    row = ops.reshape(ops.arange(height, dtype="float32"), (1, height, 1, 1))
+    column = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, width, 1))
+    rows, columns = ops.cast(peak // width, "float32"), ops.cast(peak % width, "float32")
+    return ops.stop_gradient(ops.abs(row - rows) + ops.abs(column - columns))
+
+
+def spread(maps: Any) -> Any:
+    """Returns the mean distance of a map's activation from its peak, `sum_ij x_ij d_ij / sum_ij x_ij`.
+
+    Args:
+        maps: `[B, L, L, F]`, non-negative.
+
+    Returns:
+        `[B, F]` float32, in units; 0 for silent maps.
+    """
+    maps = ops.cast(maps, "float32")
+    return ops.sum(maps * distance_from_peak(maps), (1, 2)) / ops.maximum(ops.sum(maps, (1, 2)), _TINY)
+
+
+def learned_beta(mean_spread: Any, n: int) -> Any:
+    """Returns the slope of the template that is as wide as a filter's maps are (ICNN learns beta, too).
+
+    The positive part of a template of slope beta is a cone of city-block radius `n / beta`, whose mean
+    distance from its peak is half of that; beta stays in ICNN's range.
+
+    Args:
+        mean_spread: `[F]`, mean of `spread` over images.
+        n: side of the maps.
+
+    Returns:
+        `[F]` in [1.5, 3].
+    """
+    return ops.clip(n / ops.maximum(2 * mean_spread, _TINY), *BETA_RANGE)

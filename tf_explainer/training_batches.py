@@ -13,7 +13,7 @@ from tf_explainer import distribution
 from tf_explainer.config import DatasetConfig, TrainConfig
 from tf_explainer.dataset import training_dataset, verify_checksums
 from tf_explainer.errors import UserError
-from tf_explainer.schema import Manifest
+from tf_explainer.schema import SCORES, Manifest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,14 @@ class TrainingBatches:
     strategy: tf.distribute.Strategy
 
     def of_epoch(self, epoch: int, *, skip: int = 0, limit: int = -1) -> tf.distribute.DistributedDataset:
-        """Returns per-replica dictionaries of the layers' features, float16.
+        """Returns per-replica dictionaries of the layers' features, float16, and of the performer's scores.
 
         Args:
             epoch: counted from 1; 0 has an order of its own, for calibration.
             skip: batches to leave out at the start.
             limit: batches at most; -1: all.
         """
-        names = [self.manifest.target.name, *(layer.name for layer in self.manifest.distilled)]
+        names = [self.manifest.target.name, *(layer.name for layer in self.manifest.distilled), SCORES]
 
         def batches(divide: distribution.Division) -> tf.data.Dataset:
             return training_dataset(

@@ -103,7 +103,7 @@ class TrainingStep:
         features = targets.pop(self._target)
         with tf.GradientTape() as tape:
             outputs = self._explainer(features, training=True)
-            terms = self._explainer.loss_terms(targets, outputs)
+            terms = self._explainer.loss_terms(targets, outputs, training=True)
             loss = self._explainer.total_loss(terms)
         variables = self._explainer.trainable_variables
         gradients = cross_replica.total(tape.gradient(loss, variables))
