@@ -70,6 +70,8 @@ def summary(result: Any) -> str:
     query = MetricsFilter().with_namespace(NAMESPACE).with_name("batch_milliseconds")
     for distribution in result.metrics().query(query)["distributions"]:
         batches = distribution.result
+        if not batches.count:  # A runner may tell of what never was.
+            continue
         lines.append(
             f"Performer: {batches.count} batches, {batches.mean:.0f} ms on average "
             f"({batches.min} to {batches.max})."

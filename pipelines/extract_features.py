@@ -72,6 +72,8 @@ def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     logging.getLogger("apache_beam.runners.dataflow").setLevel(logging.INFO)
     logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+    # A job server's start, its own output and its end.
+    logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.ERROR)
     logging.getLogger("FlinkJarJobServer").setLevel(logging.WARNING)
     logging.getLogger().addFilter(_is_worth_saying)
     checked = beam_options.checked(arguments, list(flags.FLAGS))

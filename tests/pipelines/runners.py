@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from tests.pipelines import flink, services
 
 RUNNERS = ("in_process", "two_processes", "portable", "flink", "flink_cluster")
-_SECONDS = 3000.0
+_SECONDS = 1200.0
 
 
 def missing(runner: str) -> str | None:

@@ -1,5 +1,7 @@
 import apache_beam as beam
 import pytest
+from apache_beam.metrics.cells import DistributionData, DistributionResult
+from apache_beam.metrics.execution import MetricResult
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import counters
@@ -69,3 +71,11 @@ def test_a_run_without_batches_has_no_latency():
     result = pipeline.run()
     result.wait_until_finish()
     assert counters.summary(result) == "Now: 0 read, 0 decoded, 0 computed. In the set: 2 records, 0.5 MB."
+
+
+def test_a_distribution_of_nothing_is_not_told(result, monkeypatch):
+    # So does a runner that runs a bundle again whose shards are all there.
+    nothing = DistributionResult(DistributionData(0, 0, None, None))
+    monkeypatch.setattr(MetricResult, "result", property(lambda _: nothing))
+    monkeypatch.setattr(counters, "totals", lambda _: {})
+    assert counters.summary(result).count("\n") == 0
