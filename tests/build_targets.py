@@ -50,8 +50,9 @@ USED_BY_NAME = {
     ],
 }
 
-# Files of the project that a test reads.
+# Files of the project that a module or a test reads.
 READ = {
+    "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
     "tests.test_build": [":project"],
     "tests.test_end_to_end": [":project"],
     "tests.test_flagfiles": [":project"],
@@ -120,6 +121,8 @@ def _target(module, path, known):
     if is_test:
         used |= _common_ground(path, known) | {"pytest"}
     attributes = {"name": _name(path), "srcs": [f"{_name(path)}.py"]}
+    if module in READ:
+        attributes["data"] = READ[module]
     if is_test:
         attributes |= _test_attributes(module, path)
     inside = {f":{_name(known[other])}" for other in used if other in known} - {f":{_name(path)}"}

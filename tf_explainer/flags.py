@@ -37,7 +37,7 @@ _default = _defaults(config.DatasetConfig)
 flags.DEFINE_string(
     "dataset",
     None,
-    "folder, animal_part, creatures, or the name of a tensorflow-datasets data set.",
+    "folder, animal_part, creatures, or a data set of tensorflow-datasets, such as cub200_parts.",
 )
 flags.DEFINE_string(
     "data_dir", None, "Where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://."

@@ -100,7 +100,7 @@ class AnimalPart:
         for label, synset in enumerate(self.synsets):
             yield from self._references_of(label, synset)
         if self.negative_class is not None:
-            yield from self._negatives()
+            yield from negatives(self.data_dir, label=len(self.classes) - 1)
 
     def shard_of(self, reference: ImageReference, num_shards: int) -> int:
         """Returns the shard of an image: a hash of its id."""
@@ -141,11 +141,6 @@ class AnimalPart:
                 )
         return truths
 
-    def _negatives(self) -> Iterator[ImageReference]:
-        for path in _negative_files(self.data_dir):
-            stem = os.path.splitext(os.path.basename(path))[0]
-            yield ImageReference(id=f"neg/{stem}", label=len(self.classes) - 1, location=path)
-
 
 def open_animal_part(config: DatasetConfig) -> AnimalPart:
     """Finds the benchmark under `config.data_dir`.
@@ -166,9 +161,7 @@ def open_animal_part(config: DatasetConfig) -> AnimalPart:
         [_name(asked) for asked in config.categories], offered, f"--data_dir={data_dir}"
     )
     if config.negatives and not _negative_files(data_dir):
-        raise UserError(
-            f"{os.path.join(data_dir, _NEGATIVES)} holds no *.JPEG; leave negatives out: --nonegatives"
-        )
+        raise UserError(f"{_no_negatives(data_dir)}; leave negatives out: --nonegatives")
     negative_class = config.negative_class if config.negatives else None
     synsets = tuple(SYNSETS[name] for name in names)
     return AnimalPart(
@@ -182,6 +175,26 @@ def open_animal_part(config: DatasetConfig) -> AnimalPart:
             if name == "head" or any(os.path.isfile(_landmark_file(data_dir, s, name)) for s in synsets)
         ),
     )
+
+
+def negatives(data_dir: str, label: int) -> list[ImageReference]:
+    """Returns the benchmark's random photographs, which show none of its categories.
+
+    Args:
+        data_dir: the folder that holds interpretableCNN.
+        label: of the negative class.
+
+    Raises:
+        UserError: they are not there.
+    """
+    files = _negative_files(data_dir)
+    if not files:
+        raise UserError(_no_negatives(data_dir))
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in files]
+    return [
+        ImageReference(id=f"neg/{stem}", label=label, location=path)
+        for stem, path in zip(stems, files, strict=True)
+    ]
 
 
 def _present(data_dir: str) -> set[str]:
@@ -213,6 +226,10 @@ def _negative_files(data_dir: str) -> list[str]:
     folder = os.path.join(data_dir, _NEGATIVES)
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     return [os.path.join(folder, name) for name in names if name.endswith(".JPEG")]
+
+
+def _no_negatives(data_dir: str) -> str:
+    return f"{os.path.join(data_dir, _NEGATIVES)} holds no *.JPEG"
 
 
 def _boxes(path: str) -> list[Box]:

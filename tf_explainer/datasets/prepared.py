@@ -18,6 +18,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
+import tf_explainer.datasets.builders  # noqa: F401 (registers our own data sets)
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import decode
@@ -43,7 +44,6 @@ class PreparedSplit:
         labels: by the data set's own label; None where a class takes no part.
         classes: names by label.
         negative_class: last of the classes, or None.
-        landmark_names: none.
     """
 
     name: str
@@ -55,7 +55,11 @@ class PreparedSplit:
     labels: tuple[int | None, ...]
     classes: tuple[str, ...]
     negative_class: str | None
-    landmark_names: tuple[str, ...] = ()
+
+    @property
+    def landmark_names(self) -> tuple[str, ...]:
+        """Every landmark that an image may carry."""
+        return self.keys.landmark_names
 
     def references(self) -> Iterator[ImageReference]:
         """Yields every image's reference, in the order of the split.
@@ -72,6 +76,7 @@ class PreparedSplit:
                         label=label,
                         location=str(index),
                         box=self.keys.box_of(example),
+                        landmarks=self.keys.landmarks_of(example),
                     )
         except tf.errors.OpError as error:
             raise UserError(
@@ -197,9 +202,9 @@ def _prepare(builder: Any, config: DatasetConfig) -> None:
         builder.download_and_prepare()
     except Exception as error:  # No network, no space, a manual download, a server's refusal, ...
         raise UserError(
-            f"--dataset={config.dataset} is not prepared in {builder.data_path} and could not be downloaded: "
-            f"{error}\nWhere there is a network, run `tfds build {config.dataset} --data_dir=DIR`; "
-            "then pass that folder as --data_dir"
+            f"--dataset={config.dataset} is not prepared in {builder.data_path}, and that failed: "
+            f"{error}\nWhere its files can be had, run `tfds build {config.dataset} --data_dir=DIR "
+            "--imports=tf_explainer.datasets.builders`; then pass that folder as --data_dir"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Where a tensorflow-datasets data set keeps its image, its label and its object's box."""
+"""Where a tensorflow-datasets data set keeps its image, its label, its object's box and its landmarks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tf_explainer.datasets.decode import FORMATS
+from tf_explainer.datasets.landmarked_image import COORDINATES
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box
+from tf_explainer.images import Box, Landmark
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,13 @@ class FeatureKeys:
         image: the image.
         label: the class, or None where there are no classes.
         box: `bbox` (one box per image) or `objects` (used where an image has exactly one), or None.
+        landmark_names: of the feature `landmarks`, as our own builders write it; empty where there is none.
     """
 
     image: str
     label: str | None
     box: str | None
+    landmark_names: tuple[str, ...] = ()
 
     def to_load(self, *, pixels: bool) -> dict[str, Any]:
         """Returns what to load of each example: the pixels, or everything but them.
@@ -40,7 +43,19 @@ class FeatureKeys:
         annotations: dict[str, Any] = {self.label: True} if self.label else {}
         if self.box:
             annotations |= {self.image: True, self.box: {"bbox": True} if self.box == "objects" else True}
+        if self.landmark_names:
+            annotations["landmarks"] = True
         return annotations
+
+    def landmarks_of(self, example: Mapping[str, Any]) -> dict[str, Landmark]:
+        """Returns the landmarks that are annotated, by name."""
+        if not self.landmark_names:
+            return {}
+        columns = example["landmarks"]
+        return {
+            self.landmark_names[number]: Landmark(**{axis: float(columns[axis][row]) for axis in COORDINATES})
+            for row, number in enumerate(columns["name"])
+        }
 
     def box_of(self, example: Mapping[str, Any]) -> Box | None:
         """Returns the box in pixels; None where there is none, several, or no readable image."""
@@ -79,6 +94,7 @@ def find_features(name: str, features: Mapping[str, Any]) -> FeatureKeys:
         image="image" if "image" in images else images[0],
         label="label" if "label" in labels else next(iter(labels), None),
         box=_box_key(features),
+        landmark_names=_landmark_names(features),
     )
 
 
@@ -92,7 +108,19 @@ def _is_picture(feature: Any) -> bool:
 def _box_key(features: Mapping[str, Any]) -> str | None:
     if isinstance(features.get("bbox"), tfds.features.BBoxFeature):
         return "bbox"
-    of_each = getattr(features.get("objects"), "feature", None)  # `objects` is a sequence.
-    if not isinstance(of_each, tfds.features.FeaturesDict) or "bbox" not in of_each:
-        return None
-    return "objects" if isinstance(of_each["bbox"], tfds.features.BBoxFeature) else None
+    of_each = _fields_of_each(features, "objects")
+    return "objects" if isinstance(of_each.get("bbox"), tfds.features.BBoxFeature) else None
+
+
+def _landmark_names(features: Mapping[str, Any]) -> tuple[str, ...]:
+    of_each = _fields_of_each(features, "landmarks")
+    name = of_each.get("name")
+    if not isinstance(name, tfds.features.ClassLabel) or not set(COORDINATES) <= set(of_each):
+        return ()
+    return tuple(name.names)
+
+
+def _fields_of_each(features: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The features of each element of a sequence; empty where that is none."""
+    of_each = getattr(features.get(key), "feature", None)
+    return dict(of_each.items()) if isinstance(of_each, tfds.features.FeaturesDict) else {}

@@ -1,0 +1,132 @@
+"""The six animals of PASCAL-Part, a set of part masks for the photographs of PASCAL VOC 2010.
+
+    DATA_DIR/VOCdevkit/VOC2010/JPEGImages/NAME.jpg
+    DATA_DIR/Annotations_Part/NAME.mat      anno.objects(k): class, mask, parts(j): part_name, mask
+
+X. Chen et al., *Detect What You Can: Detecting and Representing Objects using Holistic Models and Body
+Parts*, CVPR 2014. The fine parts are merged into a few landmarks as ICNN's authors merge them (section 5.2.1,
+and their published code): all of the head; the torso with neck and wings; the legs, frontal and back ones
+apart where the animal has four; the tail of those whose tail they keep. The neck, a landmark of section
+5.2.2, is there as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_explainer.datasets import matlab
+from tf_explainer.errors import UserError
+from tf_explainer.images import Box, ImageReference, Landmark
+
+ANIMALS = ("bird", "cat", "cow", "dog", "horse", "sheep")
+LANDMARKS = {
+    "head": ("head", "leye", "reye", "lear", "rear", "nose", "muzzle", "beak", "lhorn", "rhorn"),
+    "neck": ("neck",),
+    "torso": ("torso", "neck", "lwing", "rwing"),
+    "legs": ("lleg", "lfoot", "rleg", "rfoot"),
+    "frontal_legs": (
+        *("lfleg", "lfpa", "lfuleg", "lflleg", "lfho"),
+        *("rfleg", "rfpa", "rfuleg", "rflleg", "rfho"),
+    ),
+    "back_legs": (
+        *("lbleg", "lbpa", "lbuleg", "lblleg", "lbho"),
+        *("rbleg", "rbpa", "rbuleg", "rblleg", "rbho"),
+    ),
+    "tail": ("tail",),
+}
+"""The landmarks, each with the parts that it is merged from; no two animals use a part's name differently."""
+
+MIN_AREA = 50 * 50
+"""Objects whose box is smaller, in pixels, are left out, as by ICNN's authors."""
+
+_WITH_TAIL = {"bird", "cat", "dog"}
+
+
+def references(data_dir: str) -> Iterator[ImageReference]:
+    """Yields one reference per animal, photograph by photograph: a photograph may show several.
+
+    Args:
+        data_dir: the folder into which both archives were extracted.
+
+    Returns:
+        References with a path as location, the index into `ANIMALS` as label, the silhouette's box, and the
+        merged parts as landmarks.
+
+    Raises:
+        UserError: a folder or a photograph is missing, or an annotation is damaged.
+    """
+    photographs = os.path.join(data_dir, "VOCdevkit", "VOC2010", "JPEGImages")
+    annotations = os.path.join(data_dir, "Annotations_Part")
+    for folder in (photographs, annotations):
+        if not os.path.isdir(folder):
+            raise UserError(
+                f"{data_dir}: there is no folder {folder}; extract the photographs of VOC 2010 and the "
+                "annotations of PASCAL-Part there"
+            )
+    names = sorted(name.removesuffix(".mat") for name in os.listdir(annotations) if name.endswith(".mat"))
+    if not names:
+        raise UserError(f"{annotations} holds no *.mat")
+    for name in names:
+        yield from _animals(
+            name, os.path.join(annotations, f"{name}.mat"), os.path.join(photographs, f"{name}.jpg")
+        )
+
+
+def _animals(name: str, annotation: str, photograph: str) -> Iterator[ImageReference]:
+    (content,) = matlab.read_struct(annotation, "anno", ["objects"])
+    for number, item in enumerate(_elements(content["objects"]), start=1):
+        try:
+            if item["class"] not in ANIMALS:
+                continue
+            box, landmarks = _extent(item["mask"]), _landmarks(item["class"], _elements(item["parts"]))
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise UserError(
+                f"{annotation}: anno.objects({number}) has no class, mask or parts as PASCAL-Part has them"
+            ) from error
+        if box and (box.xmax - box.xmin) * (box.ymax - box.ymin) >= MIN_AREA:
+            yield ImageReference(
+                id=f"{name}/{number}",
+                label=ANIMALS.index(item["class"]),
+                location=photograph,
+                box=box,
+                landmarks=landmarks,
+            )
+
+
+def _landmarks(animal: str, parts: list[Mapping[str, Any]]) -> dict[str, Landmark]:
+    """Merges the parts of one animal; a landmark is the middle of the box around all its parts."""
+    masks = {part["part_name"]: part["mask"] for part in parts}
+    found = {}
+    for landmark, names in LANDMARKS.items():
+        merged = [masks[name] for name in names if name in masks]
+        box = _extent(np.any(np.stack(merged), axis=0)) if merged else None
+        if box and (landmark != "tail" or animal in _WITH_TAIL):
+            found[landmark] = Landmark(
+                x=(box.xmin + box.xmax) / 2,
+                y=(box.ymin + box.ymax) / 2,
+                width=box.xmax - box.xmin,
+                height=box.ymax - box.ymin,
+            )
+    return found
+
+
+def _extent(mask: np.ndarray) -> Box | None:
+    """The box around a mask `[H, W]`; None where nothing is set."""
+    rows, columns = np.nonzero(mask)
+    if not rows.size:
+        return None
+    return Box(
+        xmin=float(columns.min()),
+        ymin=float(rows.min()),
+        xmax=float(columns.max() + 1),
+        ymax=float(rows.max() + 1),
+    )
+
+
+def _elements(value: Any) -> list[Any]:
+    """The elements of a struct array that may have one element or none."""
+    return [value] if isinstance(value, dict) else list(value)
