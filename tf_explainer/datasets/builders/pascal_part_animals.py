@@ -29,8 +29,8 @@ class PascalPartAnimals(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name="with_negatives", description="Six classes and random photographs."),
     )
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
-    manual_dir must hold what two archives contain: the photographs of PASCAL VOC 2010 (of
-    VOCtrainval_03-May-2010.tar the folder VOCdevkit/VOC2010/JPEGImages) and the annotations of PASCAL-Part (of
+    manual_dir must hold what two archives contain: photographs of PASCAL VOC 2010 (of
+    VOCtrainval_03-May-2010.tar the folder VOCdevkit/VOC2010/JPEGImages) and annotations of PASCAL-Part (of
     trainval.tar.gz the folder Annotations_Part):
       http://host.robots.ox.ac.uk/pascal/VOC/voc2010/
       http://roozbehm.info/pascal-parts/pascal-parts.html
