@@ -1,0 +1,38 @@
+"""Names in the event files: what a snapshot consists of, and how its parts are coded.
+
+A snapshot of a run at a step is a handful of summaries, each under a tag of its own:
+
+| tag | data class | content |
+| --- | --- | --- |
+| `parts/index` | tensor, string scalar | JSON, see `parts.snapshot.Snapshot.index` |
+| `parts/figures/LAYER` | tensor, `[F, M]` float32 | the figures of the index, NaN where undefined |
+| `parts/peaks/LAYER` | blobs, 1 | GZIP: `[F]` float32 scales, `[F, N]` uint8 peaks, `[F, N]` uint16 units |
+| `parts/tops/LAYER` | blobs, 1 | GZIP: `[F, L, L]` uint8, each filter's map of its strongest image |
+| `parts/maps/LAYER` | blobs, F | GZIP each: `[N, L, L]` uint8, one filter's maps of all images |
+| `parts/crops` | blobs, N | JPEG, the images as the network sees them |
+| `parts/sprites` | blobs | JPEG sheets of thumbnails, row by row |
+
+All numbers are little-endian. An activation is `uint8 * scale / 255`, its filter's scale being the highest
+activation on the images of the snapshot: it is exact to 1/510 of that. A unit is `row * L + column`. Crops and
+sprites are written once for several steps: the index names the step at which (`pictures_step`).
+"""
+
+from __future__ import annotations
+
+PLUGIN_NAME = "parts"
+FORMAT_VERSION = 1
+
+INDEX = "parts/index"
+CROPS = "parts/crops"
+SPRITES = "parts/sprites"
+FIGURES, PEAKS, TOPS, MAPS = "figures", "peaks", "tops", "maps"
+
+THUMBNAIL = 112
+"""Side of a thumbnail, in pixels."""
+SPRITE_COLUMNS = 16
+SPRITE_ROWS = 10
+
+
+def layer_tag(kind: str, layer: str) -> str:
+    """Returns the tag of a layer's figures, peaks, tops or maps."""
+    return f"parts/{kind}/{layer}"

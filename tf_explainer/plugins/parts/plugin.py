@@ -1,0 +1,174 @@
+"""The Parts plugin's server: what `parts.metadata` describes, over HTTP.
+
+All addresses are below `/data/plugin/parts/`, and for reading only. `run`, `step` and `layer` name a snapshot.
+
+| address | arguments | answer |
+| --- | --- | --- |
+| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "write_one": TEXT}` |
+| `index` | run, step | JSON, see `parts.snapshot.Snapshot.index` |
+| `figures` | run, step, layer | `[F, M]` float32 |
+| `history` | run, layer, filter | JSON: `steps`, and of each the keys of its `figures` and their `values` |
+| `peaks`, `tops` | run, step, layer | see `parts.metadata` |
+| `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
+| `crop` | run, step, image | JPEG |
+| `sprite` | run, step, sheet | JPEG |
+| `static/FILE` | | the front end |
+
+400: an argument is missing or wrong; 404: it is not stored; both say what to do, as plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tensorboard import plugin_util
+from tensorboard.plugins import base_plugin
+
+from tf_explainer.plugins.parts import metadata
+from tf_explainer.plugins.requests import Answer, Arguments, BadRequest, compressed, route
+from tf_explainer.plugins.snapshot_reader import WRITE_ONE, SnapshotReader, parsed
+from tf_explainer.plugins.static_files import static_routes
+
+_BYTES = "application/octet-stream"
+
+
+class PartsPlugin(base_plugin.TBPlugin):
+    """Serves snapshots.
+
+    Args:
+        context: TensorBoard's.
+    """
+
+    plugin_name = metadata.PLUGIN_NAME
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        super().__init__(context)
+        self._reader = SnapshotReader(context.data_provider, metadata.PLUGIN_NAME)
+
+    def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
+        """Returns the WSGI applications by address."""
+        return static_routes() | {
+            "/runs": self._runs,
+            "/index": self._index,
+            "/figures": self._figures,
+            "/history": self._history,
+            "/peaks": self._peaks,
+            "/tops": self._tops,
+            "/maps": self._maps,
+            "/crop": self._crop,
+            "/sprite": self._sprite,
+        }
+
+    def is_active(self) -> bool:
+        """Leaves it to TensorBoard's core, which looks for data of this plugin."""
+        return False
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """Names the module that draws the tab."""
+        return base_plugin.FrontendMetadata(es_module_path="/static/parts.js", tab_name="Parts")
+
+    @route
+    def _runs(self, request: Any, arguments: Arguments) -> Answer:
+        del arguments
+        found = self._reader.tensors(*_where(request), metadata.INDEX)
+        steps = {
+            run: sorted(step for step, index in values.items() if _readable(index))
+            for run, values in found.items()
+        }
+        return _json({"runs": {run: kept for run, kept in steps.items() if kept}, "write_one": WRITE_ONE})
+
+    @route
+    def _index(self, request: Any, arguments: Arguments) -> Answer:
+        run, step = arguments.text("run"), arguments.number("step")
+        return _json(self._reader.json(*_where(request), run, metadata.INDEX, step))
+
+    @route
+    def _figures(self, request: Any, arguments: Arguments) -> Answer:
+        run, step = arguments.text("run"), arguments.number("step")
+        tag = metadata.layer_tag(metadata.FIGURES, arguments.text("layer"))
+        values = self._reader.tensor(*_where(request), run, tag, step)
+        return compressed(values.astype("<f4").tobytes()), _BYTES
+
+    @route
+    def _history(self, request: Any, arguments: Arguments) -> Answer:
+        run, layer, number = arguments.text("run"), arguments.text("layer"), arguments.number("filter")
+        tag = metadata.layer_tag(metadata.FIGURES, layer)
+        steps = self._reader.tensors(*_where(request), tag, run).get(run, {})
+        indices = self._reader.tensors(*_where(request), metadata.INDEX, run).get(run, {})
+        kept = sorted(step for step in steps if step in indices)
+        if any(number >= len(steps[step]) for step in kept):
+            raise BadRequest(f"layer {layer!r} has no filter {number}")
+        return _json(
+            {
+                "steps": kept,
+                "figures": [_figure_keys(parsed(indices[step]), layer) for step in kept],
+                "values": [[_finite(value) for value in steps[step][number]] for step in kept],
+            }
+        )
+
+    @route
+    def _peaks(self, request: Any, arguments: Arguments) -> Answer:
+        return self._of_layer(request, arguments, metadata.PEAKS), _BYTES
+
+    @route
+    def _tops(self, request: Any, arguments: Arguments) -> Answer:
+        return self._of_layer(request, arguments, metadata.TOPS), _BYTES
+
+    @route
+    def _maps(self, request: Any, arguments: Arguments) -> Answer:
+        return self._of_layer(request, arguments, metadata.MAPS, arguments.number("filter")), _BYTES
+
+    @route
+    def _crop(self, request: Any, arguments: Arguments) -> Answer:
+        return self._picture(request, arguments, metadata.CROPS, arguments.number("image")), "image/jpeg"
+
+    @route
+    def _sprite(self, request: Any, arguments: Arguments) -> Answer:
+        return self._picture(request, arguments, metadata.SPRITES, arguments.number("sheet")), "image/jpeg"
+
+    def _of_layer(self, request: Any, arguments: Arguments, kind: str, number: int = 0) -> bytes:
+        tag = metadata.layer_tag(kind, arguments.text("layer"))
+        run, step = arguments.text("run"), arguments.number("step")
+        return self._reader.blob(*_where(request), run, tag, step, number)
+
+    def _picture(self, request: Any, arguments: Arguments, tag: str, number: int) -> bytes:
+        run, step = arguments.text("run"), arguments.number("step")
+        return self._reader.blob(*_where(request), run, tag, step, number)
+
+
+class PartsLoader(base_plugin.TBLoader):
+    """Keeps every step: TensorBoard would sample ten of them."""
+
+    def fix_flags(self, flags: Any) -> None:
+        """Turns sampling off for this plugin, unless the person chose a number."""
+        flags.samples_per_plugin.setdefault(metadata.PLUGIN_NAME, 0)
+
+    def load(self, context: base_plugin.TBContext) -> PartsPlugin:
+        """Makes the plugin."""
+        return PartsPlugin(context)
+
+
+def _where(request: Any) -> tuple[Any, str]:
+    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
+
+
+def _readable(index: np.ndarray) -> bool:
+    try:
+        return parsed(index)["version"] == metadata.FORMAT_VERSION
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _figure_keys(index: dict[str, Any], layer: str) -> list[str]:
+    return [f["key"] for one in index["layers"] if one["name"] == layer for f in one["figures"]]
+
+
+def _finite(value: np.floating) -> float | None:
+    return float(f"{value:.5g}") if np.isfinite(value) else None
+
+
+def _json(content: Any) -> Answer:
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), "application/json"

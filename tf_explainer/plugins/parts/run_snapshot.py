@@ -1,0 +1,169 @@
+"""Snapshots of an explainer beside its performer, from stored features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import dataclasses
+
+import numpy as np
+
+from tf_explainer.dataset import Split
+from tf_explainer.evaluation import PERFORMER, Evaluation, layer_maps, outputs
+from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.images import fold_of
+from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
+from tf_explainer.metrics.part_interpretability import StrongestUnits
+from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.plugins.parts import summary
+from tf_explainer.plugins.parts.measured_figures import measured_figures
+from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
+from tf_explainer.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
+from tf_explainer.stored_features import Batch, Features
+
+_BATCH_SIZE = 32
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShownImages:
+    """Images chosen for snapshots, evenly out of all of the categories', with their features.
+
+    Attributes:
+        features: the set that they are from.
+        records: `crop`, `label`, ... by name, `[N, ...]` each.
+    """
+
+    features: Features
+    records: Batch
+
+    @classmethod
+    def choose(cls, features: Features, split: Split, count: int) -> ShownImages:
+        """Reads at most `count` images with their crops.
+
+        Args:
+            features: the stored set.
+            split: `all`, `train` or `held_out`.
+            count: how many images at most.
+        """
+        names = (ID, LABEL, LANDMARKS, FOLD_POSITION, SCORES, CROP, features.manifest.target.name)
+        total = sum(features.manifest.class_counts[name] for name in features.categories)
+        every = max(1, -(-total // count))
+        kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        first = 0
+        for batch in features.batches(split, negatives=False, with_crops=True):
+            rows = np.flatnonzero((first + np.arange(len(batch[LABEL]))) % every == 0)
+            first += len(batch[LABEL])
+            for name in names:
+                kept[name].append(batch[name][rows])
+        return cls(features=features, records={name: np.concatenate(kept[name]) for name in names})
+
+    @property
+    def images(self) -> Images:
+        """What the plugin shows of them."""
+        manifest, records = self.features.manifest, self.records
+        scored = manifest.num_scores == len(manifest.classes)
+        return Images(
+            crops=records[CROP],
+            ids=[name.decode() for name in records[ID]],
+            classes=manifest.classes,
+            labels=records[LABEL],
+            predicted=records[SCORES].argmax(axis=1) if scored else np.full(len(records[LABEL]), -1),
+            held_out=self._held_out,
+            landmark_names=manifest.landmarks,
+            landmarks=records[LANDMARKS][..., :2],
+        )
+
+    @property
+    def annotations(self) -> Annotations:
+        """What evaluation knows about them."""
+        manifest = self.features.manifest
+        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+        return Annotations(
+            categories=self.features.categories,
+            landmark_names=manifest.landmarks,
+            labels=np.searchsorted(in_categories, self.records[LABEL]),
+            landmarks=self.records[LANDMARKS],
+            held_out=self._held_out,
+        )
+
+    @property
+    def _held_out(self) -> np.ndarray:
+        dataset = self.features.dataset
+        positions = self.records[FOLD_POSITION]
+        return np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions])
+
+    def maps(self, explainer: Explainer, layer: str) -> np.ndarray:
+        """Returns a layer's maps, `[N, L, L, F]` float16."""
+        target = self.records[self.features.manifest.target.name]
+        if layer == PERFORMER:
+            return target
+        model = layer_maps(explainer, [layer])
+        parts = [
+            outputs(model, target[first : first + _BATCH_SIZE].astype(np.float32))[layer].astype(np.float16)
+            for first in range(0, len(target), _BATCH_SIZE)
+        ]
+        return np.concatenate(parts)
+
+
+def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Snapshot:
+    """Takes a snapshot of the part filters alone, measured on the shown images.
+
+    Args:
+        explainer: as it is now.
+        shown: the images.
+        top_images: images that a filter and landmark keep.
+    """
+    name = INTERPRETABLE_LAYERS[-1]
+    maps = shown.maps(explainer, name)
+    units = StrongestUnits(len(maps), maps.shape[1] ** 2, maps.shape[-1])
+    units.add(maps.astype(np.float32))
+    measures = measure_layer(
+        Peaks.of(maps), units.regions(), shown.annotations, shown.features.grid, top_images
+    )
+    notes = {"part share p": f"{explainer.part_share:.3f}"}
+    return _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
+
+
+def of_evaluation(explainer: Explainer, shown: ShownImages, evaluation: Evaluation) -> Snapshot:
+    """Takes a snapshot of all layers with all figures, which are of all evaluated images.
+
+    Args:
+        explainer: the one that was evaluated.
+        shown: images to show.
+        evaluation: the figures.
+    """
+    fidelity = evaluation.fidelity
+    notes = {
+        "part share p": f"{evaluation.part_share:.3f}",
+        "energy share": f"{evaluation.energy_share:.3f}",
+        "agreement with the performer": f"{100 * fidelity.agreement:.1f} %",
+        "images measured": str(len(evaluation.ids)),
+    }
+    order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
+    layers = {name: evaluation.layers[name] for name in order}
+    return _snapshot(explainer, shown, layers, evaluation.annotations, notes)
+
+
+def _snapshot(
+    explainer: Explainer,
+    shown: ShownImages,
+    measured: Mapping[str, LayerMeasures],
+    annotations: Annotations,
+    notes: Mapping[str, str],
+) -> Snapshot:
+    # The performer first: the others' closest matches are looked for in it.
+    coded: dict[str, Layer] = {}
+    for name in sorted(measured, key=lambda name: name != PERFORMER):
+        performer: Sequence[Layer] = [coded[PERFORMER]] if PERFORMER in coded else []
+        layer = summary.of_maps(
+            name, _title(name, shown), shown.maps(explainer, name), shown.features.grid, performer
+        )
+        figures = [*measured_figures(measured[name], annotations), *layer.figures]
+        coded[name] = dataclasses.replace(layer, figures=figures)
+    return Snapshot(images=shown.images, layers=[coded[name] for name in measured], notes=notes)
+
+
+def _title(name: str, shown: ShownImages) -> str:
+    target = shown.features.manifest.target.name
+    return f"performer's {target}" if name == PERFORMER else f"explainer's {name}"

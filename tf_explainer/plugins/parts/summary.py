@@ -1,0 +1,144 @@
+"""Writes snapshots for the Parts plugin: of any convolutional layer of any Keras model, at any step.
+
+```python
+from tf_explainer.plugins.parts import summary
+
+snapshot = summary.of_model(model, ["block5_conv3"], images)
+with tf.summary.create_file_writer("logs/parts").as_default():
+    summary.write(snapshot, step=0)
+```
+Then `tensorboard --logdir=logs` shows the tab Parts. Give the snapshots a writer, and so a run, of their own; steps
+must rise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from tensorboard.compat.proto import summary_pb2
+
+from tf_explainer.errors import UserError
+from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.plugins.parts import metadata, pictures, quantised_maps
+from tf_explainer.plugins.parts.response_figures import response_figures
+from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
+from tf_explainer.receptive_field import receptive_field
+
+_BATCH_SIZE = 32
+
+
+def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) -> None:
+    """Writes a snapshot to the default summary writer.
+
+    Args:
+        snapshot: of the network as it is now.
+        step: of the training; it rises from call to call.
+        pictures_step: an earlier step at which the same images were written to the same run, so that they
+            are not written again; None writes them.
+    """
+    if pictures_step is None:
+        _blobs(metadata.CROPS, pictures.crops(snapshot.images.crops), step)
+        _blobs(metadata.SPRITES, pictures.sprites(snapshot.images.crops), step)
+    for layer in snapshot.layers:
+        blobs = {
+            metadata.PEAKS: [quantised_maps.peaks_blob(layer.maps, layer.scales)],
+            metadata.TOPS: [quantised_maps.tops_blob(layer.maps)],
+            metadata.MAPS: [quantised_maps.packed(maps.tobytes()) for maps in layer.maps],
+        }
+        for kind, content in blobs.items():
+            _blobs(metadata.layer_tag(kind, layer.name), content, step)
+        figures = np.stack([figure.values for figure in layer.figures], axis=1).astype(np.float32)
+        _tensor(metadata.layer_tag(metadata.FIGURES, layer.name), figures, step)
+    # The index is written last: what it names is there.
+    index = snapshot.index(step if pictures_step is None else pictures_step)
+    _tensor(metadata.INDEX, json.dumps(index, allow_nan=False), step)
+
+
+def of_model(
+    model: keras.Model, layers: Sequence[str], images: np.ndarray, **known: Any
+) -> Snapshot:
+    """Takes a snapshot of some layers of a Keras model.
+
+    Args:
+        model: a functional model of one square image input.
+        layers: names of layers whose outputs are feature maps `[B, L, L, D]`; what is negative in them is
+            taken as 0. The first is shown first, and the filters of the others are compared with it.
+        images: `[N, S, S, 3]` uint8. The model gets them as they are, as float32: preprocessing belongs to it.
+        **known: what is known about the images, by the names of `Images`' attributes.
+
+    Raises:
+        UserError: a layer does not exist or gives no square feature maps.
+    """
+    shapes = {name: _map_shape(model, name) for name in layers}
+    cut = keras.Model(model.inputs[0], {name: model.get_layer(name).output for name in layers})
+    outputs = [
+        cut(images[first : first + _BATCH_SIZE].astype(np.float32), training=False)
+        for first in range(0, len(images), _BATCH_SIZE)
+    ]
+    maps = {
+        name: np.concatenate([ops.convert_to_numpy(output[name]) for output in outputs]) for name in layers
+    }
+    coded: list[Layer] = []
+    for name in layers:
+        grid = _grid(model, name, images.shape[1], shapes[name][0])
+        coded.append(of_maps(name, name, maps[name], grid, coded[:1]))
+    return Snapshot(images=Images.of(images, **known), layers=coded)
+
+
+def of_maps(
+    name: str, title: str, maps: np.ndarray, grid: UnitGrid, compare_with: Sequence[Layer] = ()
+) -> Layer:
+    """Codes a layer's maps, with the figures that need nothing else.
+
+    Args:
+        name: of the layer.
+        title: for people.
+        maps: `[N, L, L, F]`, any float dtype.
+        grid: where the units look.
+        compare_with: layers of the same units; each filter's closest match in them is found.
+    """
+    coded, scales = quantised_maps.quantised(maps)
+    figures = response_figures(coded, scales, grid, compare_with)
+    return Layer(name=name, title=title, grid=grid, maps=coded, scales=scales, figures=figures)
+
+
+def _map_shape(model: keras.Model, name: str) -> tuple[int, ...]:
+    names = [layer.name for layer in model.layers]
+    if name not in names:
+        raise UserError(f"the model has no layer {name!r}; it has {', '.join(names[-20:])}")
+    shape = tuple(model.get_layer(name).output.shape[1:])
+    if len(shape) != 3 or shape[0] != shape[1]:
+        raise UserError(f"layer {name!r} gives {shape}: choose one that gives square feature maps (L, L, D)")
+    return shape
+
+
+def _grid(model: keras.Model, name: str, image_size: int, side: int) -> UnitGrid:
+    try:
+        return UnitGrid.of(receptive_field(model, name), image_size, side)
+    except UserError:
+        # No regular geometry: each unit stands for its own tile of the image.
+        return UnitGrid(side=side, first=0.5 / side, spacing=1 / side, extent=1 / side)
+
+
+def _tensor(tag: str, value: Any, step: int) -> None:
+    tf.summary.write(tag, tf.constant(value), step, metadata=_metadata(summary_pb2.DATA_CLASS_TENSOR))
+
+
+def _blobs(tag: str, blobs: Sequence[bytes], step: int) -> None:
+    value = tf.constant(list(blobs), tf.string)
+    tf.summary.write(tag, value, step, metadata=_metadata(summary_pb2.DATA_CLASS_BLOB_SEQUENCE))
+
+
+def _metadata(data_class: Any) -> Any:
+    return summary_pb2.SummaryMetadata(
+        plugin_data=summary_pb2.SummaryMetadata.PluginData(
+            plugin_name=metadata.PLUGIN_NAME, content=b'{"version": %d}' % metadata.FORMAT_VERSION
+        ),
+        data_class=data_class,
+    )

@@ -1,0 +1,104 @@
+"""Reading requests and answering them, for all plugins: read-only, checked, cached by the browser, never a 500."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import werkzeug
+from tensorboard import errors
+from tensorboard.backend import http_util
+from werkzeug import wrappers
+
+Answer = tuple[bytes, str]
+"""Content and content type."""
+
+_LONGEST_ARGUMENT = 1000
+
+
+class BadRequest(Exception):
+    """A request that cannot be answered; the message says why, and what to do."""
+
+
+class NotStored(Exception):
+    """What was asked for is not in the event files; the message says what to run."""
+
+
+class Arguments:
+    """A request's arguments, checked."""
+
+    def __init__(self, request: wrappers.Request) -> None:
+        self._given = request.args
+
+    def text(self, name: str) -> str:
+        """Returns a text.
+
+        Raises:
+            BadRequest: it is missing or longer than any name.
+        """
+        value = self._given.get(name)
+        if value is None or len(value) > _LONGEST_ARGUMENT:
+            raise BadRequest(f"the argument {name} is missing or too long")
+        return value
+
+    def number(self, name: str) -> int:
+        """Returns a whole number from 0 to 2^63 - 1.
+
+        Raises:
+            BadRequest: it is missing, or no such number.
+        """
+        value = self.text(name)
+        if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) < 2**63):
+            raise BadRequest(f"the argument {name} is no whole number")
+        return int(value)
+
+
+def route(serve: Callable[[Any, wrappers.Request, Arguments], Answer]) -> Callable[..., Any]:
+    """Makes a WSGI application out of a method that takes a request and its arguments.
+
+    Its content gets an ETag, so that a browser that has it is told so; GZIP streams are passed on as such.
+    """
+
+    @functools.wraps(serve)
+    def application(self: Any, environ: Any, start_response: Any) -> Any:
+        request = wrappers.Request(environ)
+        return _response(self, serve, request)(environ, start_response)
+
+    return application
+
+
+def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request) -> Any:
+    if request.method not in ("GET", "HEAD"):
+        return _refusal(request, 405, "this address is for reading only", [("Allow", "GET, HEAD")])
+    try:
+        content, content_type = serve(self, request, Arguments(request))
+    except BadRequest as error:
+        return _refusal(request, 400, str(error))
+    except (NotStored, errors.NotFoundError, KeyError) as error:
+        return _refusal(request, 404, str(error.args[0]) if error.args else "not stored")
+    except errors.PublicError as error:
+        return _refusal(request, error.http_code, str(error))
+    tag = hashlib.blake2b(content, digest_size=12).hexdigest()
+    if request.if_none_match.contains_weak(tag):
+        return werkzeug.Response(status=304, headers=[("ETag", f'W/"{tag}"')])
+    return http_util.Respond(
+        request,
+        content,
+        content_type,
+        content_encoding="gzip" if content[:3] == b"\x1f\x8b\x08" else None,
+        headers=[("ETag", f'W/"{tag}"')],
+    )
+
+
+def _refusal(
+    request: wrappers.Request, code: int, message: str, headers: list[tuple[str, str]] | None = None
+) -> Any:
+    return http_util.Respond(request, message, "text/plain", code=code, headers=headers)
+
+
+def compressed(content: bytes) -> bytes:
+    """Returns a GZIP stream, for content that is worth it and is asked for often."""
+    return gzip.compress(content, compresslevel=5, mtime=0)

@@ -1,0 +1,120 @@
+"""Snapshots as TensorBoard's data provider gives them back, whatever reads the event files."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from tensorboard.data import provider
+
+from tf_explainer.plugins.requests import BadRequest, NotStored
+
+WRITE_ONE = (
+    "run `python -m tf_explainer.evaluate` with the run's flags, or write a snapshot of your own by "
+    "tf_explainer.plugins.parts.summary, and start TensorBoard on its directory"
+)
+_EVERY_STEP = 10_000
+_KEPT_SEQUENCES = 256
+
+
+class SnapshotReader:
+    """Reads one plugin's tags.
+
+    Args:
+        data_provider: TensorBoard's.
+        plugin_name: the one that wrote them.
+    """
+
+    def __init__(self, data_provider: Any, plugin_name: str) -> None:
+        self._provider, self._plugin = data_provider, plugin_name
+        self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def exists(self, ctx: Any, experiment: str, tag: str) -> bool:
+        """Says whether any run has a tensor of that tag."""
+        listed = self._provider.list_tensors(
+            ctx,
+            experiment_id=experiment,
+            plugin_name=self._plugin,
+            run_tag_filter=provider.RunTagFilter(tags=[tag]),
+        )
+        return any(listed.values())
+
+    def tensors(
+        self, ctx: Any, experiment: str, tag: str, run: str | None = None
+    ) -> dict[str, dict[int, np.ndarray]]:
+        """Returns a tag's values by run and step; of all runs unless one is named."""
+        read = self._provider.read_tensors(
+            ctx,
+            experiment_id=experiment,
+            plugin_name=self._plugin,
+            downsample=_EVERY_STEP,
+            run_tag_filter=provider.RunTagFilter(runs=None if run is None else [run], tags=[tag]),
+        )
+        return {
+            name: {datum.step: datum.numpy for datum in tags[tag]} for name, tags in read.items() if tag in tags
+        }
+
+    def tensor(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> np.ndarray:
+        """Returns one value.
+
+        Raises:
+            NotStored: there is none.
+        """
+        steps = self.tensors(ctx, experiment, tag, run).get(run, {})
+        if step not in steps:
+            raise NotStored(_missing(tag, run, step, list(steps)))
+        return steps[step]
+
+    def json(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> Any:
+        """Returns what a string scalar holds as JSON."""
+        return parsed(self.tensor(ctx, experiment, run, tag, step))
+
+    def blob(self, ctx: Any, experiment: str, run: str, tag: str, step: int, index: int) -> bytes:
+        """Returns one blob of a sequence.
+
+        Raises:
+            NotStored: there is no such sequence.
+            BadRequest: it is shorter than that.
+        """
+        keys = self._keys(ctx, experiment, run, tag, step)
+        if index >= len(keys):
+            raise BadRequest(f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}")
+        return self._provider.read_blob(ctx, blob_key=keys[index])
+
+    def _keys(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> list[str]:
+        series = experiment, run, tag
+        with self._lock:
+            kept = self._sequences.get(series, {}).get(step)
+        if kept is not None:
+            return kept
+        read = self._provider.read_blob_sequences(
+            ctx,
+            experiment_id=experiment,
+            plugin_name=self._plugin,
+            downsample=_EVERY_STEP,
+            run_tag_filter=provider.RunTagFilter(runs=[run], tags=[tag]),
+        )
+        data = read.get(run, {}).get(tag, [])
+        steps = {datum.step: [reference.blob_key for reference in datum.values] for datum in data}
+        if step not in steps:
+            raise NotStored(_missing(tag, run, step, list(steps)))
+        with self._lock:
+            self._sequences[series] = steps
+            while len(self._sequences) > _KEPT_SEQUENCES:
+                self._sequences.popitem(last=False)
+        return steps[step]
+
+
+def parsed(value: np.ndarray) -> Any:
+    """Returns what a string scalar holds as JSON."""
+    return json.loads(value.item())
+
+
+def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:
+    if not steps:
+        return f"run {run!r} has no {tag}: {WRITE_ONE}"
+    return f"{tag} of run {run!r} is not stored at step {step}, but at {', '.join(map(str, steps[:20]))}"

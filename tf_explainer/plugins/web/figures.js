@@ -1,0 +1,95 @@
+// Figures of filters: how they are written, ordered and filtered.
+
+/** A number with three significant digits. */
+export function number(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(1);
+  if (size >= 100) return value.toFixed(0);
+  return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
+}
+
+const SIGN = {"% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag."};
+
+/** A figure of a filter as text, with its unit. */
+export function written(layer, figure, f) {
+  const value = layer.values[figure.key][f];
+  if (Number.isNaN(value)) return "–";
+  if (figure.kind === "class") return layer.snapshot.className(value);
+  if (figure.kind === "filter") return `#${value}`;
+  if (figure.kind === "group") return `${value + 1}`;
+  return number(value) + (SIGN[figure.unit] ?? "");
+}
+
+export const isDead = (layer, f) => layer.values.live?.[f] === 0;
+export const isRare = (layer, f) => layer.values.live?.[f] > 0 && layer.values.live[f] < 5;
+export const isDuplicate = (layer, f) => layer.values.duplicate !== undefined && !Number.isNaN(layer.values.duplicate[f]);
+
+export const FLAGS = {
+  dead: {holds: isDead, help: "responds on none of these images"},
+  rare: {holds: isRare, help: "responds on fewer than 5 % of these images"},
+  duplicate: {holds: isDuplicate, help: "its maps repeat those of an earlier filter"},
+};
+
+// Figures of which a low value is the interesting one.
+const LOW_FIRST = /^(ratio|instability|filter_loss|spread|group|index)/;
+export const lowFirst = (key) => LOW_FIRST.test(key);
+
+function searched(layer, f, words) {
+  const name = `#${f}`;
+  const {category, group} = layer.values;
+  const text = [
+    name, `filter ${f}`,
+    category && !Number.isNaN(category[f]) ? layer.snapshot.className(category[f]) : "",
+    group && !Number.isNaN(group[f]) ? `group ${group[f] + 1}` : "",
+    ...Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f)),
+  ].join(" ").toLowerCase();
+  return words.every((word) => (/^#?\d+$/.test(word) ? name === `#${word.replace("#", "")}` : text.includes(word)));
+}
+
+/** The filters that pass, in order. ranges: {key: [low, high]}; flags: names; a filter needs one of them. */
+export function chosen(layer, {sort, descending, ranges, flags, query}) {
+  const words = query.toLowerCase().split(/[\s,]+/).filter(Boolean);
+  const anyNumber = words.filter((word) => /^#?\d+$/.test(word));
+  const others = words.filter((word) => !anyNumber.includes(word));
+  const limits = Object.entries(ranges).filter(([key]) => layer.values[key]);
+  const kept = [];
+  for (let f = 0; f < layer.filters; f++) {
+    const inside = limits.every(([key, [low, high]]) => layer.values[key][f] >= low && layer.values[key][f] <= high);
+    const flagged = !flags.length || flags.some((flag) => FLAGS[flag]?.holds(layer, f));
+    const named = !anyNumber.length || anyNumber.some((word) => searched(layer, f, [word]));
+    if (inside && flagged && named && searched(layer, f, others)) kept.push(f);
+  }
+  const values = layer.values[sort];
+  if (!values) return descending ? kept.reverse() : kept;
+  const sign = descending ? -1 : 1;
+  const undefinedLast = (f) => (Number.isNaN(values[f]) ? 1 : 0);
+  return kept.sort((a, b) => undefinedLast(a) - undefinedLast(b) || sign * (values[a] - values[b]) || a - b);
+}
+
+/** Bins of the defined values: {low, high, counts}. */
+export function histogram(values, bins) {
+  const defined = Array.from(values).filter((value) => Number.isFinite(value));
+  if (!defined.length) return {low: 0, high: 1, counts: new Array(bins).fill(0), defined: 0};
+  const low = Math.min(...defined);
+  const high = Math.max(...defined);
+  const counts = new Array(bins).fill(0);
+  const width = (high - low) / bins || 1;
+  for (const value of defined) counts[Math.min(bins - 1, Math.floor((value - low) / width))]++;
+  return {low, high: high > low ? high : low + 1, counts, defined: defined.length};
+}
+
+/** The figures of filters as CSV. */
+export function csv(layer, filters) {
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  // A leading formula sign would be run by spreadsheets.
+  const safe = (text) => quoted(/^[=+@\t\r]/.test(text) ? `'${text}` : text);
+  const heads = layer.figures.map(({label, unit}) => safe(unit ? `${label} [${unit}]` : label));
+  const cell = (figure, f) => {
+    const value = layer.values[figure.key][f];
+    if (Number.isNaN(value)) return "";
+    return figure.kind === "class" ? safe(layer.snapshot.className(value)) : String(figure.kind === "group" ? value + 1 : value);
+  };
+  const rows = filters.map((f) => [f, ...layer.figures.map((figure) => cell(figure, f))].join(","));
+  return [["filter", ...heads].join(","), ...rows].join("\n") + "\n";
+}

@@ -1,0 +1,136 @@
+// A crop with a filter's map on it: the region above a threshold, or the whole map in colours.
+
+import {COLOUR_MAPS, SIGNED_MAP} from "./colour_maps.js";
+
+const weights = new Map();
+
+/** For every pixel of a picture: between which units it lies, and how far along. */
+function interpolation({side, first, spacing}, size) {
+  const key = `${side},${first},${spacing},${size}`;
+  if (!weights.has(key)) {
+    const low = new Uint16Array(size);
+    const share = new Float32Array(size);
+    for (let p = 0; p < size; p++) {
+      const at = Math.min(Math.max(((p + 0.5) / size - first) / spacing, 0), side - 1);
+      low[p] = Math.min(Math.floor(at), Math.max(side - 2, 0));
+      share[p] = at - low[p];
+    }
+    weights.set(key, {low, share});
+  }
+  return weights.get(key);
+}
+
+/** A map in pixels: bilinear between the centres of the units, constant beyond the outermost. */
+export function upsampled(map, grid, size) {
+  const {low, share} = interpolation(grid, size);
+  const {side} = grid;
+  const step = side > 1 ? 1 : 0;
+  const values = new Float32Array(size * size);
+  const row = new Float32Array(side);
+  for (let y = 0; y < size; y++) {
+    const above = low[y] * side;
+    for (let i = 0; i < side; i++) {
+      row[i] = map[above + i] + share[y] * (map[above + step * side + i] - map[above + i]);
+    }
+    for (let x = 0; x < size; x++) {
+      values[y * size + x] = row[low[x]] + share[x] * (row[low[x] + step] - row[low[x]]);
+    }
+  }
+  return values;
+}
+
+const clamp = (value) => (value < 0 ? 0 : value > 1 ? 1 : value);
+
+function regionPixels(values, size, level, colour, darkness, pixels) {
+  const width = Math.max(1.5, size / 90);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const at = y * size + x;
+      const dx = values[y * size + Math.min(x + 1, size - 1)] - values[y * size + Math.max(x - 1, 0)];
+      const dy = values[Math.min(y + 1, size - 1) * size + x] - values[Math.max(y - 1, 0) * size + x];
+      const inside = (values[at] - level) / Math.max(Math.hypot(dx, dy) / 2, 1e-3);
+      const outline = clamp(inside + 0.5) * clamp(width + 0.5 - inside);
+      const dark = darkness * clamp(0.5 - inside);
+      const alpha = Math.max(outline, dark);
+      const shade = alpha > 0 ? outline / (outline + dark) : 0;
+      pixels[4 * at] = colour[0] * shade;
+      pixels[4 * at + 1] = colour[1] * shade;
+      pixels[4 * at + 2] = colour[2] * shade;
+      pixels[4 * at + 3] = 255 * alpha;
+    }
+  }
+}
+
+function heatPixels(values, full, level, map, opacity, pixels) {
+  for (let at = 0; at < values.length; at++) {
+    const i = 3 * Math.round(255 * clamp(values[at] / full));
+    pixels[4 * at] = map[i];
+    pixels[4 * at + 1] = map[i + 1];
+    pixels[4 * at + 2] = map[i + 2];
+    pixels[4 * at + 3] = 255 * opacity * clamp(values[at] / Math.max(level, 1e-6));
+  }
+}
+
+function signedPixels(values, full, opacity, pixels) {
+  for (let at = 0; at < values.length; at++) {
+    const value = Math.min(Math.max(values[at] / full, -1), 1);
+    const i = 3 * Math.round(127.5 + 127.5 * value);
+    pixels[4 * at] = SIGNED_MAP[i];
+    pixels[4 * at + 1] = SIGNED_MAP[i + 1];
+    pixels[4 * at + 2] = SIGNED_MAP[i + 2];
+    pixels[4 * at + 3] = 255 * opacity * Math.min(1, 3 * Math.abs(value));
+  }
+}
+
+let scratch = null;
+
+function lay(context, size, paint) {
+  scratch ??= document.createElement("canvas");
+  if (scratch.width < size) scratch.width = scratch.height = size;
+  const pixels = new ImageData(size, size);
+  paint(pixels.data);
+  const ground = scratch.getContext("2d");
+  ground.putImageData(pixels, 0, 0);
+  context.drawImage(scratch, 0, 0, size, size, 0, 0, size, size);
+}
+
+/**
+ * Draws a picture.
+ *
+ * picture: {image, x, y, side}. layers: what lies on it, each {map, grid, full, colour} or {signed: map, grid,
+ * full}; `full` is the value that stands for 1. look: {mode, opacity, threshold, map}. marks: [{place, text}].
+ */
+export function draw(canvas, picture, layers, look, marks = []) {
+  const size = canvas.width;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.clearRect(0, 0, size, size);
+  if (picture) {
+    context.drawImage(picture.image, picture.x, picture.y, picture.side, picture.side, 0, 0, size, size);
+  }
+  for (const layer of layers) {
+    if (look.mode === "none" && !layer.signed) continue;
+    const values = upsampled(layer.signed ?? layer.map, layer.grid, size);
+    const level = Math.max(look.threshold * layer.full, 0.5);
+    lay(context, size, (pixels) => {
+      if (layer.signed) signedPixels(values, layer.full, look.opacity, pixels);
+      else if (look.mode === "heat") heatPixels(values, layer.full, level, COLOUR_MAPS[look.map], look.opacity, pixels);
+      else regionPixels(values, size, level, layer.colour, layer.darkness ?? look.opacity, pixels);
+    });
+  }
+  for (const mark of marks) cross(context, mark.place, size);
+}
+
+function cross(context, [y, x], size) {
+  const arm = Math.max(4, size / 28);
+  for (const [width, style] of [[Math.max(3, size / 60), "rgba(0,0,0,.8)"], [Math.max(1.25, size / 160), "#fff"]]) {
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.beginPath();
+    context.moveTo(x * size - arm, y * size);
+    context.lineTo(x * size + arm, y * size);
+    context.moveTo(x * size, y * size - arm);
+    context.lineTo(x * size, y * size + arm);
+    context.stroke();
+  }
+}

@@ -1,0 +1,49 @@
+// A canvas that shows an image with what lies on it, drawn again when anything of that changes.
+
+import {html, useEffect, useRef, useState} from "./vendor/preact-htm.js";
+import {draw} from "./map_drawing.js";
+
+export const COLOURS = {explainer: [46, 204, 255], performer: [255, 159, 28]};
+
+/** The outline's colour of a layer: the performer's is another one. */
+export const colourOf = (layer) => (/performer/.test(layer.name) ? COLOURS.performer : COLOURS.explainer);
+
+/** The value of 1 on the threshold's scale: the filter's highest activation, or this image's. */
+export function fullScale(map, look) {
+  if (look.scale === "filter") return 255;
+  let most = 1;
+  for (const value of map) if (value > most) most = value;
+  return most;
+}
+
+export function layerOf(layer, map, look) {
+  return {map, grid: layer.grid, full: fullScale(map, look), colour: colourOf(layer)};
+}
+
+/**
+ * side: in CSS pixels. ask: async, returns {picture, layers, marks}; what: a text that changes when `ask` would
+ * give something else.
+ */
+export function Picture({side, ask, what, look, label, exact}) {
+  const canvas = useRef();
+  const [failed, setFailed] = useState("");
+  const pixels = Math.round(side * (exact ? 1 : Math.min(window.devicePixelRatio || 1, 2)));
+  const drawn = `${what}|${pixels}|${look.mode},${look.opacity},${look.threshold},${look.map},${look.scale}`;
+  useEffect(() => {
+    let current = true;
+    ask().then(
+      ({picture, layers = [], marks = []}) => {
+        if (!current || !canvas.current) return;
+        draw(canvas.current, picture, layers, look, marks);
+        canvas.current.dataset.drawn = drawn;
+        setFailed("");
+      },
+      (error) => current && setFailed(String(error.message ?? error)),
+    );
+    return () => { current = false; };
+  }, [drawn]);
+  return failed
+    ? html`<div class="picture failed" style=${`width:${side}px;height:${side}px`} title=${failed}>not stored</div>`
+    : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels} role="img" aria-label=${label}
+        style=${`width:${side}px;height:${side}px`}></canvas>`;
+}
