@@ -8,7 +8,7 @@ VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test test_layers test_slow test_kills demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo flink test_runners compare_runners benchmark_extraction requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -42,9 +42,13 @@ demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into ru
 	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
 	@echo
 	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
-	@echo "Curves of the training: .venv/bin/python -m tensorboard.main --logdir=runs/demo/tensorboard"
+	@echo "All filters and curves: make tensorboard"
 
 demo: export TF_CPP_MIN_LOG_LEVEL = 2
+
+tensorboard: setup  ## Opens the demo in TensorBoard, tab Parts (ARGS="--logdir=runs --port=6007" for other runs)
+	@[ -n "$(ARGS)" ] || [ -d runs/demo/tensorboard ] || { echo "There is no demo yet: make demo"; exit 1; }
+	$(VENV_PYTHON) -m tensorboard.main $(or $(ARGS),--logdir=runs/demo/tensorboard)
 
 flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
 	mvn -q -B -f tools/flink_job_server/pom.xml package

@@ -21,6 +21,7 @@ BUILDERS = {
     flags.explainer: config.ExplainerConfig(),
     flags.training: config.TrainConfig(),
     flags.evaluation: config.EvaluationConfig(),
+    flags.snapshot: config.SnapshotConfig(),
 }
 OURS = [flag.name for flag in flags.FLAGS.flags_by_module_dict()[flags.__name__]]
 

@@ -112,6 +112,7 @@ ROOMS = {
         "tf_explainer.metrics",
         "tf_explainer.metrics.dispersion",
         "tf_explainer.metrics.peaks",
+        "tf_explainer.metrics.part_groups",
         "tf_explainer.metrics.location_instability",
         "tf_explainer.metrics.tracking",
         "tf_explainer.metrics.part_interpretability",
@@ -132,6 +133,24 @@ ROOMS = {
         "tf_explainer.region_overlay",
         "tf_explainer.contact_sheet",
     ],
+    "plugins": [
+        "tf_explainer.plugins",
+        "tf_explainer.plugins.requests",
+        "tf_explainer.plugins.static_files",
+        "tf_explainer.plugins.snapshot_reader",
+        "tf_explainer.plugins.parts",
+        "tf_explainer.plugins.parts.metadata",
+        "tf_explainer.plugins.parts.plugin",
+        "tf_explainer.plugins.parts.snapshot",
+        "tf_explainer.plugins.parts.quantised_maps",
+        "tf_explainer.plugins.parts.pictures",
+        "tf_explainer.plugins.parts.response_figures",
+        "tf_explainer.plugins.parts.measured_figures",
+        "tf_explainer.plugins.parts.summary",
+        "tf_explainer.plugins.parts.run_snapshot",
+        "tf_explainer.plugins.parts.run_writer",
+        "tf_explainer.plugins.parts.callback",
+    ],
     "flags": ["tf_explainer.flags"],
     "binaries": [
         "tf_explainer.train_performer",
@@ -139,6 +158,7 @@ ROOMS = {
         "pipelines.verify_features",
         "tf_explainer.train",
         "tf_explainer.evaluate",
+        "tf_explainer.plugins.parts.demo",
     ],
 }
 ORDER = [module for room in ROOMS.values() for module in room]
@@ -166,6 +186,8 @@ LIBRARIES = {
         "tf_explainer.model_files",
         "tf_explainer.performer_fitting",
         "tf_explainer.performers",
+        "tf_explainer.plugins.parts.run_writer",
+        "tf_explainer.plugins.parts.summary",
         "tf_explainer.stored_records",
         "tf_explainer.tensorboard_summaries",
         "tf_explainer.trainer",
@@ -196,9 +218,11 @@ LIBRARIES = {
             "explainer",
             "training of the explainer",
             "evaluation",
+            "plugins",
         )
         for module in ROOMS[room]
-    },
+    }
+    | {"tf_explainer.plugins.parts.demo"},
 }
 
 MODULES = modules("tf_explainer", "pipelines")

@@ -144,3 +144,19 @@ def _flush(path: pathlib.Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def last_step(directory: str) -> int:
+    """Returns the optimizer steps behind the explainer that a training left; 0 where no checkpoint says so.
+
+    Args:
+        directory: of its checkpoints.
+    """
+    whole = sorted(pathlib.Path(directory).glob("epoch-*-batch-*/state.json"))
+    if not whole:
+        return 0
+    state = json.loads(whole[-1].read_text(encoding="utf-8"))
+    if state["best"]:
+        best = whole[-1].parents[1] / TrainingState(epochs=state["best"][0]).name / "state.json"
+        state = json.loads(best.read_text(encoding="utf-8"))
+    return int(state["step"])

@@ -265,6 +265,19 @@ class EvaluationConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SnapshotConfig:
+    """What TensorBoard's Parts tab gets to show.
+
+    Attributes:
+        every: epochs of training between snapshots, and one at the end; 0: none while training.
+        images: images of a snapshot, evenly chosen from all of the categories'; 0: no snapshots at all.
+    """
+
+    every: int = 5
+    images: int = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkDir:
     """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
 
@@ -310,6 +323,16 @@ class WorkDir:
     def tensorboard(self) -> str:
         """Directory of the event files."""
         return posixpath.join(self.root, "tensorboard")
+
+    @property
+    def training_snapshots(self) -> str:
+        """Directory of the event files with what the part filters show while they are trained."""
+        return posixpath.join(self.tensorboard, "training")
+
+    @property
+    def evaluation_snapshot(self) -> str:
+        """Directory of the event file with what all filters show in the end."""
+        return posixpath.join(self.tensorboard, "evaluation")
 
     @property
     def metrics(self) -> str:

@@ -7,6 +7,7 @@ python -m tf_explainer.evaluate --compare=runs/fox,runs/cat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import tqdm
 
@@ -22,11 +23,15 @@ def main(arguments: Sequence[str]) -> None:
         _compare(config.compare)
         return
     workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
+    shown_images = flags.snapshot().images
 
     from tf_explainer import atomic_file, contact_sheet, evaluation
-    from tf_explainer.dataset import check_manifest, read_manifest
+    from tf_explainer.checkpoints import last_step
+    from tf_explainer.dataset import Split, check_manifest, read_manifest
     from tf_explainer.evaluation_table import table
     from tf_explainer.performers import load_performer
+    from tf_explainer.plugins.parts import run_snapshot
+    from tf_explainer.plugins.parts.run_writer import RunWriter
     from tf_explainer.stored_features import Features
 
     manifest = read_manifest(workdir.features)
@@ -45,8 +50,14 @@ def main(arguments: Sequence[str]) -> None:
     atomic_file.write_text(workdir.metrics, result.to_json())
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
+    if shown_images:
+        shown = run_snapshot.ShownImages.choose(features, cast(Split, config.split), shown_images)
+        snapshot = run_snapshot.of_evaluation(explainer, shown, result)
+        RunWriter(workdir.evaluation_snapshot, anew=True).write(snapshot, last_step(workdir.checkpoints))
     print(table(result.metrics()))
     print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
+    if shown_images:
+        print(f"All filters, to look through: tensorboard --logdir={workdir.tensorboard}, tab Parts")
 
 
 def _compare(runs: Sequence[str]) -> None:

@@ -290,6 +290,15 @@ for _name, _help in {
     flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=1)
 
 
+# TensorBoard.
+_default = _defaults(config.SnapshotConfig)
+for _name, _help in {
+    "every": "Epochs between snapshots of the parts for TensorBoard; 0: none while training.",
+    "images": "Images of a snapshot; 0: no snapshots.",
+}.items():
+    flags.DEFINE_integer(f"snapshot_{_name}", _default(_name), _help, lower_bound=0)
+
+
 def _from_flags(cls: type[_Config], **renamed: str) -> _Config:
     """Builds a dataclass from the flags of its fields' names, or of those given in `renamed`."""
     values = {}
@@ -407,6 +416,11 @@ def all_values() -> dict[str, Any]:
 def evaluation() -> config.EvaluationConfig:
     """Returns what is measured and drawn."""
     return _from_flags(config.EvaluationConfig, split="evaluation_split")
+
+
+def snapshot() -> config.SnapshotConfig:
+    """Returns what TensorBoard's Parts tab gets to show."""
+    return _from_flags(config.SnapshotConfig, every="snapshot_every", images="snapshot_images")
 
 
 def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) -> None:

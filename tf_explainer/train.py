@@ -17,7 +17,8 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     termination = Termination()
     workdir, performer_config, dataset = flags.workdir(), flags.performer(), flags.dataset()
-    config, explainer = flags.training(), flags.explainer()
+    config, explainer, snapshot = flags.training(), flags.explainer(), flags.snapshot()
+    top_images = flags.evaluation().top_images
 
     # Devices are chosen before anything else touches TensorFlow.
     from tf_explainer import distribution
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
 
     from tf_explainer.dataset import check_manifest, read_manifest
     from tf_explainer.performers import load_performer
+    from tf_explainer.plugins.parts.callback import PartsSnapshots
     from tf_explainer.progress_line import ProgressLine
     from tf_explainer.run_record import write_run_record
     from tf_explainer.stored_features import Features
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str]) -> None:
     callbacks = [ProgressLine(), TensorBoardSummaries(workdir.tensorboard, settings)]
     if config.profile:
         callbacks.append(StepProfile(workdir.tensorboard, config.profile))
+    features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
+    if snapshot.every and snapshot.images:
+        callbacks.append(PartsSnapshots(workdir.training_snapshots, features, snapshot, top_images))
     trainer = Trainer(
         performer=performer,
         manifest=manifest,
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
         config=config,
         strategy=strategy,
         callbacks=callbacks,
-        validate=Validation(Features(manifest=manifest, directory=workdir.features, dataset=dataset)),
+        validate=Validation(features),
         stop=lambda: termination.requested,
     )
     if distribution.is_chief(strategy):

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Makes .venv with exactly what requirements.txt lists, or leaves it alone where it has that already.
+# Makes .venv with exactly what requirements.txt lists and the project itself, whose files stay where they are
+# (TensorBoard looks for plugins among installed packages), or leaves it alone where it has that already.
 #
 #   tools/make_venv.sh [PYTHON]     PYTHON: the interpreter to take; default: the first that works
 #
 # .venv/unfinished stands while the environment is being made, so that an interrupted one is known and
-# made anew; .venv/installed says what was installed: the checksum of requirements.txt.
+# made anew; .venv/installed says what was installed: the checksum of requirements.txt and pyproject.toml.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,6 +20,8 @@ fail() {
 }
 
 runs() { "$@" >/dev/null 2>&1; }
+
+wanted() { cat requirements.txt pyproject.toml 2>/dev/null | cksum; }
 
 supported() { runs "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'; }
 
@@ -47,7 +50,7 @@ find_python() {
 up_to_date() {
   [ ! -e .venv/unfinished ] && supported "$venv" &&
     { [ -z "$requested" ] || [ "$(identity "$venv")" = "$(identity "$requested")" ]; } &&
-    [ "$(cat .venv/installed 2>/dev/null)" = "$(cksum <requirements.txt)" ]
+    [ "$(cat .venv/installed 2>/dev/null)" = "$(wanted)" ]
 }
 
 # An environment that somebody made by hand, with pip in it: the requirements are installed into it.
@@ -91,5 +94,8 @@ else
   make_environment "$python"
 fi
 "$venv" -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
-cksum <requirements.txt >.venv/installed
+if [ -e pyproject.toml ]; then
+  "$venv" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+fi
+wanted >.venv/installed
 rm -f .venv/unfinished

@@ -1,4 +1,4 @@
-"""Reading requests and answering them, for all plugins: read-only, checked, cached by the browser, never a 500."""
+"""Reading requests and answering them, for all plugins: checked, read-only, cached by the browser."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Answer = tuple[bytes, str]
 _LONGEST_ARGUMENT = 1000
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """A request that cannot be answered; the message says why, and what to do."""
 
 
-class NotStored(Exception):
+class NotStoredError(Exception):
     """What was asked for is not in the event files; the message says what to run."""
 
 
@@ -37,22 +37,22 @@ class Arguments:
         """Returns a text.
 
         Raises:
-            BadRequest: it is missing or longer than any name.
+            BadRequestError: it is missing or longer than any name.
         """
         value = self._given.get(name)
         if value is None or len(value) > _LONGEST_ARGUMENT:
-            raise BadRequest(f"the argument {name} is missing or too long")
+            raise BadRequestError(f"the argument {name} is missing or too long")
         return value
 
     def number(self, name: str) -> int:
         """Returns a whole number from 0 to 2^63 - 1.
 
         Raises:
-            BadRequest: it is missing, or no such number.
+            BadRequestError: it is missing, or no such number.
         """
         value = self.text(name)
         if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) < 2**63):
-            raise BadRequest(f"the argument {name} is no whole number")
+            raise BadRequestError(f"the argument {name} is no whole number")
         return int(value)
 
 
@@ -75,9 +75,9 @@ def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request
         return _refusal(request, 405, "this address is for reading only", [("Allow", "GET, HEAD")])
     try:
         content, content_type = serve(self, request, Arguments(request))
-    except BadRequest as error:
+    except BadRequestError as error:
         return _refusal(request, 400, str(error))
-    except (NotStored, errors.NotFoundError, KeyError) as error:
+    except (NotStoredError, errors.NotFoundError, KeyError) as error:
         return _refusal(request, 404, str(error.args[0]) if error.args else "not stored")
     except errors.PublicError as error:
         return _refusal(request, error.http_code, str(error))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tensorboard.data import provider
 
-from tf_explainer.plugins.requests import BadRequest, NotStored
+from tf_explainer.plugins.requests import BadRequestError, NotStoredError
 
 WRITE_ONE = (
     "run `python -m tf_explainer.evaluate` with the run's flags, or write a snapshot of your own by "
@@ -55,18 +55,20 @@ class SnapshotReader:
             run_tag_filter=provider.RunTagFilter(runs=None if run is None else [run], tags=[tag]),
         )
         return {
-            name: {datum.step: datum.numpy for datum in tags[tag]} for name, tags in read.items() if tag in tags
+            name: {datum.step: datum.numpy for datum in tags[tag]}
+            for name, tags in read.items()
+            if tag in tags
         }
 
     def tensor(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> np.ndarray:
         """Returns one value.
 
         Raises:
-            NotStored: there is none.
+            NotStoredError: there is none.
         """
         steps = self.tensors(ctx, experiment, tag, run).get(run, {})
         if step not in steps:
-            raise NotStored(_missing(tag, run, step, list(steps)))
+            raise NotStoredError(_missing(tag, run, step, list(steps)))
         return steps[step]
 
     def json(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> Any:
@@ -77,12 +79,14 @@ class SnapshotReader:
         """Returns one blob of a sequence.
 
         Raises:
-            NotStored: there is no such sequence.
-            BadRequest: it is shorter than that.
+            NotStoredError: there is no such sequence.
+            BadRequestError: it is shorter than that.
         """
         keys = self._keys(ctx, experiment, run, tag, step)
         if index >= len(keys):
-            raise BadRequest(f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}")
+            raise BadRequestError(
+                f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}"
+            )
         return self._provider.read_blob(ctx, blob_key=keys[index])
 
     def _keys(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> list[str]:
@@ -101,7 +105,7 @@ class SnapshotReader:
         data = read.get(run, {}).get(tag, [])
         steps = {datum.step: [reference.blob_key for reference in datum.values] for datum in data}
         if step not in steps:
-            raise NotStored(_missing(tag, run, step, list(steps)))
+            raise NotStoredError(_missing(tag, run, step, list(steps)))
         with self._lock:
             self._sequences[series] = steps
             while len(self._sequences) > _KEPT_SEQUENCES:

@@ -6,7 +6,7 @@ A snapshot of a run at a step is a handful of summaries, each under a tag of its
 | --- | --- | --- |
 | `parts/index` | tensor, string scalar | JSON, see `parts.snapshot.Snapshot.index` |
 | `parts/figures/LAYER` | tensor, `[F, M]` float32 | the figures of the index, NaN where undefined |
-| `parts/peaks/LAYER` | blobs, 1 | GZIP: `[F]` float32 scales, `[F, N]` uint8 peaks, `[F, N]` uint16 units |
+| `parts/peaks/LAYER` | blobs, 1 | GZIP: scales `[F]` float32, peaks `[F, N]` uint8, units uint16 |
 | `parts/tops/LAYER` | blobs, 1 | GZIP: `[F, L, L]` uint8, each filter's map of its strongest image |
 | `parts/maps/LAYER` | blobs, F | GZIP each: `[N, L, L]` uint8, one filter's maps of all images |
 | `parts/crops` | blobs, N | JPEG, the images as the network sees them |

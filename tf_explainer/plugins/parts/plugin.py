@@ -1,6 +1,6 @@
 """The Parts plugin's server: what `parts.metadata` describes, over HTTP.
 
-All addresses are below `/data/plugin/parts/`, and for reading only. `run`, `step` and `layer` name a snapshot.
+All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step` name a snapshot.
 
 | address | arguments | answer |
 | --- | --- | --- |
@@ -28,7 +28,7 @@ from tensorboard import plugin_util
 from tensorboard.plugins import base_plugin
 
 from tf_explainer.plugins.parts import metadata
-from tf_explainer.plugins.requests import Answer, Arguments, BadRequest, compressed, route
+from tf_explainer.plugins.requests import Answer, Arguments, BadRequestError, compressed, route
 from tf_explainer.plugins.snapshot_reader import WRITE_ONE, SnapshotReader, parsed
 from tf_explainer.plugins.static_files import static_routes
 
@@ -100,7 +100,7 @@ class PartsPlugin(base_plugin.TBPlugin):
         indices = self._reader.tensors(*_where(request), metadata.INDEX, run).get(run, {})
         kept = sorted(step for step in steps if step in indices)
         if any(number >= len(steps[step]) for step in kept):
-            raise BadRequest(f"layer {layer!r} has no filter {number}")
+            raise BadRequestError(f"layer {layer!r} has no filter {number}")
         return _json(
             {
                 "steps": kept,

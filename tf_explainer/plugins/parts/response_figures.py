@@ -61,14 +61,14 @@ def response_figures(
             key="active",
             label="active area",
             unit="% of units",
-            help="Units with a response, over all images. Low: one place; high: texture or background.",
+            help="Units with a response, over all images. Low: one place; high: a texture.",
             values=100 * share,
         ),
         Figure(
             key="spread",
             label="peak spread",
             unit="% of side",
-            help="Standard deviation of the peak's place over images. Low: always the same place in the crop.",
+            help="Standard deviation of the peak's place over images.",
             values=100 * _spread(peaks, grid),
         ),
         Figure(
@@ -94,7 +94,7 @@ def response_figures(
                 key="filter_loss",
                 label="filter loss",
                 unit="nats",
-                help="Minus the mutual information of maps and part templates (ICNN). Lower: more like one part.",
+                help="Minus the mutual information of maps and templates (ICNN). Lower: more like one part.",
                 values=_filter_loss(maps, peaks),
             )
         )
@@ -108,7 +108,8 @@ def map_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Computes Pearson's correlation of activations over all units of all images.
 
     Args:
-        maps, others: `[F, N, L, L]` and `[G, N, L, L]` uint8.
+        maps: `[F, N, L, L]` uint8.
+        others: `[G, N, L, L]` uint8, of the same images.
 
     Returns:
         `[F, G]` float64, 0 where a filter is constant.
@@ -116,7 +117,8 @@ def map_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     products = np.zeros((len(maps), len(others)))
     for first in range(0, maps.shape[1], _CHUNK):
         here, there = (
-            side[:, first : first + _CHUNK].reshape(len(side), -1).astype(np.float32) for side in (maps, others)
+            side[:, first : first + _CHUNK].reshape(len(side), -1).astype(np.float32)
+            for side in (maps, others)
         )
         products += here @ there.T
     count = maps[0].size

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
-
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 

@@ -77,9 +77,7 @@ class Figure:
 
     def description(self) -> dict[str, str]:
         """Returns everything but the values."""
-        return {
-            name: getattr(self, name) for name in ("key", "label", "unit", "help", "kind", "of")
-        }
+        return {name: getattr(self, name) for name in ("key", "label", "unit", "help", "kind", "of")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

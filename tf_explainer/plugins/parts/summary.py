@@ -7,8 +7,8 @@ snapshot = summary.of_model(model, ["block5_conv3"], images)
 with tf.summary.create_file_writer("logs/parts").as_default():
     summary.write(snapshot, step=0)
 ```
-Then `tensorboard --logdir=logs` shows the tab Parts. Give the snapshots a writer, and so a run, of their own; steps
-must rise.
+Then `tensorboard --logdir=logs` shows the tab Parts. Give the snapshots a writer, and so a run, of their own;
+steps must rise.
 """
 
 from __future__ import annotations
@@ -60,16 +60,14 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
     _tensor(metadata.INDEX, json.dumps(index, allow_nan=False), step)
 
 
-def of_model(
-    model: keras.Model, layers: Sequence[str], images: np.ndarray, **known: Any
-) -> Snapshot:
+def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **known: Any) -> Snapshot:
     """Takes a snapshot of some layers of a Keras model.
 
     Args:
         model: a functional model of one square image input.
         layers: names of layers whose outputs are feature maps `[B, L, L, D]`; what is negative in them is
             taken as 0. The first is shown first, and the filters of the others are compared with it.
-        images: `[N, S, S, 3]` uint8. The model gets them as they are, as float32: preprocessing belongs to it.
+        images: `[N, S, S, 3]` uint8. The model gets them unchanged, as float32.
         **known: what is known about the images, by the names of `Images`' attributes.
 
     Raises:

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tf_explainer.metrics.part_groups import part_groups, peak_distances
+from tf_explainer.metrics.peaks import Peaks, UnitGrid
+
+GRID = UnitGrid(side=10, first=0.05, spacing=0.1, extent=0.1)
+
+
+def test_distances_are_those_of_a_loop():
+    random = np.random.default_rng(0)
+    places, strength = random.uniform(size=(6, 4, 2)), random.uniform(size=(6, 4))
+    strength[:, 3] = 0
+    got = peak_distances(places, strength)
+    weight = np.sqrt(strength / np.maximum(strength.max(axis=0), 1e-12))
+    for f in range(3):
+        for g in range(3):
+            both = weight[:, f] * weight[:, g]
+            squares = ((places[:, f] - places[:, g]) ** 2).sum(axis=-1)
+            assert got[f, g] == pytest.approx(np.sqrt((both * squares).sum() / both.sum()), abs=1e-7)
+    assert got[3].tolist() == [2, 2, 2, 0]
+
+
+def test_filters_that_move_together_are_one_part():
+    random = np.random.default_rng(0)
+    head, tail = random.integers(0, 100, (2, 200))
+    units = np.stack([tail, head, head, head, head, tail, np.zeros_like(head)], axis=1)
+    values = np.ones(units.shape, np.float32)
+    values[:, 6] = 0
+    values[::2, 4] = 0  # it follows the head where it responds at all
+    groups = part_groups(Peaks(values=values, units=units), GRID)
+    assert groups.tolist() == [1, 0, 0, 0, 0, 1, -1]
+
+
+def test_there_are_never_more_than_can_be_read():
+    units = np.random.default_rng(0).integers(0, 100, (30, 80))
+    groups = part_groups(Peaks(values=np.ones(units.shape, np.float32), units=units), GRID)
+    assert groups.max() + 1 <= 40
+    assert np.bincount(groups).tolist() == sorted(np.bincount(groups), reverse=True)
+
+
+@pytest.mark.parametrize("live", [0, 1])
+def test_a_single_filter_is_its_own_part(live):
+    peaks = Peaks(values=np.full((3, 1), live, np.float32), units=np.zeros((3, 1), int))
+    assert part_groups(peaks, GRID).tolist() == [live - 1]

@@ -1,0 +1,77 @@
+"""A small snapshot with known content, and TensorBoard's server on a log directory."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorboard import program
+from tensorboard.backend import application
+from tensorboard.plugins.core import core_plugin
+from werkzeug.test import Client
+
+from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.plugins.parts import summary
+from tf_explainer.plugins.parts.plugin import PartsLoader
+from tf_explainer.plugins.parts.snapshot import Images, Snapshot
+
+SIDE, FILTERS, IMAGES, CROP = 5, 7, 9, 40
+GRID = UnitGrid(side=SIDE, first=0.1, spacing=0.2, extent=0.3)
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def some_maps(seed=0):
+    """Rectified noise; filter 3 is dead, filter 5 repeats filter 2."""
+    maps = np.maximum(np.random.default_rng(seed).normal(size=(IMAGES, SIDE, SIDE, FILTERS)), 0)
+    maps[..., 3] = 0
+    maps[..., 5] = 3 * maps[..., 2]
+    return maps.astype(np.float32)
+
+
+def some_images():
+    random = np.random.default_rng(1)
+    crops = np.repeat(random.integers(0, 256, (IMAGES, 1, 1, 3), np.uint8), CROP, 1).repeat(CROP, 2)
+    return Images.of(
+        crops,
+        ids=[f"{HOSTILE}{n}" for n in range(IMAGES)],
+        classes=("fox", "cat"),
+        labels=np.arange(IMAGES) % 2,
+        landmark_names=("head",),
+        landmarks=np.where(
+            np.arange(IMAGES)[:, None, None] == 4, np.nan, random.uniform(size=(IMAGES, 1, 2))
+        ),
+    )
+
+
+def some_snapshot(seed=0):
+    performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
+    parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
+    return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
+
+
+def write_run(folder, steps=(2, 30)):
+    """Writes a run with one snapshot a step."""
+    with tf.summary.create_file_writer(str(folder)).as_default():
+        for n, step in enumerate(steps):
+            summary.write(some_snapshot(n), step, pictures_step=None if n == 0 else steps[0])
+
+
+def client_of(logdir, *, fast, loaders=(PartsLoader,), extra=()):
+    """A client of TensorBoard's server, once it has read everything."""
+    plugins = [core_plugin.CorePluginLoader(include_debug_info=False), *loaders]
+    server = program.TensorBoard(plugins=plugins, assets_zip_provider=lambda: None)
+    arguments = ["", f"--logdir={logdir}", f"--load_fast={str(fast).lower()}", "--reload_interval=1", *extra]
+    server.configure(argv=arguments)
+    data_provider, multiplexer = server._make_data_provider()
+    app = application.TensorBoardWSGIApp(
+        server.flags, plugins, data_provider, None, deprecated_multiplexer=multiplexer
+    )
+    client = Client(app)
+    client.keeps_alive = server
+    return client
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "TensorBoard did not read the event files"
+        time.sleep(0.05)
