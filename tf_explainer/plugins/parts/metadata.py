@@ -13,7 +13,8 @@ A snapshot of a run at a step is a handful of summaries, each under a tag of its
 | `parts/sprites` | blobs | JPEG sheets of thumbnails, row by row |
 
 All numbers are little-endian. An activation is `uint8 * scale / 255`, its filter's scale being the highest
-activation on these images: it is exact to 1/510 of that. A unit is `row * L + column`. Crops and sprites are written once for several steps: the index names the step at which (`pictures_step`).
+activation on these images: it is exact to 1/510 of that. A unit is `row * L + column`. Crops and sprites are
+written once for several steps: the index names the step at which (`pictures_step`).
 """
 
 from __future__ import annotations
