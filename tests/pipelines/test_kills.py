@@ -69,10 +69,11 @@ def test_twenty_kills_change_no_byte(performer, tmp_path):
             for name, content in left.items():
                 assert name.startswith(".unfinished-") or content == expected[name], name
             found.append(len(left))
-        else:  # It was quicker: once more from the beginning.
+        if (run.features / "manifest.json").exists():  # It was quicker: once more from the beginning.
             assert files(run.features) == expected
             shutil.rmtree(run.features)
     print(f"files that {KILLS} killed runs left, of {len(expected)}: {found}")
-    assert any(0 < count < len(expected) for count in found)
+    # Some of the moments have to lie within the work, not all before or behind it.
+    assert sum(1 < count < len(expected) for count in found) >= KILLS // 4
     run.killed_after(None)
     assert files(run.features) == expected
