@@ -4,6 +4,7 @@ python -m pipelines.extract_features --flagfile=configs/vgg.flags
 
 Every option of Apache Beam may follow, e.g. `--runner=DataflowRunner --project=... --region=...`, or
 `--direct_running_mode=multi_processing --direct_num_workers=2`. Without `--runner` it runs in this process.
+`--dry_run` extracts nothing, and prints what the extraction is going to take.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
     from pipelines.feature_extraction import FeatureExtraction
+    from tf_explainer.performers import Performer
 
 
 def main(arguments: Sequence[str]) -> None:
     """Extracts, and prints the balance of images."""
     from pipelines import counters, dead_letters, feature_set, progress, staged_performer
 
-    pipeline = _pipeline(arguments)
+    options = _beam_options(arguments)
+    if flags.dry_run().dry_run:
+        print("\n".join(_estimate(options)))
+        return
+    pipeline = _pipeline(options)
     workdir = flags.workdir()
     extraction = plan()
     settings = flags.extraction()
@@ -60,11 +66,8 @@ def main(arguments: Sequence[str]) -> None:
     print(counters.summary(result))
 
 
-def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
-    """Opens an empty pipeline with the options that are left of the command line."""
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
+def _beam_options(arguments: Sequence[str]) -> list[str]:
+    """Checks what is left of the command line, and keeps Beam quiet."""
     from pipelines import beam_options
 
     # Of what Beam has to say by the way, only the state of a job in the cloud is of interest; an exception in
@@ -76,13 +79,22 @@ def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
     logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.ERROR)
     logging.getLogger("FlinkJarJobServer").setLevel(logging.WARNING)
     logging.getLogger().addFilter(_is_worth_saying)
-    checked = beam_options.checked(arguments, list(flags.FLAGS))
+    return beam_options.checked(arguments, list(flags.FLAGS))
+
+
+def _pipeline(options: Sequence[str]) -> beam.Pipeline:
+    """Opens an empty pipeline."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipelines import beam_options
+
     try:
-        pipeline = beam.Pipeline(options=PipelineOptions(checked))
+        pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"Apache Beam refuses its options: {error}") from error
     places = {"--data_dir": flags.dataset().data_dir, "--features_dir": flags.workdir().features}
-    beam_options.check_files(checked, places)
+    beam_options.check_files(options, places)
     return pipeline
 
 
@@ -93,15 +105,37 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
 
 def plan() -> FeatureExtraction:
     """Checks everything before anything is written; the performer's memory is free again afterwards."""
-    from pipelines import feature_extraction, staged_performer
+    from pipelines import staged_performer
+
+    extraction, performer = _planned()
+    staged_performer.save_if_new(performer, flags.workdir())
+    return extraction
+
+
+def _planned() -> tuple[FeatureExtraction, Performer]:
+    from pipelines import feature_extraction
     from tf_explainer.datasets.registry import open_source
     from tf_explainer.performers import load_performer
 
     workdir, dataset = flags.workdir(), flags.dataset()
     source = open_source(dataset)
     performer = load_performer(flags.performer(), workdir)
-    staged_performer.save_if_new(performer, workdir)
-    return feature_extraction.plan(source, dataset, performer, flags.extraction(), workdir.features)
+    extraction = feature_extraction.plan(source, dataset, performer, flags.extraction(), workdir.features)
+    return extraction, performer
+
+
+def _estimate(options: Sequence[str]) -> list[str]:
+    """Measures a sample, and returns what the extraction is going to take."""
+    from pipelines import cost_estimate, throughput_sample
+
+    prices, fleet = flags.dry_run(), cost_estimate.dataflow_fleet(options)
+    extraction, performer = _planned()
+    predict = performer.feature_model().predict_on_batch
+    sample = throughput_sample.measure(extraction, predict, prices.dry_run_images)
+    lines = cost_estimate.describe(sample, extraction.shards.features_dir)
+    if fleet:
+        lines += cost_estimate.describe_cost(sample, fleet, extraction.shards.num_shards, prices)
+    return lines
 
 
 def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResult:

@@ -17,6 +17,7 @@ BUILDERS = {
     flags.performer: config.PerformerConfig(),
     flags.performer_training: config.PerformerTrainingConfig(),
     flags.extraction: config.ExtractionConfig(),
+    flags.dry_run: config.DryRunConfig(),
     flags.verification: config.VerificationConfig(),
     flags.explainer: config.ExplainerConfig(),
     flags.training: config.TrainConfig(),

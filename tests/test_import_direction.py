@@ -80,6 +80,8 @@ ROOMS = {
         "pipelines.feature_set",
         "pipelines.progress",
         "pipelines.feature_extraction",
+        "pipelines.throughput_sample",
+        "pipelines.cost_estimate",
     ],
     "stored features": ["tf_explainer.stored_records", "tf_explainer.dataset"],
     "verification": ["pipelines.shard_verification", "pipelines.feature_verification"],

@@ -119,6 +119,30 @@ class ExtractionConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DryRunConfig:
+    """Whether features are extracted or only the effort is estimated, and at which prices.
+
+    Prices are Dataflow's list prices for batch jobs in us-central1, in USD, as known in 2025. Nothing looks
+    them up: https://cloud.google.com/dataflow/pricing has those of today.
+
+    Attributes:
+        dry_run: whether to estimate only.
+        dry_run_images: images that the estimate is measured on.
+        price_vcpu_hour: of a virtual CPU for an hour.
+        price_memory_gb_hour: of a GB of memory for an hour.
+        price_disk_gb_hour: of a GB of a standard persistent disk for an hour.
+        price_accelerator_hour: of a worker's accelerators for an hour; 0 without any.
+    """
+
+    dry_run: bool = False
+    dry_run_images: int = 64
+    price_vcpu_hour: float = 0.056
+    price_memory_gb_hour: float = 0.003557
+    price_disk_gb_hour: float = 0.000054
+    price_accelerator_hour: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class VerificationConfig:
     """What happens to stored features that are broken.
 

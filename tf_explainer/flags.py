@@ -136,6 +136,25 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
 
+# A dry run of the extraction. Beam's tests know an option of the name --dry_run; it cannot be given here.
+_default = _defaults(config.DryRunConfig)
+flags.DEFINE_bool(
+    "dry_run",
+    _default("dry_run"),
+    "Extract nothing: measure a sample, and print the number of images, bytes, time, and cost on Dataflow.",
+)
+flags.DEFINE_integer(
+    "dry_run_images", _default("dry_run_images"), "Images that a dry run measures.", lower_bound=1
+)
+for _name, _help in {
+    "price_vcpu_hour": "a virtual CPU",
+    "price_memory_gb_hour": "a GB of memory",
+    "price_disk_gb_hour": "a GB of standard persistent disk",
+    "price_accelerator_hour": "a worker's accelerators",
+}.items():
+    _help = f"USD an hour for {_help}; the default: list price, us-central1, 2025: check it."
+    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
+
 # Verification of stored features.
 _default = _defaults(config.VerificationConfig)
 flags.DEFINE_bool("repair", _default("repair"), "Compute again what is broken.")
@@ -379,6 +398,11 @@ def extraction() -> config.ExtractionConfig:
             f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is none of {', '.join(schema.VIEWS)}"
         )
     return dataclasses.replace(settings, views=tuple(view for view in schema.VIEWS if view in settings.views))
+
+
+def dry_run() -> config.DryRunConfig:
+    """Returns whether and how the effort of an extraction is estimated."""
+    return _from_flags(config.DryRunConfig)
 
 
 def verification() -> config.VerificationConfig:

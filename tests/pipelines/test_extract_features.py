@@ -68,6 +68,27 @@ def test_views_are_stored_beside_their_image(extract, tmp_path, capsys):
     assert manifest["views"] == ["flip", "crop"]
 
 
+def test_a_dry_run_writes_nothing(extract, tmp_path, capsys):
+    extract("--dry_run")
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"12 images. Nothing was written to {tmp_path}/features.\nMeasured on 12 of them: "
+    )
+    assert "Dataflow" not in said
+    assert not list(tmp_path.glob("**/*"))
+
+
+def test_a_dry_run_for_the_cloud_tells_the_cost(extract, tmp_path, capsys):
+    cloud = ("--runner=DataflowRunner", "--project=p", "--region=us-central1", "--temp_location=gs://b/t")
+    places = ("--dataset=creatures", "--features_dir=gs://b/features", "--num_workers=2")
+    extract("--dry_run", "--dry_run_images=5", *cloud, *places, "--price_vcpu_hour=0.5")
+    said = capsys.readouterr().out
+    assert "Measured on 5 of them" in said
+    assert "Dataflow: 2 workers n1-standard-1 (of 2; 3 shards)" in said
+    assert "1 vCPU x 0.5 + 3.75 GB x 0.003557 + 25 GB disk x 5.4e-05 = 0.515 USD" in said
+    assert not list(tmp_path.glob("**/*"))
+
+
 def test_a_missing_shard_is_computed_again(extract, tmp_path, capsys):
     extract()
     before = files(tmp_path / "features")
