@@ -50,7 +50,8 @@ def totals(result: Any) -> dict[str, int]:
     """Returns a pipeline result's counters by name."""
     counts: collections.Counter[str] = collections.Counter()
     for counter in result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]:
-        counts[counter.key.metric.name] += counter.result
+        # Beam has no result for a counter that a job service reports to be 0.
+        counts[counter.key.metric.name] += counter.result or 0
     return dict(counts)
 
 

@@ -89,13 +89,13 @@ def _pipeline(options: Sequence[str]) -> beam.Pipeline:
 
     from pipelines import beam_options
 
+    dataset = flags.dataset()
+    images = None if dataset.dataset == "creatures" else dataset.data_dir or ""  # Those are drawn, not read.
+    beam_options.check_files(options, {"--data_dir": images, "--features_dir": flags.workdir().features})
     try:
-        pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
+        return beam.Pipeline(options=PipelineOptions(list(options)))
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"Apache Beam refuses its options: {error}") from error
-    places = {"--data_dir": flags.dataset().data_dir, "--features_dir": flags.workdir().features}
-    beam_options.check_files(options, places)
-    return pipeline
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:

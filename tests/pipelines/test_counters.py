@@ -73,6 +73,11 @@ def test_a_run_without_batches_has_no_latency():
     assert counters.summary(result) == "Now: 0 read, 0 decoded, 0 computed. In the set: 2 records, 0.5 MB."
 
 
+def test_a_counter_may_have_no_result(result, monkeypatch):
+    monkeypatch.setattr(MetricResult, "result", None)
+    assert set(counters.totals(result).values()) == {0}
+
+
 def test_a_distribution_of_nothing_is_not_told(result, monkeypatch):
     # So does a runner that runs a bundle again whose shards are all there.
     nothing = DistributionResult(DistributionData(0, 0, None, None))

@@ -11,6 +11,13 @@ from tf_explainer import flags
 from tf_explainer.errors import UserError
 from tf_explainer.images import hashed_shard
 
+DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--project=a-project",
+    "--region=us-central1",
+    "--temp_location=gs://b/t",
+)
+
 
 @pytest.fixture(name="command")
 def _command(performer):
@@ -160,7 +167,9 @@ def test_without_dead_letters_nothing_is_tried_again(extract, tmp_path, capsys):
         (["--runnner=FnApiRunner"], "--runner"),
         (["--runner=Nowhere"], "Nowhere"),
         (["--runner=DaskRunner"], "loses elements"),
-        (["--runner=DataflowRunner"], "project"),
+        (["--runner=DataflowRunner", "--features_dir=gs://b/f"], "project"),
+        ([*DATAFLOW], r"--features_dir=.*features is on this machine"),
+        ([*DATAFLOW, "--dataset=folder"], r"--data_dir= is on this machine"),
     ],
 )
 def test_bad_options_write_nothing(extract, tmp_path, options, words):
