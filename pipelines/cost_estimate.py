@@ -64,7 +64,7 @@ def describe(sample: Sample, features_dir: str) -> list[str]:
         f"{sample.total:,} images. Nothing was written to {features_dir}.",
         f"Measured on {sample.images} of them: {rate} in one process on this machine, {size} an image{dead}.",
         f"Size: {sample.total:,} images x {size} = {sample.total_bytes / 1e9:.3g} GB",
-        f"Time: {sample.total:,} images / {rate} = {time} in one process",
+        f"Time: {sample.total:,} images / {rate} = {time} in one process, once its performer is loaded",
     ]
 
 
