@@ -13,6 +13,7 @@ from pipelines.shard_report import ShardReport, sidecar_name
 from pipelines.shard_verification import RecordVerification, file_problems
 from tf_explainer import schema
 from tf_explainer.datasets.source import ImageSource
+from tf_explainer.errors import UserError
 from tf_explainer.schema import Manifest
 
 
@@ -39,7 +40,13 @@ def verify(features_dir: str, source: ImageSource | None = None) -> Iterator[Pro
     Args:
         features_dir: of the set.
         source: the images that it was made from; None, if records are not to be compared with them.
+
+    Raises:
+        UserError: nothing of a set is there.
     """
+    parts = schema.MANIFEST, feature_set.CONFIGURATION, "features-*"
+    if not any(atomic_files.sizes(features_dir, pattern) for pattern in parts):
+        raise UserError(f"no features lie in {features_dir}: extract them, or name another --features_dir")
     manifest, problem = _manifest(features_dir)
     if problem:
         yield problem

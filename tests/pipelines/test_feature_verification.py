@@ -270,6 +270,13 @@ def test_a_set_of_another_configuration_is_not_repaired(folder, sound):
     assert files(folder) == before
 
 
+def test_a_directory_without_features_is_no_damaged_set(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for place in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(UserError, match="no features lie in"):
+            told(place)
+
+
 def test_many_wrong_records_are_not_all_named(folder):
     def no_folds(stored):
         for example in stored:
