@@ -1,5 +1,7 @@
 import contextlib
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -152,6 +154,27 @@ def test_floating_point_images_are_refused():
     stored = _encoded(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF")
     with pytest.raises(UnreadableImageError, match="floating-point"):
         decode.decode(stored)
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch):
+    """A few files of a megabyte each must not take gigabytes at once."""
+    at_work, most = [], []
+
+    def watched(image, upright):
+        at_work.append(image)
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.pop()
+        return pixels(image, upright)
+
+    pixels = decode._pixels
+    monkeypatch.setattr(decode, "_pixels", watched)
+    large, small = (_encoded(Image.new("L", size)) for size in ((4097, 4096), (64, 64)))
+    with ThreadPoolExecutor(4) as threads:
+        assert {array.shape for array in threads.map(decode.decode, [large] * 4)} == {(4096, 4097, 3)}
+        assert max(most) == 1
+        list(threads.map(decode.decode, [small] * 4))
+    assert max(most) > 1
 
 
 @pytest.mark.filterwarnings("ignore:::PIL")

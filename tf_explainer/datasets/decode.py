@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -33,6 +35,10 @@ SUFFIXES = (
 MAX_PIXELS = 89_478_485
 """Images of more pixels are refused: Pillow's own limit, 256 MiB of RGB."""
 
+# A file of a megabyte can take a gigabyte while it is decoded. Threads take turns at such files.
+_LARGE = 1 << 24
+_ONE_LARGE = threading.Lock()
+
 
 def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
     """Decodes an image: its first frame, composited on white where it is transparent.
@@ -55,7 +61,8 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
-                return _pixels(image, upright)
+                with _ONE_LARGE if image.width * image.height > _LARGE else contextlib.nullcontext():
+                    return _pixels(image, upright)
     except UnreadableImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -77,7 +84,7 @@ def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
         )
     image.load()
     if upright:
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F":
         raise UnreadableImageError("its floating-point pixels have no defined range", "floating_point")
     if image.mode.startswith("I"):
@@ -86,7 +93,7 @@ def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _upper_bytes(image: Image.Image) -> Image.Image:
