@@ -60,9 +60,8 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                with _ONE_LARGE if image.width * image.height > _LARGE else contextlib.nullcontext():
-                    return _pixels(image, upright)
+            with Image.open(file, formats=FORMATS) as image, _turn(image):
+                return _pixels(image, upright)
     except UnreadableImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -75,6 +74,11 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
         raise UnreadableImageError(reason, "empty" if empty else "no_image") from error
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes.
         raise UnreadableImageError(f"it cannot be decoded: {error}") from error
+
+
+def _turn(image: Image.Image) -> contextlib.AbstractContextManager[object]:
+    """Waits for other large images if this is one."""
+    return _ONE_LARGE if image.width * image.height > _LARGE else contextlib.nullcontext()
 
 
 def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
