@@ -129,6 +129,7 @@ ROOMS = {
         "tf_explainer.stored_features",
         "tf_explainer.validation",
         "tf_explainer.evaluation",
+        "tf_explainer.attribution",
         "tf_explainer.evaluation_table",
         "tf_explainer.filter_selection",
         "tf_explainer.part_examples",
@@ -137,6 +138,7 @@ ROOMS = {
     ],
     "plugins": [
         "tf_explainer.plugins",
+        "tf_explainer.plugins.summary_tags",
         "tf_explainer.plugins.requests",
         "tf_explainer.plugins.static_files",
         "tf_explainer.plugins.snapshot_reader",
@@ -150,7 +152,12 @@ ROOMS = {
         "tf_explainer.plugins.parts.measured_figures",
         "tf_explainer.plugins.parts.summary",
         "tf_explainer.plugins.parts.run_snapshot",
-        "tf_explainer.plugins.parts.run_writer",
+        "tf_explainer.plugins.images",
+        "tf_explainer.plugins.images.metadata",
+        "tf_explainer.plugins.images.plugin",
+        "tf_explainer.plugins.images.summary",
+        "tf_explainer.plugins.images.run_scores",
+        "tf_explainer.plugins.run_writer",
         "tf_explainer.plugins.parts.callback",
     ],
     "flags": ["tf_explainer.flags"],
@@ -178,6 +185,7 @@ SELF_CONTAINED = {
 # extraction.
 LIBRARIES = {
     "tensorflow": {
+        "tf_explainer.attribution",  # Gradients.
         "tf_explainer.checkpoints",
         "tf_explainer.cross_replica",
         "tf_explainer.dataset",
@@ -188,8 +196,8 @@ LIBRARIES = {
         "tf_explainer.model_files",
         "tf_explainer.performer_fitting",
         "tf_explainer.performers",
-        "tf_explainer.plugins.parts.run_writer",
-        "tf_explainer.plugins.parts.summary",
+        "tf_explainer.plugins.run_writer",
+        "tf_explainer.plugins.summary_tags",
         "tf_explainer.stored_records",
         "tf_explainer.tensorboard_summaries",
         "tf_explainer.trainer",

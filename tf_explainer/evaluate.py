@@ -30,8 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.dataset import Split, check_manifest, read_manifest
     from tf_explainer.evaluation_table import table
     from tf_explainer.performers import load_performer
+    from tf_explainer.plugins.images import run_scores
     from tf_explainer.plugins.parts import run_snapshot
-    from tf_explainer.plugins.parts.run_writer import RunWriter
+    from tf_explainer.plugins.run_writer import RunWriter
     from tf_explainer.stored_features import Features
 
     manifest = read_manifest(workdir.features)
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str]) -> None:
             bar.set_description(stage, refresh=False)
             bar.update(images)
 
-        result = evaluation.evaluate(explainer, performer.head(), features, config, report)
+        head = performer.head()
+        result = evaluation.evaluate(explainer, head, features, config, report)
         sheet = contact_sheet.draw(result, explainer, features, config, report)
     atomic_file.write_text(workdir.metrics, result.to_json())
     with atomic_file.replacing(workdir.parts) as path:
@@ -53,11 +55,13 @@ def main(arguments: Sequence[str]) -> None:
     if shown_images:
         shown = run_snapshot.ShownImages.choose(features, cast(Split, config.split), shown_images)
         snapshot = run_snapshot.of_evaluation(explainer, shown, result)
-        RunWriter(workdir.evaluation_snapshot, anew=True).write(snapshot, last_step(workdir.checkpoints))
+        scores = run_scores.of_images(explainer, head, shown)
+        writer = RunWriter(workdir.evaluation_snapshot, anew=True)
+        writer.write(snapshot, last_step(workdir.checkpoints), scores)
     print(table(result.metrics()))
     print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
     if shown_images:
-        print(f"All filters, to look through: tensorboard --logdir={workdir.tensorboard}, tab Parts")
+        print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
 
 
 def _compare(runs: Sequence[str]) -> None:

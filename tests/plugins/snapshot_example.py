@@ -9,7 +9,11 @@ from tensorboard.backend import application
 from tensorboard.plugins.core import core_plugin
 from werkzeug.test import Client
 
+from tf_explainer.attribution import Attribution
 from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.plugins.images import summary as image_summary
+from tf_explainer.plugins.images.plugin import ImagesLoader
+from tf_explainer.plugins.images.summary import ImageScores
 from tf_explainer.plugins.parts import summary
 from tf_explainer.plugins.parts.plugin import PartsLoader
 from tf_explainer.plugins.parts.snapshot import Images, Snapshot
@@ -48,14 +52,36 @@ def some_snapshot(seed=0):
     return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
 
 
+def some_scores(seed=0):
+    random = np.random.default_rng(seed)
+    parts, ordinary = (
+        random.normal(size=(IMAGES, SIDE, SIDE, FILTERS)),
+        random.normal(size=(IMAGES, SIDE, SIDE)),
+    )
+    return ImageScores(
+        layer="block/parts",
+        classes=np.arange(IMAGES) % 2,
+        attribution=Attribution(
+            scores=random.normal(size=IMAGES),
+            parts=parts.sum(axis=(1, 2)),
+            ordinary=ordinary.sum(axis=(1, 2)),
+            interpretable_maps=parts.sum(axis=3),
+            ordinary_maps=ordinary,
+        ),
+        explainer_logits=random.normal(size=(IMAGES, 2)),
+        performer_scores=random.uniform(size=(IMAGES, 2)),
+    )
+
+
 def write_run(folder, steps=(2, 30)):
     """Writes a run with one snapshot a step."""
     with tf.summary.create_file_writer(str(folder)).as_default():
         for n, step in enumerate(steps):
             summary.write(some_snapshot(n), step, pictures_step=None if n == 0 else steps[0])
+            image_summary.write(some_scores(n), step)
 
 
-def client_of(logdir, *, fast, loaders=(PartsLoader,), extra=()):
+def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):
     """A client of TensorBoard's server, once it has read everything."""
     plugins = [core_plugin.CorePluginLoader(include_debug_info=False), *loaders]
     server = program.TensorBoard(plugins=plugins, assets_zip_provider=lambda: None)

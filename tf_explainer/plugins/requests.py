@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 import werkzeug
-from tensorboard import errors
+from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from werkzeug import wrappers
 
 Answer = tuple[bytes, str]
 """Content and content type."""
 
+BYTES = "application/octet-stream"
 _LONGEST_ARGUMENT = 1000
 
 
@@ -102,3 +104,13 @@ def _refusal(
 def compressed(content: bytes) -> bytes:
     """Returns a GZIP stream, for content that is worth it and is asked for often."""
     return gzip.compress(content, compresslevel=5, mtime=0)
+
+
+def as_json(content: Any) -> Answer:
+    """Returns plain values as JSON; there is no NaN among them."""
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), "application/json"
+
+
+def where(request: wrappers.Request) -> tuple[Any, str]:
+    """Returns the context and the experiment that TensorBoard's data provider wants to know."""
+    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)

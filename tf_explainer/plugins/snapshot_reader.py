@@ -33,15 +33,14 @@ class SnapshotReader:
         self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def exists(self, ctx: Any, experiment: str, tag: str) -> bool:
-        """Says whether any run has a tensor of that tag."""
-        listed = self._provider.list_tensors(
-            ctx,
-            experiment_id=experiment,
-            plugin_name=self._plugin,
-            run_tag_filter=provider.RunTagFilter(tags=[tag]),
-        )
-        return any(listed.values())
+    def runs(self, ctx: Any, experiment: str, index_tag: str, version: int) -> dict[str, Any]:
+        """Returns the steps of every run that have an index of that version, and how to write one."""
+        found = self.tensors(ctx, experiment, index_tag)
+        steps = {
+            run: sorted(step for step, index in values.items() if _is_of_version(index, version))
+            for run, values in found.items()
+        }
+        return {"runs": {run: kept for run, kept in steps.items() if kept}, "write_one": WRITE_ONE}
 
     def tensors(
         self, ctx: Any, experiment: str, tag: str, run: str | None = None
@@ -116,6 +115,13 @@ class SnapshotReader:
 def parsed(value: np.ndarray) -> Any:
     """Returns what a string scalar holds as JSON."""
     return json.loads(value.item())
+
+
+def _is_of_version(index: np.ndarray, version: int) -> bool:
+    try:
+        return parsed(index)["version"] == version
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:

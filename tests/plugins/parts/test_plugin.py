@@ -252,7 +252,8 @@ def test_a_path_prefix_does_not_matter(logdir):
 
 
 def test_tensorboard_does_not_pay_for_it():
-    heavy = "import sys, tf_explainer.plugins.parts.plugin; print(*sys.modules)"
+    modules = [f"tf_explainer.plugins.{name}.plugin" for name in ("parts", "images")]
+    heavy = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", heavy], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -9,7 +9,7 @@ from absl import logging
 
 from tf_explainer.config import SnapshotConfig
 from tf_explainer.plugins.parts import run_snapshot
-from tf_explainer.plugins.parts.run_writer import RunWriter
+from tf_explainer.plugins.run_writer import RunWriter
 from tf_explainer.stored_features import Features
 
 

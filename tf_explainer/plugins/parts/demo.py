@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     workdir = flags.workdir()
 
     from tf_explainer.plugins.parts import summary
-    from tf_explainer.plugins.parts.run_writer import RunWriter
+    from tf_explainer.plugins.run_writer import RunWriter
 
     crops, known = _animals()
     writer = RunWriter(workdir.training_snapshots, anew=True)

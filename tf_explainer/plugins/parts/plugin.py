@@ -19,20 +19,25 @@ All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tensorboard import plugin_util
 from tensorboard.plugins import base_plugin
 
 from tf_explainer.plugins.parts import metadata
-from tf_explainer.plugins.requests import Answer, Arguments, BadRequestError, compressed, route
-from tf_explainer.plugins.snapshot_reader import WRITE_ONE, SnapshotReader, parsed
+from tf_explainer.plugins.requests import (
+    BYTES,
+    Answer,
+    Arguments,
+    BadRequestError,
+    as_json,
+    compressed,
+    route,
+    where,
+)
+from tf_explainer.plugins.snapshot_reader import SnapshotReader, parsed
 from tf_explainer.plugins.static_files import static_routes
-
-_BYTES = "application/octet-stream"
 
 
 class PartsPlugin(base_plugin.TBPlugin):
@@ -73,35 +78,30 @@ class PartsPlugin(base_plugin.TBPlugin):
     @route
     def _runs(self, request: Any, arguments: Arguments) -> Answer:
         del arguments
-        found = self._reader.tensors(*_where(request), metadata.INDEX)
-        steps = {
-            run: sorted(step for step, index in values.items() if _readable(index))
-            for run, values in found.items()
-        }
-        return _json({"runs": {run: kept for run, kept in steps.items() if kept}, "write_one": WRITE_ONE})
+        return as_json(self._reader.runs(*where(request), metadata.INDEX, metadata.FORMAT_VERSION))
 
     @route
     def _index(self, request: Any, arguments: Arguments) -> Answer:
         run, step = arguments.text("run"), arguments.number("step")
-        return _json(self._reader.json(*_where(request), run, metadata.INDEX, step))
+        return as_json(self._reader.json(*where(request), run, metadata.INDEX, step))
 
     @route
     def _figures(self, request: Any, arguments: Arguments) -> Answer:
         run, step = arguments.text("run"), arguments.number("step")
         tag = metadata.layer_tag(metadata.FIGURES, arguments.text("layer"))
-        values = self._reader.tensor(*_where(request), run, tag, step)
-        return compressed(values.astype("<f4").tobytes()), _BYTES
+        values = self._reader.tensor(*where(request), run, tag, step)
+        return compressed(values.astype("<f4").tobytes()), BYTES
 
     @route
     def _history(self, request: Any, arguments: Arguments) -> Answer:
         run, layer, number = arguments.text("run"), arguments.text("layer"), arguments.number("filter")
         tag = metadata.layer_tag(metadata.FIGURES, layer)
-        steps = self._reader.tensors(*_where(request), tag, run).get(run, {})
-        indices = self._reader.tensors(*_where(request), metadata.INDEX, run).get(run, {})
+        steps = self._reader.tensors(*where(request), tag, run).get(run, {})
+        indices = self._reader.tensors(*where(request), metadata.INDEX, run).get(run, {})
         kept = sorted(step for step in steps if step in indices)
         if any(number >= len(steps[step]) for step in kept):
             raise BadRequestError(f"layer {layer!r} has no filter {number}")
-        return _json(
+        return as_json(
             {
                 "steps": kept,
                 "figures": [_figure_keys(parsed(indices[step]), layer) for step in kept],
@@ -111,15 +111,15 @@ class PartsPlugin(base_plugin.TBPlugin):
 
     @route
     def _peaks(self, request: Any, arguments: Arguments) -> Answer:
-        return self._of_layer(request, arguments, metadata.PEAKS), _BYTES
+        return self._of_layer(request, arguments, metadata.PEAKS), BYTES
 
     @route
     def _tops(self, request: Any, arguments: Arguments) -> Answer:
-        return self._of_layer(request, arguments, metadata.TOPS), _BYTES
+        return self._of_layer(request, arguments, metadata.TOPS), BYTES
 
     @route
     def _maps(self, request: Any, arguments: Arguments) -> Answer:
-        return self._of_layer(request, arguments, metadata.MAPS, arguments.number("filter")), _BYTES
+        return self._of_layer(request, arguments, metadata.MAPS, arguments.number("filter")), BYTES
 
     @route
     def _crop(self, request: Any, arguments: Arguments) -> Answer:
@@ -132,11 +132,11 @@ class PartsPlugin(base_plugin.TBPlugin):
     def _of_layer(self, request: Any, arguments: Arguments, kind: str, number: int = 0) -> bytes:
         tag = metadata.layer_tag(kind, arguments.text("layer"))
         run, step = arguments.text("run"), arguments.number("step")
-        return self._reader.blob(*_where(request), run, tag, step, number)
+        return self._reader.blob(*where(request), run, tag, step, number)
 
     def _picture(self, request: Any, arguments: Arguments, tag: str, number: int) -> bytes:
         run, step = arguments.text("run"), arguments.number("step")
-        return self._reader.blob(*_where(request), run, tag, step, number)
+        return self._reader.blob(*where(request), run, tag, step, number)
 
 
 class PartsLoader(base_plugin.TBLoader):
@@ -151,24 +151,9 @@ class PartsLoader(base_plugin.TBLoader):
         return PartsPlugin(context)
 
 
-def _where(request: Any) -> tuple[Any, str]:
-    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-
-
-def _readable(index: np.ndarray) -> bool:
-    try:
-        return parsed(index)["version"] == metadata.FORMAT_VERSION
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return False
-
-
 def _figure_keys(index: dict[str, Any], layer: str) -> list[str]:
     return [f["key"] for one in index["layers"] if one["name"] == layer for f in one["figures"]]
 
 
 def _finite(value: np.floating) -> float | None:
     return float(f"{value:.5g}") if np.isfinite(value) else None
-
-
-def _json(content: Any) -> Answer:
-    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), "application/json"

@@ -19,15 +19,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
-from tensorboard.compat.proto import summary_pb2
 
 from tf_explainer.errors import UserError
 from tf_explainer.metrics.peaks import UnitGrid
 from tf_explainer.plugins.parts import metadata, pictures, quantised_maps
 from tf_explainer.plugins.parts.response_figures import response_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
+from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
 from tf_explainer.receptive_field import receptive_field
 
 _BATCH_SIZE = 32
@@ -43,8 +42,8 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
             are not written again; None writes them.
     """
     if pictures_step is None:
-        _blobs(metadata.CROPS, pictures.crops(snapshot.images.crops), step)
-        _blobs(metadata.SPRITES, pictures.sprites(snapshot.images.crops), step)
+        write_blobs(metadata.PLUGIN_NAME, metadata.CROPS, pictures.crops(snapshot.images.crops), step)
+        write_blobs(metadata.PLUGIN_NAME, metadata.SPRITES, pictures.sprites(snapshot.images.crops), step)
     for layer in snapshot.layers:
         blobs = {
             metadata.PEAKS: [quantised_maps.peaks_blob(layer.maps, layer.scales)],
@@ -52,12 +51,13 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
             metadata.MAPS: [quantised_maps.packed(maps.tobytes()) for maps in layer.maps],
         }
         for kind, content in blobs.items():
-            _blobs(metadata.layer_tag(kind, layer.name), content, step)
+            write_blobs(metadata.PLUGIN_NAME, metadata.layer_tag(kind, layer.name), content, step)
         figures = np.stack([figure.values for figure in layer.figures], axis=1).astype(np.float32)
-        _tensor(metadata.layer_tag(metadata.FIGURES, layer.name), figures, step)
+        figures_tag = metadata.layer_tag(metadata.FIGURES, layer.name)
+        write_tensor(metadata.PLUGIN_NAME, figures_tag, figures, step)
     # The index is written last: what it names is there.
     index = snapshot.index(step if pictures_step is None else pictures_step)
-    _tensor(metadata.INDEX, json.dumps(index, allow_nan=False), step)
+    write_tensor(metadata.PLUGIN_NAME, metadata.INDEX, json.dumps(index, allow_nan=False), step)
 
 
 def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **known: Any) -> Snapshot:
@@ -122,21 +122,3 @@ def _grid(model: keras.Model, name: str, image_size: int, side: int) -> UnitGrid
     except UserError:
         # No regular geometry: each unit stands for its own tile of the image.
         return UnitGrid(side=side, first=0.5 / side, spacing=1 / side, extent=1 / side)
-
-
-def _tensor(tag: str, value: Any, step: int) -> None:
-    tf.summary.write(tag, tf.constant(value), step, metadata=_metadata(summary_pb2.DATA_CLASS_TENSOR))
-
-
-def _blobs(tag: str, blobs: Sequence[bytes], step: int) -> None:
-    value = tf.constant(list(blobs), tf.string)
-    tf.summary.write(tag, value, step, metadata=_metadata(summary_pb2.DATA_CLASS_BLOB_SEQUENCE))
-
-
-def _metadata(data_class: Any) -> Any:
-    return summary_pb2.SummaryMetadata(
-        plugin_data=summary_pb2.SummaryMetadata.PluginData(
-            plugin_name=metadata.PLUGIN_NAME, content=b'{"version": %d}' % metadata.FORMAT_VERSION
-        ),
-        data_class=data_class,
-    )

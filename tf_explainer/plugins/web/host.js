@@ -58,7 +58,7 @@ export function onNavigation(plugin, callback) {
 }
 
 /** Follows TensorBoard's theme. */
-export function followTheme() {
+function followTheme() {
   const apply = () => {
     const dark = outer === window
       ? matchMedia("(prefers-color-scheme: dark)").matches
@@ -68,6 +68,14 @@ export function followTheme() {
   };
   new MutationObserver(apply).observe(outer.document.body, {attributes: true, attributeFilter: ["class"]});
   apply();
+}
+
+/** Gives the frame its style and theme, then calls back. */
+export function dress(callback) {
+  const style = Object.assign(document.createElement("link"), {rel: "stylesheet", href: new URL("style.css", import.meta.url).href});
+  style.onload = callback;
+  document.head.append(style);
+  followTheme();
 }
 
 /** Calls back when TensorBoard has read its data anew. */

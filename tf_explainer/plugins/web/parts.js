@@ -1,19 +1,19 @@
 // The Parts tab.
 
-import {html, render as mount, useCallback, useEffect, useMemo, useRef, useState} from "./vendor/preact-htm.js";
+import {html, render as mount, useEffect, useMemo, useRef, useState} from "./vendor/preact-htm.js";
 import {Look, Message, Select, StepSlider, download} from "./controls.js";
 import {chosen, csv, lowFirst} from "./figures.js";
 import {FilterGrid} from "./filter_grid.js";
 import {FilterPanel} from "./filter_panel.js";
 import {Sidebar} from "./filter_sidebar.js";
 import * as host from "./host.js";
-import {Snapshot, runs as askRuns} from "./snapshots.js";
+import {lookFrom, lookText} from "./look.js";
+import {runs as askRuns, snapshotOf} from "./snapshots.js";
+import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
 import {Zoom} from "./zoom.js";
 
 const PLUGIN = "parts";
 const IMAGES_PLUGIN = "part_images";
-export const LOOK = {mode: "region", threshold: 0.5, opacity: 0.55, scale: "image", map: "viridis"};
-
 const DEFAULTS = {run: "", step: "", layer: "", filter: "", sort: "", descending: "", grouped: "1", query: "", flags: "", ranges: "", compare: "", look: "", side: "116", image: ""};
 
 const rangesFrom = (text) => Object.fromEntries(text.split(";").filter(Boolean).map((one) => {
@@ -21,19 +21,6 @@ const rangesFrom = (text) => Object.fromEntries(text.split(";").filter(Boolean).
   return [key, [Number(low), Number(high)]];
 }).filter(([, [low, high]]) => Number.isFinite(low) && Number.isFinite(high)));
 const rangesText = (ranges) => Object.entries(ranges).map(([key, [low, high]]) => `${key}:${Number(low.toPrecision(5))}:${Number(high.toPrecision(5))}`).join(";");
-
-export function lookFrom(text) {
-  const [mode, threshold, opacity, scale, map] = text.split(",");
-  const share = (value, otherwise) => (Number(value) > 0 && Number(value) <= 1 ? Number(value) : otherwise);
-  return {
-    mode: ["region", "heat", "none"].includes(mode) ? mode : LOOK.mode,
-    threshold: share(threshold, LOOK.threshold),
-    opacity: share(opacity, LOOK.opacity),
-    scale: scale === "filter" ? "filter" : "image",
-    map: ["viridis", "cividis", "grey"].includes(map) ? map : LOOK.map,
-  };
-}
-export const lookText = ({mode, threshold, opacity, scale, map}) => [mode, threshold, opacity, scale, map].join(",");
 
 function without(state) {
   return Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || key === "run" || key === "step"));
@@ -53,49 +40,11 @@ function useLayer(run, step, name, reloads) {
   return loaded;
 }
 
-const snapshots = new Map();
-function snapshotOf(run, step, reloads) {
-  const key = `${run}|${step}|${reloads}`;
-  if (!snapshots.has(key)) {
-    if (snapshots.size > 8) snapshots.delete(snapshots.keys().next().value);
-    const asked = Snapshot.load(run, step);
-    asked.catch(() => snapshots.delete(key));
-    snapshots.set(key, asked);
-  }
-  return snapshots.get(key);
-}
-
-export function useRuns() {
-  const [found, setFound] = useState(null);
-  const [reloads, setReloads] = useState(0);
-  useEffect(() => {
-    const read = () => askRuns().then((next) => setFound((last) => {
-      if (last && JSON.stringify(last) === JSON.stringify(next)) return last;
-      setReloads((count) => count + 1);
-      return next;
-    }), (error) => setFound({error}));
-    read();
-    host.onReload(read);
-  }, []);
-  return {found, reloads};
-}
-
-export function useAddress(plugin, defaults, shorten) {
-  const [state, setState] = useState(() => ({...defaults, ...host.readState(plugin)}));
-  useEffect(() => host.onNavigation(plugin, (next) => setState({...defaults, ...next})), []);
-  useEffect(() => host.writeState(plugin, shorten(state)), [state]);
-  return [state, useCallback((change) => setState((last) => ({...last, ...change})), [])];
-}
-
-export const nearestStep = (steps, wanted) => steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
-
 function App() {
-  const {found, reloads} = useRuns();
+  const {found, reloads} = useRuns(askRuns);
   const [state, set] = useAddress(PLUGIN, DEFAULTS, without);
   const names = Object.keys(found?.runs ?? {}).sort();
-  // The run with the latest step is the one to look at first.
-  const first = names.reduce((best, name) => (best === undefined || found.runs[name].at(-1) >= found.runs[best].at(-1) && name.includes("evaluation") ? name : best), undefined);
-  const run = names.includes(state.run) ? state.run : first ?? "";
+  const run = names.includes(state.run) ? state.run : latestRun(found?.runs, names) ?? "";
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
   const {layer, error} = useLayer(run, step, state.layer, reloads);
@@ -180,8 +129,5 @@ function App() {
 
 /** TensorBoard calls this. */
 export function render() {
-  const style = Object.assign(document.createElement("link"), {rel: "stylesheet", href: new URL("style.css", import.meta.url).href});
-  document.head.append(style);
-  host.followTheme();
-  style.onload = () => mount(html`<${App}/>`, document.body);
+  host.dress(() => mount(html`<${App}/>`, document.body));
 }

@@ -94,6 +94,20 @@ class Layer {
   }
 }
 
+const kept = new Map();
+
+/** A snapshot; asking again gives the same one until TensorBoard has read its data anew. */
+export function snapshotOf(run, step, reloads) {
+  const key = `${run}|${step}|${reloads}`;
+  if (!kept.has(key)) {
+    if (kept.size > 8) kept.delete(kept.keys().next().value);
+    const asked = Snapshot.load(run, step);
+    asked.catch(() => kept.delete(key));
+    kept.set(key, asked);
+  }
+  return kept.get(key);
+}
+
 /** A run at a step. */
 export class Snapshot {
   static async load(run, step) {

@@ -1,0 +1,21 @@
+import numpy as np
+
+from tests.evaluation_example import features_of, small_explainer, small_head
+from tf_explainer.attribution import Attributor
+from tf_explainer.evaluation import PERFORMER
+from tf_explainer.plugins.images.run_scores import of_images
+from tf_explainer.plugins.parts.run_snapshot import ShownImages
+
+
+def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
+    features, _ = features_of(tmp_path)
+    explainer, head = small_explainer(), small_head()
+    shown = ShownImages.choose(features, "all", 40)
+    scores = of_images(explainer, head, shown)
+    assert len(scores.classes) > 32, "more than one batch"
+    assert scores.classes.tolist() == shown.images.predicted.tolist()
+    whole = shown.maps(explainer, PERFORMER).astype(np.float32)
+    at_once = Attributor(explainer, head).attribute(whole, scores.classes)
+    np.testing.assert_allclose(scores.attribution.parts, at_once.parts, atol=1e-5)
+    logits = scores.explainer_logits[np.arange(len(whole)), scores.classes]
+    np.testing.assert_allclose(scores.attribution.scores, logits, atol=1e-5)

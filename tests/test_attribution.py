@@ -1,0 +1,89 @@
+import keras
+import numpy as np
+import pytest
+
+from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
+from tf_explainer.attribution import Attributor, logits_of
+
+
+@pytest.fixture
+def explainer():
+    explainer = small_explainer()
+    random = np.random.default_rng(0)
+    for weight in explainer.trainable_weights:
+        noise = random.normal(scale=0.3, size=weight.shape).astype(np.float32)
+        weight.assign(weight + noise)
+    for _ in range(3):
+        explainer(some_features(16), training=True)
+    return explainer
+
+
+def some_features(count=5, seed=1):
+    random = np.random.default_rng(seed)
+    return np.maximum(random.normal(size=(count, SIDE, SIDE, CHANNELS)), 0).astype(np.float32)
+
+
+def test_contributions_and_remainder_are_the_score(explainer):
+    features, classes = some_features(), np.array([0, 1, 2, 0, 1])
+    attribution = Attributor(explainer, small_head()).attribute(features, classes)
+    decoded = explainer(features, training=False)["fc2"]
+    probabilities = np.asarray(small_head()(decoded))
+    logits = Attributor(explainer, small_head()).logits(features)
+    np.testing.assert_allclose(
+        np.exp(logits) / np.exp(logits).sum(1, keepdims=True), probabilities, rtol=1e-4
+    )
+    np.testing.assert_allclose(attribution.scores, logits[np.arange(5), classes], rtol=1e-5)
+    total = attribution.parts.sum(axis=1) + attribution.ordinary + attribution.remainder
+    np.testing.assert_allclose(total, attribution.scores, rtol=1e-9)
+    np.testing.assert_allclose(attribution.interpretable_maps.sum(axis=(1, 2)), attribution.parts.sum(axis=1))
+    np.testing.assert_allclose(attribution.ordinary_maps.sum(axis=(1, 2)), attribution.ordinary)
+    assert (attribution.parts != 0).any()
+    assert np.abs(attribution.remainder).max() > 0.01, "the biases add something"
+
+
+def test_without_biases_nothing_remains(explainer):
+    for name in ("fc_dec_1", "fc_dec_2"):
+        explainer.get_layer(name).bias.assign(0 * explainer.get_layer(name).bias)
+    attribution = Attributor(explainer, small_head()).attribute(some_features(), np.zeros(5, int))
+    np.testing.assert_allclose(attribution.remainder, 0, atol=1e-5)
+
+
+def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
+    features = some_features(2)
+    attributor = Attributor(explainer, small_head())
+    attribution = attributor.attribute(features, np.array([1, 1]))
+    interpretable, ordinary = attributor._tracks(features)
+    step = 1e-2
+    for f in range(CHANNELS):
+        weaker = np.array(interpretable)
+        weaker[..., f] *= 1 - step
+        lost = attributor._head(attributor._decode([interpretable, ordinary])) - attributor._head(
+            attributor._decode([keras.ops.convert_to_tensor(weaker), ordinary])
+        )
+        np.testing.assert_allclose(np.asarray(lost)[:, 1] / step, attribution.parts[:, f], atol=2e-3)
+
+
+@pytest.mark.parametrize("ending", ["activation of the layer", "layer", "none"])
+def test_logits_end_before_the_softmax(ending):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(5, activation="relu")(inputs)
+    activation = "softmax" if ending == "activation of the layer" else None
+    inner = keras.Model(inputs, keras.layers.Dense(3, activation=activation, name="scores")(hidden))
+    outer = keras.Input((4,))
+    scores = inner(outer)
+    head = keras.Model(outer, keras.layers.Softmax()(scores) if ending == "layer" else scores)
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    logits, scores = np.asarray(logits_of(head)(x)), np.asarray(head(x))
+    if ending != "none":
+        np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), scores, rtol=1e-5)
+        assert logits.min() < 0
+    else:
+        np.testing.assert_allclose(logits, scores)
+
+
+def test_a_negative_of_the_contributions_exists(explainer):
+    features = some_features(20)
+    attribution = Attributor(explainer, small_head()).attribute(features, np.zeros(20, int))
+    assert (attribution.parts < 0).any()
+    assert (attribution.parts > 0).any()

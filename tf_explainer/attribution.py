@@ -1,0 +1,126 @@
+"""How much each part filter adds to a class score: gradient times activation, through decoder and head.
+
+The score is a logit of the performer's head on the decoder's features. With `a` what the two tracks hand to
+their norm layers, `score = sum_f sum_ij a_f (d score / d a_f) + the same of the ordinary track + remainder`.
+Between the tracks and the score everything is linear but for ReLUs and max-poolings, so the remainder is what
+the biases add (R. R. Selvaraju et al., arXiv:1610.02391, take the same products without their sum).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_explainer.explainer import Explainer
+
+_PROBABILITIES = ("softmax", "sigmoid")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Contributions to one class score an image, in logits; they and the remainder sum to the score.
+
+    Attributes:
+        scores: `[B]`, the logits.
+        parts: `[B, F]`, of each filter of conv_interp_2.
+        ordinary: `[B]`, of the ordinary track.
+        interpretable_maps: `[B, L, L]`, the contributions of all part filters by place.
+        ordinary_maps: `[B, L, L]`, those of the ordinary track.
+    """
+
+    scores: np.ndarray
+    parts: np.ndarray
+    ordinary: np.ndarray
+    interpretable_maps: np.ndarray
+    ordinary_maps: np.ndarray
+
+    @property
+    def remainder(self) -> np.ndarray:
+        """What neither track contributes, `[B]`."""
+        return self.scores - self.parts.sum(axis=1) - self.ordinary
+
+    @classmethod
+    def joined(cls, batches: list[Attribution]) -> Attribution:
+        """Puts batches after one another."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})
+
+
+class Attributor:
+    """Attributes scores to parts.
+
+    Args:
+        explainer: a trained explainer.
+        head: the performer's path from the last distilled layer to the scores.
+    """
+
+    def __init__(self, explainer: Explainer, head: keras.Model) -> None:
+        tracks = [explainer.get_layer(name).input for name in ("norm_interp", "norm_ordin")]
+        self._tracks = keras.Model(explainer.input, tracks)
+        self._decode = keras.Model(tracks, explainer.output[explainer.distilled[-1].name])
+        self._head = logits_of(head)
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Returns the scores of all classes.
+
+        Args:
+            features: the target layer's, `[B, L, L, D]`.
+
+        Returns:
+            `[B, classes]` float32.
+        """
+        decoded = self._decode(self._tracks(tf.convert_to_tensor(features, tf.float32)), training=False)
+        return np.asarray(self._head(decoded, training=False))
+
+    def attribute(self, features: np.ndarray, classes: np.ndarray) -> Attribution:
+        """Attributes one score an image.
+
+        Args:
+            features: the target layer's, `[B, L, L, D]`.
+            classes: `[B]` int, whose scores.
+        """
+        interpretable, ordinary = self._tracks(tf.convert_to_tensor(features, tf.float32), training=False)
+        with tf.GradientTape() as tape:
+            tape.watch([interpretable, ordinary])
+            logits = self._head(self._decode([interpretable, ordinary], training=False), training=False)
+            scores = tf.gather(logits, classes, axis=1, batch_dims=1)
+        gradients = tape.gradient(scores, [interpretable, ordinary])
+        by_part, by_rest = (
+            np.asarray(activation * gradient, np.float64)
+            for activation, gradient in zip((interpretable, ordinary), gradients, strict=True)
+        )
+        return Attribution(
+            scores=np.asarray(scores, np.float64),
+            parts=by_part.sum(axis=(1, 2)),
+            ordinary=by_rest.sum(axis=(1, 2, 3)),
+            interpretable_maps=by_part.sum(axis=3),
+            ordinary_maps=by_rest.sum(axis=3),
+        )
+
+
+def logits_of(head: keras.Model) -> keras.Model:
+    """Returns a copy of a classifier that ends before its softmax or sigmoid.
+
+    Args:
+        head: a functional model.
+    """
+
+    def linear(layer: keras.layers.Layer) -> Any:
+        if isinstance(layer, keras.layers.Softmax):
+            # Softmax is called with a mask, which no layer of the identity takes.
+            return keras.layers.Lambda(
+                lambda logits, mask=None: logits,  # noqa: ARG005
+                name=layer.name,
+            )
+        config = layer.get_config()
+        if config.get("activation") in _PROBABILITIES:
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    copied = keras.models.clone_model(head, clone_function=linear, recursive=True)
+    copied.set_weights(head.get_weights())
+    return copied

@@ -1,0 +1,22 @@
+"""Names in the event files: what is written of N images beside a snapshot of the Parts plugin.
+
+Images, filters and maps are those of the snapshot of the same run and step.
+
+| tag | data class | content |
+| --- | --- | --- |
+| `part_images/index` | tensor, string scalar | JSON, see `images.summary.ImageScores.index` |
+| `part_images/contributions` | tensor, `[N, F]` float32 | of each filter to each image's score, logits |
+| `part_images/tracks` | blobs, 2 | GZIP: `[N, L, L]` int8, the contributions by place of each track |
+
+A place's contribution is `int8 * scale / 127`, with a scale for every image in the index.
+"""
+
+from __future__ import annotations
+
+PLUGIN_NAME = "part_images"
+FORMAT_VERSION = 1
+
+INDEX = "part_images/index"
+CONTRIBUTIONS = "part_images/contributions"
+TRACKS = "part_images/tracks"
+TRACK_NAMES = ("interpretable", "ordinary")

@@ -1,0 +1,46 @@
+// What decides images, as the server of the Explained images plugin gives it.
+
+const BASE = new URL("../../part_images/", import.meta.url);
+
+async function ask(route, args = {}) {
+  const url = new URL(route, BASE);
+  for (const [name, value] of Object.entries(args)) url.searchParams.set(name, value);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error((await response.text()).slice(0, 600) || `${response.status}`);
+  return response;
+}
+
+export const runs = async () => (await ask("runs")).json();
+
+export class ImageScores {
+  static async load(run, step) {
+    return new ImageScores(run, step, await (await ask("index", {run, step})).json());
+  }
+
+  constructor(run, step, index) {
+    Object.assign(this, {run, step, ...index});
+    this.asked = new Map();
+  }
+
+  #once(key, get) {
+    if (!this.asked.has(key)) {
+      const asked = get();
+      asked.catch(() => this.asked.delete(key));
+      this.asked.set(key, asked);
+    }
+    return this.asked.get(key);
+  }
+
+  /** Each filter's contribution to an image's score, in logits. */
+  contributions(n) {
+    const {run, step} = this;
+    return this.#once(`c${n}`, async () => new Float32Array(await (await ask("contributions", {run, step, image: n})).arrayBuffer()));
+  }
+
+  /** A track's contributions by place on an image, in logits. */
+  async track(track, n, units) {
+    const {run, step} = this;
+    const all = await this.#once(`t${track}`, async () => new Int8Array(await (await ask("tracks", {run, step, track})).arrayBuffer()));
+    return Float32Array.from(all.subarray(n * units, (n + 1) * units), (value) => (value * this.scales[n]) / 127);
+  }
+}

@@ -1,0 +1,161 @@
+// The Explained images tab.
+
+import {html, render as mount, useEffect, useMemo, useState} from "./vendor/preact-htm.js";
+import {SIGNED_MAP, gradient} from "./colour_maps.js";
+import {Contributions, Sum, signed} from "./contribution_list.js";
+import {Look, Message, Select, StepSlider, download} from "./controls.js";
+import {number} from "./figures.js";
+import * as host from "./host.js";
+import {ImageList, ONLY, SORTS, chosenImages} from "./image_list.js";
+import {ImageScores, runs as askRuns} from "./image_scores.js";
+import {lookFrom, lookText} from "./look.js";
+import {Picture, layerOf} from "./picture.js";
+import {snapshotOf} from "./snapshots.js";
+import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
+
+const PLUGIN = "part_images";
+const PARTS_PLUGIN = "parts";
+const DEFAULTS = {run: "", step: "", image: "0", by: "part", chosen: "", only: "all", sort: "index", query: "", look: ""};
+const ROWS = 24;
+
+const without = (state) => Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || ["run", "step", "image"].includes(key)));
+
+function useRun(run, step, reloads) {
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    if (step === undefined) return setLoaded({});
+    let current = true;
+    Promise.all([snapshotOf(run, step, reloads), ImageScores.load(run, step)])
+      .then(async ([snapshot, scores]) => ({snapshot, scores, layer: await snapshot.layer(scores.layer)}))
+      .then((next) => current && setLoaded(next), (error) => current && setLoaded({error}));
+    return () => { current = false; };
+  }, [run, step, reloads]);
+  return loaded;
+}
+
+/** Filters, or groups of filters that stand for one part, by what they contribute. */
+function rowsOf(layer, contributions, by, n) {
+  const largest = (a, b) => Math.abs(b.value) - Math.abs(a.value);
+  const filters = Array.from(contributions, (value, f) => ({key: `f${f}`, f, value, name: `#${f}`, detail: `peak ${number(layer.peak(f, n))}`}));
+  if (by === "filter" || !layer.values.group) return filters.sort(largest);
+  const groups = new Map();
+  for (const filter of filters) {
+    const group = layer.values.group[filter.f];
+    const key = Number.isNaN(group) ? "none" : group;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(filter);
+  }
+  return [...groups].map(([group, members]) => {
+    const strongest = members.sort(largest)[0];
+    return {
+      key: `g${group}`, f: strongest.f, group, value: members.reduce((sum, {value}) => sum + value, 0),
+      name: group === "none" ? "no part" : `Part ${group + 1}`,
+      detail: `${members.length} ${members.length === 1 ? "filter" : "filters"}, most by #${strongest.f}`,
+    };
+  }).sort(largest);
+}
+
+function TrackMap({snapshot, layer, scores, n, track, title, total, opacity}) {
+  const ask = async () => ({
+    picture: await snapshot.crop(n),
+    layers: [{signed: await scores.track(track, n, layer.units), grid: layer.grid, full: scores.scales[n]}],
+  });
+  return html`<figure class="track"><${Picture} side=${224} look=${{mode: "region", threshold: 0.5, opacity, map: "viridis", scale: "image"}} label=${title}
+      what=${`${scores.run},${scores.step},${track},${n}`} ask=${ask}/>
+    <figcaption><b>${title}</b> <span>${signed(total)}</span></figcaption></figure>`;
+}
+
+function saveCsv(snapshot, layer, scores, n, contributions) {
+  const lines = [...contributions].map((value, f) => `filter ${f},${layer.values.group ? layer.values.group[f] + 1 : ""},${value}`);
+  const text = ["what,part group,contribution [logits]", ...lines, `ordinary track,,${scores.ordinary[n]}`, `remainder,,${scores.remainder[n]}`, `score,,${scores.scores[n]}`].join("\n") + "\n";
+  download(`image-${n}.csv`, new Blob([text], {type: "text/csv"}));
+}
+
+function Explained({snapshot, layer, scores, n, state, set, look}) {
+  const [contributions, setContributions] = useState(null);
+  const [times, setTimes] = useState(2);
+  const [failed, setFailed] = useState("");
+  useEffect(() => {
+    let current = true;
+    scores.contributions(n).then((next) => current && setContributions({n, values: next}), (error) => current && setFailed(String(error.message)));
+    return () => { current = false; };
+  }, [scores, n]);
+  const ready = contributions?.n === n;
+  const rows = useMemo(() => (ready ? rowsOf(layer, contributions.values, state.by, n) : []), [contributions, layer, state.by, n]);
+  if (failed) return html`<${Message} title="This image cannot be explained" text=${failed}/>`;
+  const chosen = rows.find(({key}) => key === state.chosen) ?? rows[0];
+  const {images} = snapshot;
+  const label = scores.classes[n];
+  const rest = rows.slice(ROWS);
+  const marks = images.landmark_names.map((name, k) => ({name, place: snapshot.landmark(n, k)})).filter(({place}) => place);
+  const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
+  return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
+    <div class="large">
+      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${[1, 2, 3].map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}</nav></header>
+      <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${snapshot.className(label)}</b> (${number(100 * scores.performer_scores[n])} %),
+        the explainer <b>${snapshot.className(scores.explainer_classes[n])}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
+      <${Picture} side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`${scores.run},${scores.step},${chosen?.f},${n},${state.marks}`}/>
+      <p class="muted">${chosen ? html`The region of filter #${chosen.f}${chosen.group !== undefined ? `, which adds most of ${chosen.name}` : ""}. ` : ""}
+        ${chosen && html`<button class="link" onClick=${() => host.open(PARTS_PLUGIN, {run: scores.run, step: scores.step, layer: layer.name, filter: chosen.f})}>Open filter #${chosen.f} in Parts</button>`}</p>
+      <div class="tracks">
+        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]} opacity=${look.opacity}/>
+        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]} opacity=${look.opacity}/>
+      </div>
+      <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${gradient(SIGNED_MAP)}`}></i><span>for ${signed(scores.scales[n])} logits a place, the same scale for both</span></p>
+    </div>
+    <div class="why">
+      <h3>Why ${snapshot.className(label)}? <small>gradient × activation, in logits</small></h3>
+      <${Sum} score=${scores.scores[n]} className=${snapshot.className(label)} terms=${[
+        ["parts", scores.parts[n], "The part filters of the interpretable track, summed."],
+        ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
+        ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],
+      ]}/>
+      <h3>Parts <span class="switch">${["part", "filter"].map((by) => html`<button class="tab" aria-selected=${state.by === by} onClick=${() => set({by, chosen: ""})}>by ${by}</button>`)}</span>
+        <button class="plain small" onClick=${() => saveCsv(snapshot, layer, scores, n, contributions.values)} disabled=${!ready}>CSV</button></h3>
+      <${Contributions} rows=${rows.slice(0, ROWS)} selected=${chosen?.key} onSelect=${(key) => set({chosen: key ?? ""})}/>
+      ${rest.length > 0 && html`<p class="muted rest"><span>${rest.length} others</span><span class="value">${signed(rest.reduce((sum, {value}) => sum + value, 0))}</span></p>`}
+    </div></section>`;
+}
+
+function App() {
+  const {found, reloads} = useRuns(askRuns);
+  const [state, set] = useAddress(PLUGIN, DEFAULTS, without);
+  const names = Object.keys(found?.runs ?? {}).sort();
+  const run = names.includes(state.run) ? state.run : latestRun(found?.runs, names) ?? "";
+  const steps = found?.runs?.[run];
+  const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
+  const {snapshot, scores, layer, error} = useRun(run, step, reloads);
+  const look = useMemo(() => lookFrom(state.look), [state.look]);
+  const only = ONLY[state.only] ? state.only : "all";
+  const sort = SORTS[state.sort] ? state.sort : "index";
+  const shown = useMemo(() => (scores ? chosenImages(scores, snapshot.images, {only, sort, query: state.query}) : []), [scores, only, sort, state.query]);
+  if (!found) return html`<${Message} title="Reading…" text="TensorBoard is asked for its runs."/>`;
+  if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
+  if (!names.length) return html`<${Message} title="No explained images yet" text="No run in this log directory says what decides its images. To write that, run" command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
+  if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
+  if (!layer) return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
+  const n = Math.min(Math.max(Number(state.image) || 0, 0), snapshot.images.count - 1);
+  const options = (from) => Object.entries(from).map(([key, [text]]) => [key, text]);
+  return html`<main class="app">
+    <header class="bar">
+      <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])} onChange=${(value) => set({run: value, step: ""})}/>
+      <${StepSlider} steps=${steps} step=${step} onChange=${(value) => set({step: String(value)})}/>
+      <${Look} look=${look} onChange=${(next) => set({look: lookText(next)})}/>
+      ${snapshot.images.landmark_names.length > 0 && html`<button class="plain" aria-pressed=${!!state.marks} onClick=${() => set({marks: state.marks ? "" : "1"})} title=${snapshot.images.landmark_names.join(", ")}>landmarks</button>`}
+    </header>
+    <div class="body">
+      <aside class="sidebar images-side">
+        <input class="search" type="search" aria-label="search images" placeholder="Search ids and classes" value=${state.query} onInput=${(event) => set({query: event.target.value})}/>
+        <${Select} label="only" value=${only} options=${options(ONLY)} onChange=${(value) => set({only: value})}/>
+        <${Select} label="sort" value=${sort} options=${options(SORTS)} onChange=${(value) => set({sort: value})}/>
+        <output class="count">${shown.length} of ${snapshot.images.count} images</output>
+        <${ImageList} ...${{snapshot, scores, shown}} selected=${n} onSelect=${(image) => set({image: String(image)})}/>
+      </aside>
+      <${Explained} ...${{snapshot, layer, scores, n, state, set, look}}/>
+    </div></main>`;
+}
+
+/** TensorBoard calls this. */
+export function render() {
+  host.dress(() => mount(html`<${App}/>`, document.body));
+}
