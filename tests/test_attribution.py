@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
-from tf_explainer.attribution import Attributor, logits_of
+from tf_explainer.attribution import Attributor, log_odds_of
 
 
 @pytest.fixture
@@ -28,11 +28,9 @@ def test_contributions_and_remainder_are_the_score(explainer):
     attribution = Attributor(explainer, small_head()).attribute(features, classes)
     decoded = explainer(features, training=False)["fc2"]
     probabilities = np.asarray(small_head()(decoded))
-    logits = Attributor(explainer, small_head()).logits(features)
-    np.testing.assert_allclose(
-        np.exp(logits) / np.exp(logits).sum(1, keepdims=True), probabilities, rtol=1e-4
-    )
-    np.testing.assert_allclose(attribution.scores, logits[np.arange(5), classes], rtol=1e-5)
+    log_odds = Attributor(explainer, small_head()).log_odds(features)
+    np.testing.assert_allclose(log_odds, np.log(probabilities / (1 - probabilities)), atol=1e-4)
+    np.testing.assert_allclose(attribution.scores, log_odds[np.arange(5), classes], rtol=1e-5)
     total = attribution.parts.sum(axis=1) + attribution.ordinary + attribution.remainder
     np.testing.assert_allclose(total, attribution.scores, rtol=1e-9)
     np.testing.assert_allclose(attribution.interpretable_maps.sum(axis=(1, 2)), attribution.parts.sum(axis=1))
@@ -41,10 +39,16 @@ def test_contributions_and_remainder_are_the_score(explainer):
     assert np.abs(attribution.remainder).max() > 0.01, "the biases add something"
 
 
+def two_class_head():
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, keras.layers.Dense(2, activation="softmax", use_bias=False)(inputs))
+
+
 def test_without_biases_nothing_remains(explainer):
     for name in ("fc_dec_1", "fc_dec_2"):
         explainer.get_layer(name).bias.assign(0 * explainer.get_layer(name).bias)
-    attribution = Attributor(explainer, small_head()).attribute(some_features(), np.zeros(5, int))
+    attribution = Attributor(explainer, two_class_head()).attribute(some_features(), np.zeros(5, int))
+    assert np.abs(attribution.scores).min() > 1e-3
     np.testing.assert_allclose(attribution.remainder, 0, atol=1e-5)
 
 
@@ -63,23 +67,30 @@ def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
         np.testing.assert_allclose(np.asarray(lost)[:, 1] / step, attribution.parts[:, f], atol=2e-3)
 
 
-@pytest.mark.parametrize("ending", ["activation of the layer", "layer", "none"])
-def test_logits_end_before_the_softmax(ending):
+@pytest.mark.parametrize("ending", ["softmax of the layer", "sigmoid of the layer", "layer", "logits"])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_log_odds_of_any_ending(ending, classes):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4,))
     hidden = keras.layers.Dense(5, activation="relu")(inputs)
-    activation = "softmax" if ending == "activation of the layer" else None
-    inner = keras.Model(inputs, keras.layers.Dense(3, activation=activation, name="scores")(hidden))
+    activation = ending.split()[0] if "of the layer" in ending else None
+    inner = keras.Model(inputs, keras.layers.Dense(classes, activation=activation, name="scores")(hidden))
     outer = keras.Input((4,))
     scores = inner(outer)
     head = keras.Model(outer, keras.layers.Softmax()(scores) if ending == "layer" else scores)
     x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    logits, scores = np.asarray(logits_of(head)(x)), np.asarray(head(x))
-    if ending != "none":
-        np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), scores, rtol=1e-5)
-        assert logits.min() < 0
-    else:
-        np.testing.assert_allclose(logits, scores)
+    p = np.asarray(head(x))
+    if ending == "logits":
+        p = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(log_odds_of(head)(x)), np.log(p / (1 - p)), atol=1e-4)
+
+
+def test_one_sigmoid_is_its_own_class():
+    inputs = keras.Input((4,))
+    head = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    p = np.asarray(head(x))
+    np.testing.assert_allclose(np.asarray(log_odds_of(head)(x)), np.log(p / (1 - p)), atol=1e-4)
 
 
 def test_a_negative_of_the_contributions_exists(explainer):

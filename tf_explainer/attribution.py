@@ -1,9 +1,13 @@
 """How much each part filter adds to a class score: gradient times activation, through decoder and head.
 
-The score is a logit of the performer's head on the decoder's features. With `a` what the two tracks hand to
-their norm layers, `score = sum_f sum_ij a_f (d score / d a_f) + the same of the ordinary track + remainder`.
-Between the tracks and the score everything is linear but for ReLUs and max-poolings, so the remainder is what
-the biases add (R. R. Selvaraju et al., arXiv:1610.02391, take the same products without their sum).
+The score is the log-odds of a class, `log p / (1 - p)`, by the performer's head on the decoder's features.
+With `a` what the two tracks hand to their norm layers,
+
+    score = sum_f sum_ij a_f (d score / d a_f) + the same of the ordinary track + remainder.
+
+Between the tracks and the log-odds of two classes everything is linear but for ReLUs and max-poolings, so
+the remainder is what the biases add; with more classes it also holds the curvature of the softmax. (R. R.
+Selvaraju et al., arXiv:1610.02391, take the same products without their sum.)
 """
 
 from __future__ import annotations
@@ -14,18 +18,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from tf_explainer.explainer import Explainer
 
-_PROBABILITIES = ("softmax", "sigmoid")
+# Added to a logit, it takes it out of a sum of exponentials.
+_FAR_BELOW = -1e9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Contributions to one class score an image, in logits; they and the remainder sum to the score.
+    """Contributions to one class score an image, in nats; they and the remainder sum to the score.
 
     Attributes:
-        scores: `[B]`, the logits.
+        scores: `[B]`, the log-odds.
         parts: `[B, F]`, of each filter of conv_interp_2.
         ordinary: `[B]`, of the ordinary track.
         interpretable_maps: `[B, L, L]`, the contributions of all part filters by place.
@@ -62,9 +68,9 @@ class Attributor:
         tracks = [explainer.get_layer(name).input for name in ("norm_interp", "norm_ordin")]
         self._tracks = keras.Model(explainer.input, tracks)
         self._decode = keras.Model(tracks, explainer.output[explainer.distilled[-1].name])
-        self._head = logits_of(head)
+        self._head = log_odds_of(head)
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
+    def log_odds(self, features: np.ndarray) -> np.ndarray:
         """Returns the scores of all classes.
 
         Args:
@@ -86,8 +92,8 @@ class Attributor:
         interpretable, ordinary = self._tracks(tf.convert_to_tensor(features, tf.float32), training=False)
         with tf.GradientTape() as tape:
             tape.watch([interpretable, ordinary])
-            logits = self._head(self._decode([interpretable, ordinary], training=False), training=False)
-            scores = tf.gather(logits, classes, axis=1, batch_dims=1)
+            of_classes = self._head(self._decode([interpretable, ordinary], training=False), training=False)
+            scores = tf.gather(of_classes, classes, axis=1, batch_dims=1)
         gradients = tape.gradient(scores, [interpretable, ordinary])
         by_part, by_rest = (
             np.asarray(activation * gradient, np.float64)
@@ -102,25 +108,39 @@ class Attributor:
         )
 
 
-def logits_of(head: keras.Model) -> keras.Model:
-    """Returns a copy of a classifier that ends before its softmax or sigmoid.
+def log_odds_of(head: keras.Model) -> keras.Model:
+    """Returns a copy of a classifier that gives `log p / (1 - p)` of every class.
 
     Args:
-        head: a functional model.
+        head: a functional model that ends in a softmax, a sigmoid, or in the logits of a softmax.
     """
-
-    def linear(layer: keras.layers.Layer) -> Any:
-        if isinstance(layer, keras.layers.Softmax):
-            # Softmax is called with a mask, which no layer of the identity takes.
-            return keras.layers.Lambda(
-                lambda logits, mask=None: logits,  # noqa: ARG005
-                name=layer.name,
-            )
-        config = layer.get_config()
-        if config.get("activation") in _PROBABILITIES:
-            config["activation"] = "linear"
-        return type(layer).from_config(config)
-
-    copied = keras.models.clone_model(head, clone_function=linear, recursive=True)
+    copied = keras.models.clone_model(head, clone_function=_linear, recursive=True)
     copied.set_weights(head.get_weights())
-    return copied
+    logits = copied.outputs[0]
+    return keras.Model(copied.inputs, logits if _is_sigmoid(head) else _LogOdds()(logits))
+
+
+class _LogOdds(keras.layers.Layer):
+    """`z_c - log sum_{k != c} exp z_k`, `[B, classes]`."""
+
+    def call(self, logits: Any) -> Any:
+        classes = logits.shape[-1]
+        itself = ops.eye(classes, dtype=logits.dtype) * _FAR_BELOW
+        return logits - ops.logsumexp(logits[:, None, :] + itself, axis=-1)
+
+
+def _linear(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.layers.Softmax):
+        # Softmax is called with a mask, which no layer of the identity takes.
+        return keras.layers.Lambda(lambda logits, mask=None: logits, name=layer.name)  # noqa: ARG005
+    config = layer.get_config()
+    if config.get("activation") in ("softmax", "sigmoid"):
+        config["activation"] = "linear"
+    return type(layer).from_config(config)
+
+
+def _is_sigmoid(model: keras.Model) -> bool:
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return _is_sigmoid(last)
+    return last.get_config().get("activation") == "sigmoid" or model.output_shape[-1] == 1

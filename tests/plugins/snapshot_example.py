@@ -60,6 +60,7 @@ def some_scores(seed=0):
     )
     return ImageScores(
         layer="block/parts",
+        names=("fox", "cat"),
         classes=np.arange(IMAGES) % 2,
         attribution=Attribution(
             scores=random.normal(size=IMAGES),
@@ -68,7 +69,7 @@ def some_scores(seed=0):
             interpretable_maps=parts.sum(axis=3),
             ordinary_maps=ordinary,
         ),
-        explainer_logits=random.normal(size=(IMAGES, 2)),
+        explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
     )
 

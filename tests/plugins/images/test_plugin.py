@@ -25,7 +25,7 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
     index = client.get(f"{BASE}/index?run=run&step={step}").json
     assert index["layer"] == "block/parts"
     assert index["classes"] == scores.classes.tolist()
-    assert index["explainer_classes"] == scores.explainer_logits.argmax(axis=1).tolist()
+    assert index["explainer_classes"] == scores.explainer_scores.argmax(axis=1).tolist()
     shown = scores.performer_scores[np.arange(IMAGES), scores.classes]
     np.testing.assert_allclose(index["performer_scores"], shown, rtol=1e-6)
     for n in range(IMAGES):

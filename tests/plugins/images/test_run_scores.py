@@ -17,5 +17,5 @@ def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     whole = shown.maps(explainer, PERFORMER).astype(np.float32)
     at_once = Attributor(explainer, head).attribute(whole, scores.classes)
     np.testing.assert_allclose(scores.attribution.parts, at_once.parts, atol=1e-5)
-    logits = scores.explainer_logits[np.arange(len(whole)), scores.classes]
-    np.testing.assert_allclose(scores.attribution.scores, logits, atol=1e-5)
+    log_odds = scores.explainer_scores[np.arange(len(whole)), scores.classes]
+    np.testing.assert_allclose(scores.attribution.scores, log_odds, atol=1e-5)

@@ -5,7 +5,7 @@ Images, filters and maps are those of the snapshot of the same run and step.
 | tag | data class | content |
 | --- | --- | --- |
 | `part_images/index` | tensor, string scalar | JSON, see `images.summary.ImageScores.index` |
-| `part_images/contributions` | tensor, `[N, F]` float32 | of each filter to each image's score, logits |
+| `part_images/contributions` | tensor, `[N, F]` float32 | of each filter to each image's score |
 | `part_images/tracks` | blobs, 2 | GZIP: `[N, L, L]` int8, the contributions by place of each track |
 
 A place's contribution is `int8 * scale / 127`, with a scale for every image in the index.

@@ -27,15 +27,17 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
     classes = performer_scores.argmax(axis=1)
     attributor = Attributor(explainer, head)
     batches: list[Attribution] = []
-    logits: list[np.ndarray] = []
+    log_odds: list[np.ndarray] = []
     for first in range(0, len(features), _BATCH_SIZE):
         some = slice(first, first + _BATCH_SIZE)
         batches.append(attributor.attribute(features[some], classes[some]))
-        logits.append(attributor.logits(features[some]))
+        log_odds.append(attributor.log_odds(features[some]))
+    known, outputs = shown.features.manifest.classes, performer_scores.shape[1]
     return ImageScores(
         layer=INTERPRETABLE_LAYERS[-1],
+        names=known if len(known) == outputs else [f"output {k}" for k in range(outputs)],
         classes=classes,
         attribution=Attribution.joined(batches),
-        explainer_logits=np.concatenate(logits),
+        explainer_scores=np.concatenate(log_odds),
         performer_scores=performer_scores,
     )

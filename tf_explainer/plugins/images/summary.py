@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,18 @@ class ImageScores:
 
     Attributes:
         layer: of the snapshot, whose filters contribute.
+        names: of the classes, or of the performer's outputs where these are others.
         classes: `[N]` int, whose scores are attributed.
         attribution: of these scores.
-        explainer_logits: `[N, classes]`.
+        explainer_scores: `[N, classes]`.
         performer_scores: `[N, classes]`, the performer's output.
     """
 
     layer: str
+    names: Sequence[str]
     classes: np.ndarray
     attribution: Attribution
-    explainer_logits: np.ndarray
+    explainer_scores: np.ndarray
     performer_scores: np.ndarray
 
     def index(self) -> dict[str, Any]:
@@ -40,12 +43,13 @@ class ImageScores:
         return {
             "version": metadata.FORMAT_VERSION,
             "layer": self.layer,
+            "names": list(self.names),
             "classes": [int(label) for label in self.classes],
             "scores": _rounded(attribution.scores),
             "parts": _rounded(attribution.parts.sum(axis=1)),
             "ordinary": _rounded(attribution.ordinary),
             "remainder": _rounded(attribution.remainder),
-            "explainer_classes": [int(label) for label in self.explainer_logits.argmax(axis=1)],
+            "explainer_classes": [int(label) for label in self.explainer_scores.argmax(axis=1)],
             "performer_scores": _rounded(np.take_along_axis(self.performer_scores, self.classes[:, None], 1)),
             "scales": _rounded(self.scales),
         }

@@ -66,7 +66,7 @@ export function ImageList({snapshot, scores, shown, selected, onSelect}) {
       return html`<div key=${row[0]} class="thumbs" style=${`top:${top}px`}>${row.map((n) => {
         const wrong = images.labels[n] >= 0 && images.labels[n] !== scores.classes[n];
         return html`<button key=${n} class=${`thumb ${n === selected ? "selected" : ""} ${wrong ? "wrong" : ""}`} tabindex="-1" role="option" aria-selected=${n === selected}
-          title=${`${images.ids[n]}${wrong ? `: taken for ${snapshot.className(scores.classes[n])}` : ""}`} onClick=${() => onSelect(n)}>
+          title=${`${images.ids[n]}${wrong ? `: taken for ${scores.names[scores.classes[n]]}` : ""}`} onClick=${() => onSelect(n)}>
           <${Picture} side=${SIDE} look=${PLAIN} label=${images.ids[n]} what=${`${snapshot.run},${snapshot.step},${n}`} ask=${async () => ({picture: await snapshot.thumbnail(n)})}/></button>`;
       })}</div>`;
     })}</div>${!shown.length && html`<p class="none">No image passes.</p>`}</div>`;

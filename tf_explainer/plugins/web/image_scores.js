@@ -31,13 +31,13 @@ export class ImageScores {
     return this.asked.get(key);
   }
 
-  /** Each filter's contribution to an image's score, in logits. */
+  /** Each filter's contribution to an image's score, in nats of log-odds. */
   contributions(n) {
     const {run, step} = this;
     return this.#once(`c${n}`, async () => new Float32Array(await (await ask("contributions", {run, step, image: n})).arrayBuffer()));
   }
 
-  /** A track's contributions by place on an image, in logits. */
+  /** A track's contributions by place on an image, in nats of log-odds. */
   async track(track, n, units) {
     const {run, step} = this;
     const all = await this.#once(`t${track}`, async () => new Int8Array(await (await ask("tracks", {run, step, track})).arrayBuffer()));

@@ -67,7 +67,7 @@ function TrackMap({snapshot, layer, scores, n, track, title, total, opacity}) {
 
 function saveCsv(snapshot, layer, scores, n, contributions) {
   const lines = [...contributions].map((value, f) => `filter ${f},${layer.values.group ? layer.values.group[f] + 1 : ""},${value}`);
-  const text = ["what,part group,contribution [logits]", ...lines, `ordinary track,,${scores.ordinary[n]}`, `remainder,,${scores.remainder[n]}`, `score,,${scores.scores[n]}`].join("\n") + "\n";
+  const text = ["what,part group,contribution [nats of log-odds]", ...lines, `ordinary track,,${scores.ordinary[n]}`, `remainder,,${scores.remainder[n]}`, `score,,${scores.scores[n]}`].join("\n") + "\n";
   download(`image-${n}.csv`, new Blob([text], {type: "text/csv"}));
 }
 
@@ -85,15 +85,15 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
   if (failed) return html`<${Message} title="This image cannot be explained" text=${failed}/>`;
   const chosen = rows.find(({key}) => key === state.chosen) ?? rows[0];
   const {images} = snapshot;
-  const label = scores.classes[n];
+  const name = scores.names[scores.classes[n]];
   const rest = rows.slice(ROWS);
   const marks = images.landmark_names.map((name, k) => ({name, place: snapshot.landmark(n, k)})).filter(({place}) => place);
   const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
   return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
     <div class="large">
       <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${[1, 2, 3].map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}</nav></header>
-      <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${snapshot.className(label)}</b> (${number(100 * scores.performer_scores[n])} %),
-        the explainer <b>${snapshot.className(scores.explainer_classes[n])}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
+      <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${name}</b> (${number(100 * scores.performer_scores[n])} %),
+        the explainer <b>${scores.names[scores.explainer_classes[n]]}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
       <${Picture} side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`${scores.run},${scores.step},${chosen?.f},${n},${state.marks}`}/>
       <p class="muted">${chosen ? html`The region of filter #${chosen.f}${chosen.group !== undefined ? `, which adds most of ${chosen.name}` : ""}. ` : ""}
         ${chosen && html`<button class="link" onClick=${() => host.open(PARTS_PLUGIN, {run: scores.run, step: scores.step, layer: layer.name, filter: chosen.f})}>Open filter #${chosen.f} in Parts</button>`}</p>
@@ -101,11 +101,11 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]} opacity=${look.opacity}/>
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]} opacity=${look.opacity}/>
       </div>
-      <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${gradient(SIGNED_MAP)}`}></i><span>for ${signed(scores.scales[n])} logits a place, the same scale for both</span></p>
+      <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${gradient(SIGNED_MAP)}`}></i><span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
     </div>
     <div class="why">
-      <h3>Why ${snapshot.className(label)}? <small>gradient × activation, in logits</small></h3>
-      <${Sum} score=${scores.scores[n]} className=${snapshot.className(label)} terms=${[
+      <h3>Why ${name}? <small>log-odds in nats; gradient × activation</small></h3>
+      <${Sum} score=${scores.scores[n]} className=${name} terms=${[
         ["parts", scores.parts[n], "The part filters of the interpretable track, summed."],
         ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
         ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],

@@ -42,7 +42,7 @@ export function upsampled(map, grid, size) {
 const clamp = (value) => (value < 0 ? 0 : value > 1 ? 1 : value);
 
 function regionPixels(values, size, level, colour, darkness, pixels) {
-  const width = Math.max(1.5, size / 90);
+  const width = Math.max(1.5, size / 140);
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
       const at = y * size + x;
