@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tf_explainer.errors import UserError, nearest_names
@@ -47,27 +46,10 @@ def checked(arguments: Sequence[str], our_flags: Iterable[str]) -> list[str]:
     return list(arguments)
 
 
-def check_files(arguments: Sequence[str], files: Mapping[str, str | None]) -> None:
-    """Checks that a runner in the cloud is given files that its workers can reach.
-
-    Workers would take their own disks for this machine's, and what they write there is gone with them.
-
-    Args:
-        arguments: from `checked`.
-        files: where images are read and features are written, by the flag that says so.
-
-    Raises:
-        UserError: one of them is local.
-    """
-    runner = _parser().parse_known_args(list(arguments))[0].runner
-    if runner.rpartition(".")[2].lower().removesuffix("runner") != "dataflow":
-        return
-    for flag, path in files.items():
-        if path is not None and FileSystems.get_scheme(path) is None:
-            raise UserError(
-                f"{flag}={path} is on this machine, where the workers of --runner={runner} cannot reach it: "
-                "name a place in a bucket, gs://..."
-            )
+def is_dataflow(arguments: Sequence[str]) -> bool:
+    """Tells whether the options, from `checked`, name the Dataflow runner."""
+    runner = _parser().parse_known_args(list(arguments))[0].runner or ""
+    return runner.rpartition(".")[2].lower().removesuffix("runner") == "dataflow"
 
 
 def _parser() -> argparse.ArgumentParser:

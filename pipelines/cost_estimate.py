@@ -6,8 +6,9 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
+from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
+from pipelines import beam_options
 from pipelines.throughput_sample import Sample
 from tf_explainer.config import DryRunConfig
 from tf_explainer.errors import UserError
@@ -41,11 +42,9 @@ def dataflow_fleet(arguments: Sequence[str]) -> Fleet | None:
     Raises:
         UserError: the machine type's size is not in its name.
     """
-    options = PipelineOptions(list(arguments))
-    runner = options.view_as(StandardOptions).runner or ""
-    if runner.rpartition(".")[2].lower().removesuffix("runner") != "dataflow":
+    if not beam_options.is_dataflow(arguments):
         return None
-    asked = options.view_as(WorkerOptions)
+    asked = PipelineOptions(list(arguments)).view_as(WorkerOptions)
     fleet = Fleet(
         workers=asked.max_num_workers or asked.num_workers or 1,
         machine_type=asked.machine_type or _MACHINE_TYPE,

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> None:
     """Extracts, and prints the balance of images."""
-    from pipelines import counters, dead_letters, feature_set, progress, staged_performer
+    from pipelines import counters, dataflow_options, dead_letters, feature_set, progress, staged_performer
 
-    options = _beam_options(arguments)
+    options = checked_options(arguments)
     if flags.dry_run().dry_run:
         print("\n".join(_estimate(options)))
         return
-    pipeline = _pipeline(options)
+    pipeline = open_pipeline(options)
     workdir = flags.workdir()
     extraction = plan()
     settings = flags.extraction()
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str]) -> None:
     start = time.perf_counter()
     with progress.shown(extraction.shards, extraction.source):
         result = _run(pipeline, dataclasses.replace(extraction, performer=staged))
+    if dataflow_options.is_template(options):
+        print("The job is described; the launcher of the template submits it.")
+        return
     seconds = time.perf_counter() - start
     manifest = feature_set.whole(workdir.features)
     if manifest is None:
@@ -66,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     print(counters.summary(result))
 
 
-def _beam_options(arguments: Sequence[str]) -> list[str]:
+def checked_options(arguments: Sequence[str]) -> list[str]:
     """Checks what is left of the command line, and keeps Beam quiet."""
     from pipelines import beam_options
 
@@ -82,18 +85,20 @@ def _beam_options(arguments: Sequence[str]) -> list[str]:
     return beam_options.checked(arguments, list(flags.FLAGS))
 
 
-def _pipeline(options: Sequence[str]) -> beam.Pipeline:
+def open_pipeline(options: Sequence[str]) -> beam.Pipeline:
     """Opens an empty pipeline."""
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipelines import beam_options
+    from pipelines import dataflow_options
 
     dataset = flags.dataset()
     images = None if dataset.dataset == "creatures" else dataset.data_dir or ""  # Those are drawn, not read.
-    beam_options.check_files(options, {"--data_dir": images, "--features_dir": flags.workdir().features})
+    places = {"--data_dir": images, "--features_dir": flags.workdir().features}
+    accelerator = bool(flags.extraction().accelerator)
+    completed = dataflow_options.completed(options, places, accelerator=accelerator)
     try:
-        return beam.Pipeline(options=PipelineOptions(list(options)))
+        return beam.Pipeline(options=PipelineOptions(completed))
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"Apache Beam refuses its options: {error}") from error
 
@@ -107,12 +112,13 @@ def plan() -> FeatureExtraction:
     """Checks everything before anything is written; the performer's memory is free again afterwards."""
     from pipelines import staged_performer
 
-    extraction, performer = _planned()
+    extraction, performer = planned()
     staged_performer.save_if_new(performer, flags.workdir())
     return extraction
 
 
-def _planned() -> tuple[FeatureExtraction, Performer]:
+def planned() -> tuple[FeatureExtraction, Performer]:
+    """Opens the images and the performer, and writes nothing."""
     from pipelines import feature_extraction
     from tf_explainer.datasets.registry import open_source
     from tf_explainer.performers import load_performer
@@ -129,7 +135,7 @@ def _estimate(options: Sequence[str]) -> list[str]:
     from pipelines import cost_estimate, throughput_sample
 
     prices, fleet = flags.dry_run(), cost_estimate.dataflow_fleet(options)
-    extraction, performer = _planned()
+    extraction, performer = planned()
     predict = performer.feature_model().predict_on_batch
     sample = throughput_sample.measure(extraction, predict, prices.dry_run_images)
     lines = cost_estimate.describe(sample, extraction.shards.features_dir)

@@ -17,6 +17,7 @@ import apache_beam as beam
 from apache_beam.utils import shared
 
 from pipelines import counters, feature_set
+from pipelines.resource_hints import resource_hints
 from pipelines.shard_report import ShardReport, ShardSettings, finished_report
 from pipelines.shard_writer import ShardWriter
 from pipelines.staged_performer import LoadedPerformer
@@ -39,6 +40,7 @@ class FeatureExtraction:
         receptive_field: of the target layer.
         configuration: what the features depend on; see `feature_set.claim`.
         max_dead_letters: share of images above which the set is refused.
+        resource_hints: what the workers of the extraction step must have, by Beam's names.
     """
 
     source: ImageSource
@@ -47,6 +49,7 @@ class FeatureExtraction:
     receptive_field: ReceptiveField
     configuration: dict[str, Any]
     max_dead_letters: float
+    resource_hints: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class ExtractFeatures(beam.PTransform):
@@ -72,12 +75,13 @@ class ExtractFeatures(beam.PTransform):
         )
         # A shard without images is a shard all the same: it has to be known that nothing is missing.
         all_shards = root | "AllShards" >> beam.Create([(index, None) for index in range(num_shards)])
+        extract = beam.ParDo(ExtractShard(extraction), beam.pvalue.AsSingleton(inputs))
         reports = (
             (by_shard, all_shards)
             | "Flatten" >> beam.Flatten()
             | "GroupByShard" >> beam.GroupByKey()
             | "SpreadShards" >> beam.Reshuffle()
-            | "ExtractShard" >> beam.ParDo(ExtractShard(extraction), beam.pvalue.AsSingleton(inputs))
+            | "ExtractShard" >> extract.with_resource_hints(**extraction.resource_hints)
         )
         return (
             reports
@@ -196,4 +200,5 @@ def plan(
         receptive_field=performer.receptive_field(),
         configuration=json.loads(text),
         max_dead_letters=extraction.max_dead_letters,
+        resource_hints=resource_hints(extraction.accelerator, extraction.worker_min_ram),
     )

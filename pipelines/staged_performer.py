@@ -29,24 +29,35 @@ def save_if_new(performer: Performer, workdir: WorkDir) -> None:
 
 
 def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
-    """Puts the performer where workers find it.
+    """Puts the performer where workers find it: a local file is copied to features that lie elsewhere.
 
     Args:
         config: of the performer.
         workdir: holds the performer, if `config` names no file.
 
     Returns:
-        The settings by which a worker loads it; a local file is copied to features that lie elsewhere.
+        The settings by which a worker loads it.
     """
-    if not config.performer:
-        # What is in the work directory preprocesses by itself.
-        config = dataclasses.replace(config, performer=workdir.performer, preprocessing=None)
-    path = config.performer or ""
-    if FileSystems.get_scheme(path) is None and FileSystems.get_scheme(workdir.features) is not None:
-        staged = posixpath.join(workdir.features, _STAGED)
-        atomic_files.publish_file(path, staged)
-        return dataclasses.replace(config, performer=staged)
+    local, there = _local(config, workdir).performer or "", staged(config, workdir)
+    if there.performer and there.performer != local:
+        atomic_files.publish_file(local, there.performer)
+    return there
+
+
+def staged(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+    """Returns what `stage` does, without copying anything."""
+    config = _local(config, workdir)
+    is_local = FileSystems.get_scheme(config.performer or "") is None
+    if is_local and FileSystems.get_scheme(workdir.features) is not None:
+        return dataclasses.replace(config, performer=posixpath.join(workdir.features, _STAGED))
     return config
+
+
+def _local(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+    if config.performer:
+        return config
+    # What is in the work directory preprocesses by itself.
+    return dataclasses.replace(config, performer=workdir.performer, preprocessing=None)
 
 
 class LoadedPerformer:

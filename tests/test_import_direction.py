@@ -69,6 +69,9 @@ ROOMS = {
         "pipelines",
         "pipelines.atomic_files",
         "pipelines.beam_options",
+        "pipelines.dataflow_options",
+        "pipelines.dataflow_job",
+        "pipelines.resource_hints",
         "pipelines.layer_sums",
         "pipelines.example_encoding",
         "pipelines.shard_report",
@@ -164,6 +167,7 @@ ROOMS = {
     "binaries": [
         "tf_explainer.train_performer",
         "pipelines.extract_features",
+        "pipelines.dataflow_dry_run",
         "pipelines.verify_features",
         "tf_explainer.train",
         "tf_explainer.evaluate",

@@ -104,6 +104,9 @@ class ExtractionConfig:
         views_seed: of the views that are drawn at random.
         max_dead_letters: share of unreadable images above which the job fails.
         retry_dead_letters: whether shards with dead letters are computed again.
+        accelerator: GPU that workers of the extraction step must have on Dataflow, e.g. `nvidia-tesla-t4`;
+            empty: none.
+        worker_min_ram: memory that they must have at least, e.g. `16GB`; empty: whatever they have.
         overwrite: whether features of another performer or configuration may be replaced.
     """
 
@@ -115,6 +118,8 @@ class ExtractionConfig:
     views_seed: int = 0
     max_dead_letters: float = 0.05
     retry_dead_letters: bool = False
+    accelerator: str = ""
+    worker_min_ram: str = ""
     overwrite: bool = False
 
 

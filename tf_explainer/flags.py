@@ -134,6 +134,16 @@ flags.DEFINE_bool(
     _default("retry_dead_letters"),
     "Try images again that could not be used: their shards are computed anew, all others stay.",
 )
+flags.DEFINE_string(
+    "accelerator",
+    _default("accelerator"),
+    "GPU of the workers of the extraction step on Dataflow, such as nvidia-tesla-t4; none unless named.",
+)
+flags.DEFINE_string(
+    "worker_min_ram",
+    _default("worker_min_ram"),
+    "Memory that workers of the extraction step must have on Dataflow, such as 16GB.",
+)
 flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
 
 # A dry run of the extraction. Beam's tests know an option of the name --dry_run; it cannot be given here.

@@ -66,14 +66,9 @@ def test_dask_is_refused_with_the_reason(name):
 
 
 @pytest.mark.parametrize("runner", ["DataflowRunner", "dataflow"])
-@pytest.mark.parametrize("flag", ["--data_dir", "--features_dir"])
-def test_workers_in_the_cloud_cannot_reach_local_files(runner, flag):
-    files = {"--data_dir": "gs://b/photos", "--features_dir": "gs://b/features"}
-    beam_options.check_files([f"--runner={runner}"], files)
-    beam_options.check_files([f"--runner={runner}"], files | {"--data_dir": None})
-    with pytest.raises(UserError, match=rf"{flag}=here/x is on this machine.*gs://"):
-        beam_options.check_files([f"--runner={runner}"], files | {flag: "here/x"})
-    beam_options.check_files(["--runner=FlinkRunner"], {flag: "here/x"})
+def test_dataflow_has_several_names(runner):
+    assert beam_options.is_dataflow([f"--runner={runner}"])
+    assert not beam_options.is_dataflow(["--runner=FlinkRunner"])
 
 
 def test_flags_of_ours_are_no_options_of_beam():

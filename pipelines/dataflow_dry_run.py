@@ -1,0 +1,38 @@
+r"""Builds the Dataflow job of an extraction and checks it, and submits nothing.
+
+python -m pipelines.dataflow_dry_run --flagfile=configs/demo.flags --features_dir=gs://BUCKET/features \
+  --runner=DataflowRunner --project=... --region=... --temp_location=gs://... --sdk_container_image=...
+
+Takes the command line of `pipelines.extract_features` as it is, and no network unless the images or the
+performer are in a bucket. (That one's own `--dry_run` measures what an extraction is going to take.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tf_explainer import flags
+from tf_explainer.errors import UserError
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints what would be submitted."""
+    from pipelines import beam_options, dataflow_job, extract_features, staged_performer
+    from pipelines.feature_extraction import ExtractFeatures
+
+    options = extract_features.checked_options(arguments)
+    if not beam_options.is_dataflow(options):
+        raise UserError("this checks a job on Dataflow: add --runner=DataflowRunner (docs/dataflow.md)")
+    # Beam's own dry run.
+    pipeline = extract_features.open_pipeline([*options, "--dry_run=True"])
+    extraction, _ = extract_features.planned()
+    staged = staged_performer.staged(extraction.performer, flags.workdir())
+    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(dataclasses.replace(extraction, performer=staged))
+    job = pipeline.run().job
+    print("\n".join(dataflow_job.describe(job, extraction.shards.num_shards)))
+    print("The job is in order. Nothing was submitted or written.")
+
+
+if __name__ == "__main__":
+    flags.run(main, pass_unknown=True)

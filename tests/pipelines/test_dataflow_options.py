@@ -1,0 +1,81 @@
+import re
+
+import pytest
+
+from pipelines import dataflow_options
+from tf_explainer.errors import UserError
+
+PLACES = {"--data_dir": "gs://b-1/photos", "--features_dir": "gs://b-1/features"}
+JOB = {
+    "runner": "DataflowRunner",
+    "project": "a-project",
+    "region": "us-central1",
+    "temp_location": "gs://a-bucket/tmp",
+    "sdk_container_image": "us-docker.pkg.dev/a-project/images/worker:1",
+}
+
+
+def arguments(*more, **changes):
+    return [f"--{name}={value}" for name, value in (JOB | changes).items() if value is not None] + list(more)
+
+
+def added(given, places=PLACES, **settings):
+    completed = dataflow_options.completed(given, places, **settings)
+    assert completed[: len(given)] == given
+    return completed[len(given) :]
+
+
+def test_a_process_a_core_works_at_one_shard():
+    assert added(arguments()) == ["--number_of_worker_harness_threads=1"]
+
+
+def test_a_gpu_belongs_to_one_process():
+    assert added(arguments(), accelerator=True) == [
+        "--experiments=no_use_multiple_sdk_containers",
+        "--number_of_worker_harness_threads=2",
+    ]
+
+
+def test_what_is_given_stays():
+    given = arguments("--experiments=use_multiple_sdk_containers", "--number_of_worker_harness_threads=5")
+    assert added(given, accelerator=True) == []
+
+
+def test_another_runner_gets_nothing():
+    local = {"--features_dir": "here/x"}
+    assert dataflow_options.completed(["--runner=FlinkRunner"], local, accelerator=True) == [
+        "--runner=FlinkRunner"
+    ]
+
+
+@pytest.mark.parametrize("name", ["project", "region", "temp_location"])
+def test_what_is_missing_is_named(name):
+    with pytest.raises(UserError, match=rf"needs --{name}=.*docs/dataflow.md"):
+        added(arguments(**{name: None}))
+
+
+@pytest.mark.parametrize("name", ["temp_location", "staging_location"])
+@pytest.mark.parametrize("value", ["tmp", "gs://A_bucket/x", "gs://", "s3://a-bucket/x"])
+def test_a_wrong_bucket_is_refused_before_beam_makes_another(name, value):
+    with pytest.raises(UserError, match=re.escape(f"--{name}={value} is no place in a bucket")):
+        added(arguments(**{name: value}))
+
+
+def test_workers_need_our_code():
+    with pytest.raises(UserError, match=r"would not have this project's code.*Dockerfile.*--extra_package"):
+        added(arguments(sdk_container_image=None))
+    for name in ("extra_package", "setup_file"):
+        added(arguments(f"--{name}=dist/x.whl", sdk_container_image=None))
+
+
+@pytest.mark.parametrize("runner", ["DataflowRunner", "dataflow"])
+@pytest.mark.parametrize("flag", list(PLACES))
+def test_workers_cannot_reach_local_files(runner, flag):
+    added(arguments(runner=runner), PLACES | {"--data_dir": None})
+    with pytest.raises(UserError, match=rf"{flag}=here/x is on this machine.*gs://"):
+        added(arguments(runner=runner), PLACES | {flag: "here/x"})
+
+
+def test_a_template_is_known():
+    assert not dataflow_options.is_template(arguments())
+    assert dataflow_options.is_template(arguments("--template_location=gs://a-bucket/templates/1"))
