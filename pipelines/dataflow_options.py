@@ -68,9 +68,8 @@ def _check_places(places: Mapping[str, str | None]) -> None:
     # Workers would take their own disks for this machine's, and what they write there is gone with them.
     for flag, path in places.items():
         if path is not None and FileSystems.get_scheme(path) is None:
-            given = f"{flag}={path}" if path else f"what {flag} stands for without a value"
             raise UserError(
-                f"{given} is on this machine, where the workers of --runner=DataflowRunner cannot "
+                f"{flag}={path} is on this machine, where the workers of --runner=DataflowRunner cannot "
                 "reach it: name a place in a bucket, gs://..."
             )
 

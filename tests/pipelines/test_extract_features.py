@@ -15,7 +15,7 @@ DATAFLOW = (
     "--runner=DataflowRunner",
     "--project=a-project",
     "--region=us-central1",
-    "--temp_location=gs://b/t",
+    "--temp_location=gs://a-bucket/t",
 )
 
 
@@ -86,7 +86,12 @@ def test_a_dry_run_writes_nothing(extract, tmp_path, capsys):
 
 
 def test_a_dry_run_for_the_cloud_tells_the_cost(extract, tmp_path, capsys):
-    cloud = ("--runner=DataflowRunner", "--project=p", "--region=us-central1", "--temp_location=gs://b/t")
+    cloud = (
+        "--runner=DataflowRunner",
+        "--project=p",
+        "--region=us-central1",
+        "--temp_location=gs://a-bucket/t",
+    )
     places = ("--dataset=creatures", "--features_dir=gs://b/features", "--num_workers=2")
     extract("--dry_run", "--dry_run_images=5", *cloud, *places, "--price_vcpu_hour=0.5")
     said = capsys.readouterr().out
