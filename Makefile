@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction requirements build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training requirements build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (AR
 
 benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
+
+benchmark_training: setup  ## Measures a training step and its parts (ARGS=20: rounds)
+	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

@@ -17,6 +17,8 @@ _IMPOSSIBLE = -1e4
 _LARGEST_EXPONENT = 80.0
 _LEAST_PROBABILITY = 1e-6
 _TINY = 1e-12
+# The smallest positive number that float32 holds in full precision.
+_SMALLEST = 1.2e-38
 
 
 def template_scores(maps: Any, templates: Any, temperature: float = 1.0) -> Any:
@@ -63,12 +65,31 @@ def filter_loss(scores: Any, prior: Any, positive: Any = None) -> Any:
     Returns:
         `[F]` float32 in [-log(images), 0].
     """
-    prior = ops.reshape(ops.convert_to_tensor(prior, "float32"), (1, -1, 1))
-    scores = _without_others(scores, positive)
-    log_likelihood = scores - log_partition(scores)
-    joint = prior * ops.exp(log_likelihood)
-    log_marginal = ops.logsumexp(ops.log(prior) + log_likelihood, axis=1, keepdims=True)
-    return -ops.sum(joint * (log_likelihood - log_marginal), axis=(0, 1))
+    prior = ops.convert_to_tensor(prior, "float32")
+    return ops.custom_gradient(lambda x: _information(x, prior))(_without_others(scores, positive))
+
+
+def _information(scores: Any, prior: Any) -> tuple[Any, Any]:
+    """Returns the filter loss and its exact gradient by the scores.
+
+    `dLoss_f / d<x, T> = -p(T) p(x|T) (r - sum_x p(x|T) r)`, `r = log(p(x|T) / p(x))`. Every factor is left
+    over from the loss itself: the gradient costs three products, and replicas need not meet again.
+    """
+    shift = cross_replica.maximum(ops.max(scores, axis=0))
+    likelihood = ops.exp(scores - shift)
+    partition = cross_replica.total(ops.sum(likelihood, axis=0))
+    likelihood = likelihood / partition
+    marginal = ops.matmul(prior[None, None], likelihood)
+    # A marginal that is 0 in float32 is that of an image without a share in any template: it adds nothing.
+    ratio = scores - (shift + ops.log(partition)) - ops.log(ops.maximum(marginal, _SMALLEST))
+    of_replica = ops.sum(likelihood * ratio, axis=0)
+    divergence = cross_replica.total(of_replica)
+
+    def gradient(*arguments: Any, upstream: Any = None) -> Any:
+        (upstream,) = arguments if upstream is None else (upstream,)
+        return likelihood * (divergence - ratio) * (prior[:, None] * upstream)
+
+    return -ops.matmul(prior, of_replica), gradient
 
 
 def _without_others(scores: Any, positive: Any) -> Any:

@@ -13,7 +13,7 @@ from tf_explainer.metrics.layer_measures import Annotations, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.summary import summarise
-from tf_explainer.schema import LABEL, LANDMARKS
+from tf_explainer.schema import LABEL, LANDMARKS, SCORES
 from tf_explainer.stored_features import Batch, Features
 
 PREFIX = "validation/"
@@ -90,6 +90,7 @@ class Validation:
 
 def _loss_terms(explainer: Explainer, batch: Batch, outputs: dict[str, Any]) -> dict[str, float]:
     targets = {layer.name: batch[layer.name].astype(np.float32) for layer in explainer.distilled}
+    targets[SCORES] = batch[SCORES]
     terms = explainer.loss_terms(targets, outputs)
     terms["loss"] = explainer.total_loss(terms)
     return {name: float(value) for name, value in terms.items()}
