@@ -151,6 +151,12 @@ def test_a_finished_training_can_be_prolonged(trained, start):
     assert recorder.steps == list(range(16, 21))
 
 
+def test_epochs_are_as_many_as_make_the_steps(start):
+    recorder = Recorder()
+    start(dataclasses.replace(CONFIG, steps=6, epochs=9), callbacks=[recorder]).run()
+    assert recorder.epochs == [1, 2]  # of 5 steps each
+
+
 def test_other_settings_are_refused_until_asked_for(start, tmp_path):
     start(dataclasses.replace(CONFIG, epochs=1)).run()
     before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())

@@ -220,6 +220,8 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the images of the categories.
+        steps: in place of `epochs`: as many whole epochs as make about this many optimizer steps, so that
+            small data sets train as long as large ones. 0: as `epochs` says.
         batch_size: images of the categories a step, over all replicas.
         negatives_per_batch: images of the negative class added to each step.
         learning_rate: Adam's step for the encoder.
@@ -248,6 +250,7 @@ class TrainConfig:
     """
 
     epochs: int = 10
+    steps: int = 0
     batch_size: int = 16
     negatives_per_batch: int = 4
     learning_rate: float = 1e-4

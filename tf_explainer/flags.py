@@ -235,6 +235,12 @@ flags.DEFINE_float(
 # Training.
 _default = _defaults(config.TrainConfig)
 flags.DEFINE_integer("epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
+flags.DEFINE_integer(
+    "steps",
+    _default("steps"),
+    "As many epochs as make about this many steps; 0: as --epochs says.",
+    lower_bound=0,
+)
 flags.DEFINE_integer("batch_size", _default("batch_size"), "Images a step, over all replicas.", lower_bound=1)
 flags.DEFINE_integer(
     "negatives_per_batch",

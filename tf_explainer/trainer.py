@@ -102,6 +102,7 @@ class Trainer:
         self._batches = TrainingBatches(
             manifest=manifest, features=workdir.features, dataset=dataset, config=config, strategy=strategy
         )
+        self._epochs = math.ceil(config.steps / self._batches.expected) if config.steps else config.epochs
         self._identity = training_identity.identity(manifest, dataset, explainer, config)
 
     def run(self) -> Explainer:
@@ -118,7 +119,7 @@ class Trainer:
         state = self._start_or_resume()
         self.explainer.stop_training = False
         self._callbacks.set_params(
-            {"epochs": self.config.epochs, "steps": self._steps_an_epoch(state), "first_step": state.step}
+            {"epochs": self._epochs, "steps": self._steps_an_epoch(state), "first_step": state.step}
         )
         self._callbacks.on_train_begin()
         while not self._is_done(state):
@@ -136,7 +137,7 @@ class Trainer:
         patience = self.config.early_stopping
         waited = state.epochs - state.best[0] if patience and state.best else 0
         return (
-            state.epochs >= self.config.epochs
+            state.epochs >= self._epochs
             or (patience > 0 and waited >= patience)
             or self.explainer.stop_training
         )
@@ -194,7 +195,7 @@ class Trainer:
             self._save(state)
         if stopping:
             raise Terminated(
-                f"Stopped after step {state.step}, in epoch {state.epochs + 1} of {self.config.epochs}. "
+                f"Stopped after step {state.step}, in epoch {state.epochs + 1} of {self._epochs}. "
                 "Everything is saved: the same command goes on from here"
             )
 
@@ -241,7 +242,7 @@ class Trainer:
         if schedule == "constant" and not warmup:
             return
         done = state.epochs + min(state.batches / max(self._steps_an_epoch(state), 1), 1.0)
-        factor = schedule_factor(schedule, done / self.config.epochs, state.step, warmup)
+        factor = schedule_factor(schedule, done / self._epochs, state.step, warmup)
         self.optimizer.learning_rate = self.config.learning_rate * factor
 
 

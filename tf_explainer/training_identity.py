@@ -15,6 +15,7 @@ from tf_explainer.schema import Manifest
 # Settings that may change between one run and the next that goes on from it.
 _FREE = (
     "epochs",
+    "steps",
     "strategy",
     "logical_cpus",
     "resume",
