@@ -1,3 +1,9 @@
+import importlib
+import io
+import os
+import sys
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -83,11 +89,99 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
         read_model(str(tmp_path / "model.keras"), 32)
 
 
-def test_code_in_a_file_is_not_run(tmp_path):
+def with_layer(layer):
     image = keras.Input((32, 32, 3))
-    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(L.Lambda(lambda x: x)(image))))
-    with pytest.raises(UserError, match="could not be loaded"):
-        read_model(saved(model, tmp_path), 32)
+    return keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(layer(image))))
+
+
+def test_code_in_a_file_is_refused_with_the_flag_that_runs_it(tmp_path):
+    model = with_layer(L.Lambda(lambda x: 2 * x))
+    path = saved(model, tmp_path)
+    with pytest.raises(
+        UserError, match=r"code \(a Lambda layer, a Python function\).*--trust_performer_code"
+    ):
+        read_model(path, 32)
+    np.testing.assert_array_equal(read_model(path, 32, trust_code=True)(IMAGES), model(IMAGES))
+
+
+def test_code_is_found_however_deep_it_lies(tmp_path):
+    image = keras.Input((32, 32, 3))
+    inner = keras.Model(image, L.TimeDistributed(L.Lambda(lambda x: x + 1))(image), name="inner")
+    with pytest.raises(UserError, match="--trust_performer_code"):
+        read_model(saved(with_layer(inner), tmp_path), 32)
+
+
+def test_code_runs_only_when_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODE_WAS_HERE", "")
+    model = with_layer(L.Lambda(lambda x: (__import__("os").environ.update(CODE_WAS_HERE="yes"), x)[1]))
+    path = saved(model, tmp_path)
+    monkeypatch.setenv("CODE_WAS_HERE", "no")
+    with pytest.raises(UserError):
+        read_model(path, 32)
+    assert os.environ["CODE_WAS_HERE"] == "no"
+    read_model(path, 32, trust_code=True)
+    assert os.environ["CODE_WAS_HERE"] == "yes"
+
+
+OWN_LAYER = """
+import keras
+
+
+@keras.saving.register_keras_serializable(package="own_layers")
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+"""
+
+
+@pytest.fixture
+def own_layers(tmp_path, monkeypatch):
+    """A person's own module, imported and forgotten again."""
+    (tmp_path / "own_layers.py").write_text(OWN_LAYER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("own_layers")
+    sys.modules.pop("own_layers", None)
+    keras.saving.get_custom_objects().pop("own_layers>Half", None)
+
+
+def test_unknown_classes_are_refused_with_the_flag_that_names_their_module(tmp_path, own_layers):
+    model = with_layer(own_layers.Half())
+    path = saved(model, tmp_path)
+    del sys.modules["own_layers"]
+    keras.saving.get_custom_objects().clear()
+    with pytest.raises(UserError, match=r"not Keras' own: own_layers\.Half.*--performer_modules=MODULE"):
+        read_model(path, 32)
+    assert "own_layers" not in sys.modules  # the file's word is no reason to import it
+    np.testing.assert_array_equal(read_model(path, 32, modules=["own_layers"])(IMAGES), model(IMAGES))
+    with pytest.raises(UserError, match=r"--performer_modules=nowhere cannot be imported.*PYTHONPATH"):
+        read_model(path, 32, modules=["nowhere"])
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    path, mark = saved(transfer_model(), tmp_path), str(tmp_path / "exploded")
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO()
+    np.savez(weights, layers=np.array([Bomb(mark)], object))
+    del files["model.weights.h5"]
+    for trust_code in (False, True):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+            archive.writestr("model.weights.npz", weights.getvalue())
+        with pytest.raises(UserError, match="could not be loaded"):
+            read_model(path, 32, trust_code=trust_code)
+        assert not os.path.exists(mark)
 
 
 def test_wrong_sizes_and_shapes_are_refused(tmp_path):

@@ -52,6 +52,8 @@ class PerformerConfig:
         image_size: side of the square input, in pixels.
         preprocessing: the `keras.applications` module whose `preprocess_input` a user's own
             performer expects; None where the file preprocesses by itself.
+        performer_modules: Python modules that register classes which the file uses.
+        trust_performer_code: whether code in the file, such as Lambda layers, is run.
         target_layer: the layer whose post-ReLU feature map is explained.
         distilled_layers: the higher layers that the explainer must give back, lowest first.
     """
@@ -62,6 +64,8 @@ class PerformerConfig:
     backbone_alpha: float | None = None
     image_size: int = 224
     preprocessing: str | None = None
+    performer_modules: tuple[str, ...] = ()
+    trust_performer_code: bool = False
     target_layer: str = "block5_conv3"
     distilled_layers: tuple[str, ...] = ("fc1", "fc2")
 

@@ -69,6 +69,14 @@ flags.DEFINE_string(
     None,
     "keras.applications module whose preprocess_input a --performer file expects; default: none.",
 )
+flags.DEFINE_list(
+    "performer_modules", [], "Python modules that register classes which a --performer file uses."
+)
+flags.DEFINE_bool(
+    "trust_performer_code",
+    _default("trust_performer_code"),
+    "Run code in a --performer file, such as Lambda layers; it can do whatever you can.",
+)
 flags.DEFINE_string("target_layer", _default("target_layer"), "The layer whose feature map is explained.")
 flags.DEFINE_list(
     "distilled_layers",

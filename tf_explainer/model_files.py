@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_explainer import layer_graph
+from tf_explainer import keras_archive, layer_graph
 from tf_explainer.errors import UserError
 from tf_explainer.preprocessing import Preprocessing
 
 
-def read_model(path: str, image_size: int, preprocessing: str | None = None) -> keras.Model:
+def read_model(
+    path: str,
+    image_size: int,
+    preprocessing: str | None = None,
+    *,
+    modules: Sequence[str] = (),
+    trust_code: bool = False,
+) -> keras.Model:
     """Reads a model that takes images.
 
     Nested models are unfolded, so that every layer can be named; an input of free size gets the size that
-    is asked for.
+    is asked for. Nothing in a file is ever unpickled, and no module is imported because a file names it.
 
     Args:
         path: a `.keras` file.
         image_size: side of the input, in pixels.
         preprocessing: a `keras.applications` module whose preprocessing is put before the model.
+        modules: Python modules that are imported first: they register classes that the file uses.
+        trust_code: whether code that the file holds is run; it can do whatever the person can.
 
     Returns:
         A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output.
 
     Raises:
-        UserError: the file is missing or no Keras file, holds code (which is never run), or the model is not
-            a functional one of one image and one output, or of another input size.
+        UserError: the file is missing or no Keras file, holds code that is not trusted or uses classes that
+            nothing registers, or the model is not a functional one of one image and one output, or of another
+            input size.
     """
-    model = _load(path)
+    model = _load(path, modules, trust_code)
     _check_ends(model, path, image_size)
     if preprocessing and any(isinstance(layer, Preprocessing) for layer in model.layers):
         raise UserError(f"--preprocessing={preprocessing}: {path} preprocesses by itself, leave the flag out")
@@ -42,17 +54,44 @@ def read_model(path: str, image_size: int, preprocessing: str | None = None) -> 
         raise UserError(f"{path} cannot be unfolded into one flat model: {error}") from error
 
 
-def _load(path: str) -> keras.Model:
+def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
     if not tf.io.gfile.exists(path):
         raise UserError(f"{path}: there is no such file; name a saved Keras model, --performer=FILE.keras")
     if not path.endswith(".keras"):
         raise UserError(f"{path} is no .keras file: save the model by model.save('NAME.keras')")
+    _import(modules)
+    _check_code(path, trust_code)
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=not trust_code)
     except Exception as error:
         # What a broken or foreign file raises is Keras' secret: ValueError, TypeError, KeyError, OSError, ...
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path} could not be loaded as a Keras model: {reason}") from error
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # Whatever a person's own module raises.
+            raise UserError(
+                f"--performer_modules={module} cannot be imported: {error}; "
+                "the folder that holds it must be in PYTHONPATH"
+            ) from error
+
+
+def _check_code(path: str, trust_code: bool) -> None:
+    code = keras_archive.code_in(path)
+    if code and not trust_code:
+        raise UserError(
+            f"{path} holds code ({', '.join(code)}), which is not run. Save the model without it, or, if you "
+            "trust whoever made the file, let it run: --trust_performer_code"
+        )
+    if unknown := keras_archive.unknown_classes(path):
+        raise UserError(
+            f"{path} uses what is not Keras' own: {', '.join(unknown)}. Name the Python module that registers it "
+            "(@keras.saving.register_keras_serializable()): --performer_modules=MODULE"
+        )
 
 
 def _check_ends(model: Any, path: str, image_size: int) -> None:

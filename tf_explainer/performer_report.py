@@ -11,7 +11,14 @@ import numpy as np
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
 
 # The layers that are explained may be chosen anew for one and the same performer.
-_NOT_TRAINED = ("performer", "preprocessing", "target_layer", "distilled_layers")
+_NOT_TRAINED = (
+    "performer",
+    "preprocessing",
+    "performer_modules",
+    "trust_performer_code",
+    "target_layer",
+    "distilled_layers",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -178,7 +178,13 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
         UserError: no performer can be had, or the settings do not fit it.
     """
     if config.performer:
-        model = read_model(config.performer, config.image_size, config.preprocessing)
+        model = read_model(
+            config.performer,
+            config.image_size,
+            config.preprocessing,
+            modules=config.performer_modules,
+            trust_code=config.trust_performer_code,
+        )
     elif tf.io.gfile.exists(workdir.performer):
         model = read_model(workdir.performer, config.image_size)
     else:
