@@ -140,15 +140,18 @@ def own_layers(tmp_path, monkeypatch):
     (tmp_path / "own_layers.py").write_text(OWN_LAYER)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield importlib.import_module("own_layers")
-    sys.modules.pop("own_layers", None)
-    keras.saving.get_custom_objects().pop("own_layers>Half", None)
+    forget_own_layers()
+
+
+def forget_own_layers():
+    del sys.modules["own_layers"]
+    del keras.saving.get_custom_objects()["own_layers>Half"]
 
 
 def test_unknown_classes_are_refused_with_the_flag_that_names_their_module(tmp_path, own_layers):
     model = with_layer(own_layers.Half())
     path = saved(model, tmp_path)
-    del sys.modules["own_layers"]
-    keras.saving.get_custom_objects().clear()
+    forget_own_layers()
     with pytest.raises(UserError, match=r"not Keras' own: own_layers\.Half.*--performer_modules=MODULE"):
         read_model(path, 32)
     assert "own_layers" not in sys.modules  # the file's word is no reason to import it
