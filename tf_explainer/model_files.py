@@ -89,7 +89,7 @@ def _check_code(path: str, trust_code: bool) -> None:
         )
     if unknown := keras_archive.unknown_classes(path):
         raise UserError(
-            f"{path} uses what is not Keras' own: {', '.join(unknown)}. Name the Python module that registers "
+            f"{path} uses what is not Keras' own: {', '.join(unknown)}. Name the module that registers "
             "it (@keras.saving.register_keras_serializable()): --performer_modules=MODULE"
         )
 
