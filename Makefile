@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training requirements build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training requirements package docs build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -83,8 +83,21 @@ requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (AR
 benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
 
+<<<<<<< HEAD
 benchmark_training: setup  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
+=======
+package: setup  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
+	rm -rf dist
+	$(VENV_PYTHON) -m build --no-isolation --outdir=dist .
+	$(VENV_PYTHON) -m twine check --strict dist/*
+	tools/try_wheel.sh dist/*.whl
+
+docs: setup  ## Writes the API pages, from the docstrings, into build/docs
+	rm -rf build/docs
+	KERAS_BACKEND=tensorflow $(VENV_PYTHON) -m pdoc --docformat=google --no-show-source \
+	  --output-directory=build/docs tf_explainer pipelines
+>>>>>>> dc4738d (Packaging: console scripts, make package, make docs, Python 3.13)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

@@ -172,5 +172,10 @@ def _balance(manifest: Manifest) -> str:
     return f"{manifest.inputs} images in = {manifest.outputs}{views} records + {dead}"
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-extract-features."""
     flags.run(main, pass_unknown=True)
+
+
+if __name__ == "__main__":
+    run()

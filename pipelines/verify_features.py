@@ -58,5 +58,10 @@ def _told(features_dir: str) -> list[Problem]:
     return problems
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-verify-features."""
     flags.run(main, pass_unknown=True)
+
+
+if __name__ == "__main__":
+    run()

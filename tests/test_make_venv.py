@@ -49,7 +49,7 @@ def test_a_python_that_does_not_do_is_refused(project, python):
 
 
 def test_names_that_do_not_run_are_passed_over(project, tmp_path):
-    for name in ("python3.12", "python3.11", "python3"):
+    for name in ("python3.12", "python3.11", "python3.13", "python3"):
         stub(tmp_path / "bin", name, "echo 'not installed' >&2; exit 127")
     stub(tmp_path / "bin", "python", NO_ENSUREPIP, f'exec "{sys.executable}" "$@"')
     stub(tmp_path / "bin", "id", "echo 1000")
@@ -58,7 +58,7 @@ def test_names_that_do_not_run_are_passed_over(project, tmp_path):
 
 
 def test_no_python_at_all_says_what_to_do(project, tmp_path):
-    for name in ("python3.12", "python3.11", "python3", "python"):
+    for name in ("python3.12", "python3.11", "python3.13", "python3", "python"):
         stub(tmp_path / "bin", name, "exit 127")
     result = make(project, path=tmp_path / "bin")
     assert result.returncode == 1

@@ -72,5 +72,10 @@ def _compare(runs: Sequence[str]) -> None:
     print(comparison(measured))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-evaluate."""
     flags.run(main)
+
+
+if __name__ == "__main__":
+    run()

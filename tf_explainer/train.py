@@ -78,5 +78,10 @@ def main(arguments: Sequence[str]) -> None:
     print(f"p = {trained.part_share:.3f}. The explainer is in {workdir.explainer}")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-train."""
     flags.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -60,5 +60,10 @@ class _Bars:
         self._bar.close()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-train-performer."""
     flags.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -23,7 +23,7 @@ runs() { "$@" >/dev/null 2>&1; }
 
 wanted() { cat requirements.txt pyproject.toml 2>/dev/null | cksum; }
 
-supported() { runs "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'; }
+supported() { runs "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; }
 
 # The interpreter that an environment was made from; of an interpreter outside of environments, itself.
 identity() { "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null; }
@@ -32,18 +32,18 @@ version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/n
 
 find_python() {
   if [ -n "$requested" ]; then
-    supported "$requested" || fail "PYTHON=$requested ($(version "$requested")) is not a Python 3.11 or 3.12"
+    supported "$requested" || fail "PYTHON=$requested ($(version "$requested")) is not a Python 3.11 to 3.13"
     echo "$requested"
     return
   fi
   # A name on the PATH may be a version manager's stub that does not run: each one is tried.
-  for candidate in python3.12 python3.11 python3 python; do
+  for candidate in python3.12 python3.11 python3.13 python3 python; do
     if supported "$candidate"; then
       echo "$candidate"
       return
     fi
   done
-  fail "found no Python 3.11 or 3.12 (python3 is $(version python3)). Install one, or say where it is:" \
+  fail "found no Python 3.11 to 3.13 (python3 is $(version python3)). Install one, or say where it is:" \
     "make setup PYTHON=/path/to/python3.11"
 }
 

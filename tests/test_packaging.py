@@ -1,0 +1,88 @@
+"""What `pip install` brings: the distribution's files, console scripts and entry points."""
+
+import importlib
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SOURCES = {
+    path.relative_to(ROOT).as_posix()
+    for package in ("tf_explainer", "pipelines")
+    for path in (ROOT / package).rglob("*")
+    if path.is_file() and path.suffix != ".pyc"
+}
+
+
+def binaries():
+    """The modules that a person runs as programs."""
+    return {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for package in ("tf_explainer", "pipelines")
+        for path in (ROOT / package).glob("*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    }
+
+
+def test_every_binary_is_a_console_script():
+    expected = {
+        f"tf-explainer-{module.split('.')[1].replace('_', '-')}": f"{module}:run" for module in binaries()
+    }
+    assert PROJECT["scripts"] == expected
+    assert len(expected) >= 4
+
+
+@pytest.mark.parametrize("target", PROJECT["scripts"].values())
+def test_a_console_script_leads_to_a_function(target):
+    module, function = target.split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize(
+    "target", [target for group in PROJECT["entry-points"].values() for target in group.values()]
+)
+def test_an_entry_point_leads_to_a_class(target):
+    module, name = target.split(":")
+    assert isinstance(getattr(importlib.import_module(module), name), type)
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """A wheel and an sdist, built of the files that are here by the packages that are installed."""
+    folder = tmp_path_factory.mktemp("dist")
+    pytest.importorskip("build", reason="needs the package `build`: make setup")
+    command = [sys.executable, "-m", "build", "--no-isolation", f"--outdir={folder}", str(ROOT)]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_the_packages(distributions):
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == SOURCES
+
+
+@pytest.mark.slow
+def test_the_sdist_builds_the_same_wheel(distributions):
+    (sdist,) = distributions.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    assert names >= {"README.md", "LICENSE", "pyproject.toml"} | SOURCES
+
+
+@pytest.mark.slow
+def test_twine_takes_them(distributions):
+    pytest.importorskip("twine", reason="needs the package `twine`: make setup")
+    files = [str(file) for file in distributions.iterdir()]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout

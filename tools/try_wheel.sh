@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs a wheel as a user would, into an environment of its own, and asks each console script for its flags.
+#
+#   tools/try_wheel.sh WHEEL [PYTHON]     PYTHON: the interpreter to take; default: that of .venv
+set -eu
+wheel=$1
+python=${2:-.venv/bin/python}
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+if ! "$python" -m venv "$folder/venv" 2>/dev/null; then
+  "$python" -m virtualenv --quiet "$folder/venv"
+fi
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
+"$folder/venv/bin/python" -m pip check
+cp "$wheel" "$folder"
+
+# Away from the sources, so that it is the installed package which is found.
+cd "$folder"
+scripts=$(cd venv/bin && ls tf-explainer-*)
+for script in $scripts; do
+  # absl exits with 1 after it has printed the flags.
+  "venv/bin/$script" --helpfull >help.txt 2>&1 || true
+  grep -q -- '--target_layer' help.txt || { cat help.txt; echo "Error: $script does not start"; exit 1; }
+  echo "$script works"
+done
+venv/bin/python - <<'PYTHON'
+import importlib.metadata
+
+found = [point.load() for point in importlib.metadata.entry_points(group="tensorboard_plugins")]
+names = sorted(plugin.__name__ for plugin in found if plugin.__module__.startswith("tf_explainer"))
+assert names, "TensorBoard would find none of the plugins"
+print("TensorBoard finds", ", ".join(names))
+PYTHON
