@@ -83,10 +83,9 @@ requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (AR
 benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
 
-<<<<<<< HEAD
 benchmark_training: setup  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
-=======
+
 package: setup  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
 	rm -rf dist
 	$(VENV_PYTHON) -m build --no-isolation --outdir=dist .
@@ -97,7 +96,6 @@ docs: setup  ## Writes the API pages, from the docstrings, into build/docs
 	rm -rf build/docs
 	KERAS_BACKEND=tensorflow $(VENV_PYTHON) -m pdoc --docformat=google --no-show-source \
 	  --output-directory=build/docs tf_explainer pipelines
->>>>>>> dc4738d (Packaging: console scripts, make package, make docs, Python 3.13)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

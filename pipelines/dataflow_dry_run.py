@@ -34,5 +34,10 @@ def main(arguments: Sequence[str]) -> None:
     print("The job is in order. Nothing was submitted or written.")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script tf-explainer-dataflow-dry-run."""
     flags.run(main, pass_unknown=True)
+
+
+if __name__ == "__main__":
+    run()
