@@ -167,7 +167,9 @@ def test_bad_input_gets_one_readable_message(tmp_path, binary, flags, words):
     ],
 )
 def test_a_workdir_of_other_settings_is_refused(chain, binary, flags, words):
+    record = (chain[0] / "run.json").read_bytes()
     result = run(binary, *SMALL, f"--workdir={chain[0]}", *flags)
+    assert (chain[0] / "run.json").read_bytes() == record
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
     for word in words:

@@ -12,11 +12,30 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+import keras
+
 from tf_explainer import atomic_file
 from tf_explainer.schema import Manifest
 from tf_explainer.training_identity import feature_fingerprint
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "apache-beam", "tensorboard")
+
+
+class RunRecord(keras.callbacks.Callback):
+    """Writes the record when training begins: a run that is refused leaves the earlier one's.
+
+    Args:
+        *arguments: of `write_run_record`.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__()
+        self._arguments = arguments
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Writes it."""
+        del logs
+        write_run_record(*self._arguments)
 
 
 def write_run_record(

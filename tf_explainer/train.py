@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.performers import load_performer
     from tf_explainer.plugins.parts.callback import PartsSnapshots
     from tf_explainer.progress_line import ProgressLine
-    from tf_explainer.run_record import write_run_record
+    from tf_explainer.run_record import RunRecord
     from tf_explainer.stored_features import Features
     from tf_explainer.tensorboard_summaries import StepProfile, TensorBoardSummaries
     from tf_explainer.trainer import Terminated, Trainer
@@ -39,7 +39,13 @@ def main(arguments: Sequence[str]) -> None:
     performer = load_performer(performer_config, workdir)
     check_manifest(manifest, performer)
     settings = dataclasses.asdict(explainer) | dataclasses.asdict(config)
-    callbacks = [ProgressLine(), TensorBoardSummaries(workdir.tensorboard, settings)]
+    seeds = {"training": config.seed, "dataset": dataset.dataset_seed}
+    devices = list(strategy.extended.worker_devices)
+    callbacks = [
+        RunRecord(workdir.run_record, manifest, flags.all_values(), seeds, devices),
+        ProgressLine(),
+        TensorBoardSummaries(workdir.tensorboard, settings),
+    ]
     if config.profile:
         callbacks.append(StepProfile(workdir.tensorboard, config.profile))
     features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
@@ -57,14 +63,6 @@ def main(arguments: Sequence[str]) -> None:
         validate=Validation(features),
         stop=lambda: termination.requested,
     )
-    if distribution.is_chief(strategy):
-        write_run_record(
-            workdir.run_record,
-            manifest,
-            flags.all_values(),
-            {"training": config.seed, "dataset": dataset.dataset_seed},
-            list(strategy.extended.worker_devices),
-        )
     print(
         f"Training on {manifest.outputs} images' {manifest.target.name} {manifest.target.shape}, "
         f"{strategy.num_replicas_in_sync} replica(s)",
