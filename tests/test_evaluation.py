@@ -119,6 +119,17 @@ def test_splits_are_respected(evaluated):
     )
 
 
+def test_landmarks_are_chosen(evaluated):
+    features, _, explainer, head, result, _ = evaluated
+    one = evaluate(explainer, head, features, EvaluationConfig(landmarks=LANDMARKS[1:]))
+    assert one.annotations.landmark_names == LANDMARKS[1:]
+    np.testing.assert_array_equal(one.annotations.landmarks, result.annotations.landmarks[:, 1:])
+    for layer in one.metrics()["layers"].values():
+        assert set(layer["tracked_landmarks"]) == set(LANDMARKS[1:])
+    with pytest.raises(UserError, match=rf"--landmarks=wheel.*only: {', '.join(LANDMARKS)}"):
+        evaluate(explainer, head, features, EvaluationConfig(landmarks=("wheel",)))
+
+
 def test_a_split_without_images_is_refused(tmp_path):
     features, _ = features_of(tmp_path, count=2, folds=1000)
     with pytest.raises(UserError, match="--evaluation_split=held_out has no image"):

@@ -37,6 +37,10 @@ def test_there_are_flagfiles():
         "configs/vgg.flags",
         "configs/mobilenet.flags",
         "configs/demo.flags",
+        "configs/paper/cub200.flags",
+        "configs/paper/ilsvrc_animal_part.flags",
+        "configs/paper/pascal_part_multi.flags",
+        "configs/paper/pascal_part_single.flags",
     } <= set(FILES)
 
 

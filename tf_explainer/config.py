@@ -285,6 +285,7 @@ class EvaluationConfig:
     Attributes:
         split: `all`, `train` or `held_out` images for the measures of parts; fidelity is always
             measured on the held-out images, where there are any.
+        landmarks: the landmarks that count, out of the stored ones; empty: all.
         top_images: images a filter and landmark keep (ICNN: 100).
         bootstrap: resamples of the images for the 95 % intervals of all figures; 0: no intervals.
         compare: work directories whose measures are laid side by side, instead of measuring one.
@@ -293,6 +294,7 @@ class EvaluationConfig:
     """
 
     split: str = "all"
+    landmarks: tuple[str, ...] = ()
     top_images: int = 100
     bootstrap: int = 0
     compare: tuple[str, ...] = ()

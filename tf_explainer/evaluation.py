@@ -155,7 +155,7 @@ def evaluate(
         progress: told the stage and how many more images are done.
 
     Raises:
-        UserError: the split has no image of any category.
+        UserError: the split has no image of any category, or a landmark is asked for that there is not.
     """
     parts = _Parts(explainer, features)
     for batch in features.batches(cast(Split, config.split), negatives=False):
@@ -166,7 +166,7 @@ def evaluate(
             f"--evaluation_split={config.split} has no image of any category "
             f"({', '.join(features.categories) or 'there are none'}): take another split or --held_out_fold"
         )
-    annotations = parts.annotations()
+    annotations = parts.annotations(config.landmarks)
     fidelity = _fidelity(explainer, head, features, "held_out", progress)
     if not fidelity.images:
         fidelity = _fidelity(explainer, head, features, "all", progress)
@@ -269,20 +269,30 @@ class _Parts:
     def of_layer(self, name: str) -> tuple[Peaks, Any]:
         return Peaks.joined(self._peaks[name]), self._units[name].regions()
 
-    def annotations(self) -> Annotations:
+    def annotations(self, chosen: Sequence[str]) -> Annotations:
         labels, landmarks, positions = (
             np.concatenate([batch[name] for batch in self._known])
             for name in (LABEL, LANDMARKS, FOLD_POSITION)
         )
         manifest, dataset = self._features.manifest, self._features.dataset
         in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+        rows = _landmark_rows(chosen, manifest.landmarks)
         return Annotations(
             categories=self._features.categories,
-            landmark_names=manifest.landmarks,
+            landmark_names=tuple(manifest.landmarks[row] for row in rows),
             labels=np.searchsorted(in_categories, labels),
-            landmarks=landmarks,
+            landmarks=landmarks[:, rows],
             held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
         )
+
+
+def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:
+    for name in chosen:
+        if name not in stored:
+            raise UserError(
+                f"--landmarks={name}: the stored features have no such landmark, only: {', '.join(stored)}"
+            )
+    return [row for row, name in enumerate(stored) if name in chosen or not chosen]
 
 
 def _fidelity(

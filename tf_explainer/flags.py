@@ -314,6 +314,9 @@ flags.DEFINE_enum(
     ["all", "train", "held_out"],
     "Images for the measures of parts.",
 )
+flags.DEFINE_list(
+    "landmarks", list(_default("landmarks")), "Landmarks that parts are measured against; empty: all."
+)
 flags.DEFINE_integer(
     "bootstrap",
     _default("bootstrap"),
