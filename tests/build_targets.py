@@ -55,10 +55,12 @@ USED_BY_NAME = {
 READ = {
     "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
     "tests.test_build": [":project"],
+    "tests.test_docs": [":project"],
     "tests.test_end_to_end": [":project"],
     "tests.test_flagfiles": [":project"],
     "tests.test_import_direction": [":project"],
     "tests.test_make_venv": [":project"],
+    "tests.test_packaging": [":project"],
     "tests.test_readme": [":project"],
 }
 
@@ -74,6 +76,7 @@ filegroup(
         "*",
         "benchmarks/**/*.py",
         "configs/**",
+        "docs/**",
         "pipelines/**/*.py",
         "tests/**/*.py",
         "tf_explainer/**/*.py",

@@ -1,0 +1,82 @@
+"""What docs/ and CONTRIBUTING.md name exists, and their commands parse. The README has a test of its own."""
+
+import ast
+import importlib.util
+import pathlib
+import re
+import shlex
+import tomllib
+
+import pytest
+from absl.testing import flagsaver
+
+from tf_explainer import flags
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+TEXTS = {
+    document.relative_to(ROOT).as_posix(): document.read_text(encoding="utf-8") for document in DOCUMENTS
+}
+# Stands in the documents for "the same flags as everywhere".
+FLAGS = "--flagfile=configs/vgg.flags"
+
+
+def commands():
+    """Every command line of our own binaries."""
+    for document, text in TEXTS.items():
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.replace(" FLAGS", f" {FLAGS}"), comments=True)
+                if words[:2] == ["python", "-m"] and words[2].startswith(("tf_explainer", "pipelines")):
+                    yield pytest.param(words[2:], id=f"{document}: {line}")
+
+
+def named(pattern):
+    return sorted(
+        {(document, match) for document, text in TEXTS.items() for match in re.findall(pattern, text)}
+    )
+
+
+def test_there_are_documents():
+    assert {"docs/datasets.md", "docs/design.md", "docs/method.md"} <= set(TEXTS)
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_a_command_parses(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    spec = importlib.util.find_spec(command[0])
+    assert spec
+    takes_any = "pass_unknown=True" in pathlib.Path(spec.origin).read_text(encoding="utf-8")
+    with flagsaver.flagsaver():
+        rest = flags.FLAGS(command, known_only=takes_any)[1:]
+        assert all(takes_any and flag.startswith("--") for flag in rest)
+        for settings in (flags.training, flags.explainer, flags.evaluation, flags.performer):
+            settings()
+
+
+@pytest.mark.parametrize(("document", "link"), named(r"\]\(([^)#\s]+)(?:#[^)]*)?\)"))
+def test_a_link_leads_somewhere(document, link):
+    if "://" not in link:
+        assert ((ROOT / document).parent / link).exists()
+
+
+@pytest.mark.parametrize(("document", "link"), named(r"(\[`\w+\.\w+`\]\([^)]+\.py\))"))
+def test_a_linked_name_is_in_its_module(document, link):
+    module, name, path = re.fullmatch(r"\[`(\w+)\.(\w+)`\]\((.*)\)", link).groups()
+    file = (ROOT / document).parent / path
+    defined = {
+        node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if hasattr(node, "name")
+    }
+    assert file.stem == module
+    assert name in defined
+
+
+@pytest.mark.parametrize(("document", "target"), named(r"(?:^|`)make ([a-z_]+)\b"))
+def test_a_make_target_exists(document, target):
+    targets = re.findall(r"^([a-z_]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert target in targets, document
+
+
+def test_the_citation_has_the_projects_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
