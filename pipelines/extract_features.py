@@ -82,6 +82,8 @@ def checked_options(arguments: Sequence[str]) -> list[str]:
     logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.ERROR)
     logging.getLogger("FlinkJarJobServer").setLevel(logging.WARNING)
     logging.getLogger().addFilter(_is_worth_saying)
+    for module in ("dataflow_runner", "internal.apiclient"):
+        logging.getLogger(f"apache_beam.runners.dataflow.{module}").addFilter(_is_short)
     return beam_options.checked(arguments, list(flags.FLAGS))
 
 
@@ -106,6 +108,11 @@ def open_pipeline(options: Sequence[str]) -> beam.Pipeline:
 def _is_worth_saying(record: logging.LogRecord) -> bool:
     """Leaves out what a job service tells of its doings, which Beam passes on as the root of all loggers."""
     return record.module != "portable_runner" or record.levelno >= logging.WARNING
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+    """Leaves out the whole job, all options, and advice for those who send packages along."""
+    return not str(record.msg).startswith(("Create job:", "sdk_pipeline_options:", "Pipeline has additional"))
 
 
 def plan() -> FeatureExtraction:
@@ -158,10 +165,15 @@ def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResu
         # A message for the person, among what the runner says of it.
         text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
         message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
-        if message is None:
+        if message is None and not _is_of_the_cloud(error):
             raise
-        raise UserError(message[1]) from error
+        raise UserError(message[1] if message else f"Google Cloud Dataflow: {error}") from error
     return result
+
+
+def _is_of_the_cloud(error: Exception) -> bool:
+    """Tells whether the cloud refused or lost the job: what it says is of more use than where we were."""
+    return type(error).__module__.startswith(("google.api_core.", "apache_beam.runners.dataflow."))
 
 
 def _balance(manifest: Manifest) -> str:

@@ -20,11 +20,14 @@ _SECONDS_TO_START = 90.0
 _SECONDS_TO_STOP = 15.0
 
 
-def environment() -> dict[str, str]:
-    """The environment of workers: this interpreter is `python`, and the project can be imported."""
+def environment(code: pathlib.Path = ROOT) -> dict[str, str]:
+    """The environment of workers: this interpreter is `python`, and the project is imported from `code`."""
+    others = [
+        path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(ROOT))
+    ]
     return os.environ | {
         "PATH": os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join([str(code), *others]),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
 
@@ -36,10 +39,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def session(command: Sequence[str], stdout: Output, stderr: Output) -> Iterator[subprocess.Popen[bytes]]:
+def session(
+    command: Sequence[str], stdout: Output, stderr: Output, code: pathlib.Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a process; it and everything that it started has ended when the block is left."""
     process = subprocess.Popen(
-        list(command), stdout=stdout, stderr=stderr, env=environment(), cwd=ROOT, start_new_session=True
+        list(command),
+        stdout=stdout,
+        stderr=stderr,
+        env=environment(code),
+        cwd=code,
+        start_new_session=True,
     )
     try:
         yield process
@@ -49,7 +59,10 @@ def session(command: Sequence[str], stdout: Output, stderr: Output) -> Iterator[
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], is_ready: Callable[[], bool], log: pathlib.Path | None = None
+    command: Sequence[str],
+    is_ready: Callable[[], bool],
+    log: pathlib.Path | None = None,
+    code: pathlib.Path = ROOT,
 ) -> Iterator[None]:
     """Runs a service until the block is left; everything that it started ends with it.
 
@@ -57,13 +70,14 @@ def running(
         command: what to run.
         is_ready: whether it can be used now.
         log: where its output goes; a temporary file unless given.
+        code: where it finds the project.
 
     Raises:
         RuntimeError: it ended, or did not become ready in time; the message ends as its output does.
     """
     with (
         log.open("wb+") if log else tempfile.TemporaryFile() as file,
-        session(command, file, file) as process,
+        session(command, file, file, code) as process,
     ):
         deadline = time.monotonic() + _SECONDS_TO_START
         while not is_ready():
@@ -85,11 +99,11 @@ def answers(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def worker_pool() -> Iterator[str]:
+def worker_pool(code: pathlib.Path = ROOT) -> Iterator[str]:
     """Beam's external worker pool: each worker is a process of its own. Yields its address."""
     port = free_port()
     module = "apache_beam.runners.worker.worker_pool_main"
-    with running([sys.executable, "-m", module, f"--service_port={port}"], lambda: answers(port)):
+    with running([sys.executable, "-m", module, f"--service_port={port}"], lambda: answers(port), code=code):
         yield f"localhost:{port}"
 
 
