@@ -14,6 +14,8 @@ BINARIES = {
     "benchmarks.bare_model",
     "benchmarks.encodings",
     "benchmarks.extraction",
+    "benchmarks.plugin_server",
+    "benchmarks.plugins",
     "benchmarks.reading",
     "pipelines.extract_features",
     "tf_explainer.evaluate",

@@ -6,6 +6,7 @@ A snapshot of a run at a step is a handful of summaries, each under a tag of its
 | --- | --- | --- |
 | `parts/index` | tensor, string scalar | JSON, see `parts.snapshot.Snapshot.index` |
 | `parts/figures/LAYER` | tensor, `[F, M]` float32 | the figures of the index, NaN where undefined |
+| `parts/keys/LAYER` | tensor, `[M]` string | their keys |
 | `parts/peaks/LAYER` | blobs, 1 | GZIP: scales `[F]` float32, peaks `[F, N]` uint8, units uint16 |
 | `parts/tops/LAYER` | blobs, 1 | GZIP: `[F, L, L]` uint8, each filter's map of its strongest image |
 | `parts/maps/LAYER` | blobs, F | GZIP each: `[N, L, L]` uint8, one filter's maps of all images |
@@ -25,7 +26,7 @@ FORMAT_VERSION = 1
 INDEX = "parts/index"
 CROPS = "parts/crops"
 SPRITES = "parts/sprites"
-FIGURES, PEAKS, TOPS, MAPS = "figures", "peaks", "tops", "maps"
+FIGURES, KEYS, PEAKS, TOPS, MAPS = "figures", "keys", "peaks", "tops", "maps"
 
 THUMBNAIL = 112
 """Side of a thumbnail, in pixels."""

@@ -36,7 +36,7 @@ from tf_explainer.plugins.requests import (
     route,
     where,
 )
-from tf_explainer.plugins.snapshot_reader import SnapshotReader, parsed
+from tf_explainer.plugins.snapshot_reader import SnapshotReader
 from tf_explainer.plugins.static_files import static_routes
 
 
@@ -95,17 +95,18 @@ class PartsPlugin(base_plugin.TBPlugin):
     @route
     def _history(self, request: Any, arguments: Arguments) -> Answer:
         run, layer, number = arguments.text("run"), arguments.text("layer"), arguments.number("filter")
-        tag = metadata.layer_tag(metadata.FIGURES, layer)
-        steps = self._reader.tensors(*where(request), tag, run).get(run, {})
-        indices = self._reader.tensors(*where(request), metadata.INDEX, run).get(run, {})
-        kept = sorted(step for step in steps if step in indices)
-        if any(number >= len(steps[step]) for step in kept):
+        figures, keys = (
+            self._reader.tensors(*where(request), metadata.layer_tag(kind, layer), run).get(run, {})
+            for kind in (metadata.FIGURES, metadata.KEYS)
+        )
+        steps = sorted(figures.keys() & keys.keys())
+        if any(number >= len(figures[step]) for step in steps):
             raise BadRequestError(f"layer {layer!r} has no filter {number}")
         return as_json(
             {
-                "steps": kept,
-                "figures": [_figure_keys(parsed(indices[step]), layer) for step in kept],
-                "values": [[_finite(value) for value in steps[step][number]] for step in kept],
+                "steps": steps,
+                "figures": [[key.decode() for key in keys[step]] for step in steps],
+                "values": [[_finite(value) for value in figures[step][number]] for step in steps],
             }
         )
 
@@ -149,10 +150,6 @@ class PartsLoader(base_plugin.TBLoader):
     def load(self, context: base_plugin.TBContext) -> PartsPlugin:
         """Makes the plugin."""
         return PartsPlugin(context)
-
-
-def _figure_keys(index: dict[str, Any], layer: str) -> list[str]:
-    return [f["key"] for one in index["layers"] if one["name"] == layer for f in one["figures"]]
 
 
 def _finite(value: np.floating) -> float | None:

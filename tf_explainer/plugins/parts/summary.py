@@ -55,6 +55,8 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
         figures = np.stack([figure.values for figure in layer.figures], axis=1).astype(np.float32)
         figures_tag = metadata.layer_tag(metadata.FIGURES, layer.name)
         write_tensor(metadata.PLUGIN_NAME, figures_tag, figures, step)
+        keys = [figure.key for figure in layer.figures]
+        write_tensor(metadata.PLUGIN_NAME, metadata.layer_tag(metadata.KEYS, layer.name), keys, step)
     # The index is written last: what it names is there.
     index = snapshot.index(step if pictures_step is None else pictures_step)
     write_tensor(metadata.PLUGIN_NAME, metadata.INDEX, json.dumps(index, allow_nan=False), step)

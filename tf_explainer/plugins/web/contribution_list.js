@@ -1,9 +1,13 @@
 // Signed contributions as bars around zero: the tracks and the remainder, then the parts.
 
 import {html} from "./vendor/preact-htm.js";
-import {number} from "./figures.js";
 
-export const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + number(Math.abs(value));
+/** A contribution with its sign, in as many decimals as let a sum be checked. */
+export function signed(value) {
+  const size = Math.abs(value);
+  const text = size.toFixed(size >= 100 ? 0 : size >= 0.01 || size === 0 ? 2 : 4);
+  return (value > 0 ? "+" : value < 0 ? "−" : "") + text;
+}
 
 export function Bar({value, full}) {
   const share = Math.min(Math.abs(value) / full, 1) * 50;

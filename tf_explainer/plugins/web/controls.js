@@ -24,7 +24,11 @@ export function StepSlider({steps, step, onChange}) {
     <input type="range" aria-label="step" min="0" max=${Math.max(steps.length - 1, 1)} value=${steps.length > 1 ? at : 1}
       disabled=${steps.length < 2} onInput=${(event) => onChange(steps[Number(event.target.value)])}/>
     <input type="number" aria-label="exact step" value=${step} min=${steps[0]} max=${steps.at(-1)}
-      onChange=${(event) => { const found = nearest(Number(event.target.value)); event.target.value = found; onChange(found); }}/>
+      onChange=${(event) => {
+        const found = event.target.value === "" ? step : nearest(Number(event.target.value));
+        event.target.value = found;
+        onChange(found);
+      }}/>
     <output>${at + 1} of ${steps.length} ${steps.length === 1 ? "step" : "steps"} kept</output></label>`;
 }
 

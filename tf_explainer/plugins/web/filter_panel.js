@@ -149,8 +149,8 @@ export function FilterPanel({layer, other, f, look, runs, neighbours, onClose, o
     <div class="scroll">
     <p class="tags">${group !== undefined && !Number.isNaN(group) && html`<button class="tag" onClick=${() => onFilter({group: [group, group]})} title="show this group only">part ${group + 1}</button>`}
       ${flags.map((flag) => html`<span class="tag warn" title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`)}</p>
-    <section><h3 role="tablist">${["strongest", "random", "weakest"].map((name) => html`<button role="tab" aria-selected=${unit === null && choice === name}
-        class="tab" onClick=${() => { setUnit(null); setChoice(name); }}>${name}</button>`)}
+    <section><h3 role="tablist">${Object.entries({strongest: "Strongest", random: "Random", weakest: "Weakest"}).map(([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
+        class="tab" onClick=${() => { setUnit(null); setChoice(name); }}>${title}</button>`)}
         ${unit !== null && html`<button role="tab" class="tab" aria-selected="true" onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`}
         <small>peaks in activation; click an image to enlarge</small></h3>
       <${Images} ...${{layer, f, images, look, onZoom}} ranks/></section>

@@ -110,7 +110,7 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
         ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
         ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],
       ]}/>
-      <h3>Parts <span class="switch">${["part", "filter"].map((by) => html`<button class="tab" aria-selected=${state.by === by} onClick=${() => set({by, chosen: ""})}>by ${by}</button>`)}</span>
+      <h3>Parts <span class="switch">${["part", "filter"].map((by) => html`<button class="tab" aria-selected=${state.by === by} onClick=${() => set({by, chosen: ""})}>By ${by}</button>`)}</span>
         <button class="plain small" onClick=${() => saveCsv(snapshot, layer, scores, n, contributions.values)} disabled=${!ready}>CSV</button></h3>
       <${Contributions} rows=${rows.slice(0, ROWS)} selected=${chosen?.key} onSelect=${(key) => set({chosen: key ?? ""})}/>
       ${rest.length > 0 && html`<p class="muted rest"><span>${rest.length} others</span><span class="value">${signed(rest.reduce((sum, {value}) => sum + value, 0))}</span></p>`}

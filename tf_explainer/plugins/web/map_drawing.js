@@ -41,11 +41,28 @@ export function upsampled(map, grid, size) {
 
 const clamp = (value) => (value < 0 ? 0 : value > 1 ? 1 : value);
 
-function regionPixels(values, size, level, colour, darkness, pixels) {
+/** The largest change of a map from one pixel to the next. */
+function steepest(map, {side, spacing}, size) {
+  let most = 0;
+  for (let unit = 0; unit < map.length; unit++) {
+    if ((unit + 1) % side) most = Math.max(most, Math.abs(map[unit + 1] - map[unit]));
+    if (unit + side < map.length) most = Math.max(most, Math.abs(map[unit + side] - map[unit]));
+  }
+  return (Math.SQRT2 * most) / (spacing * size);
+}
+
+function regionPixels(values, size, level, steep, colour, darkness, pixels) {
   const width = Math.max(1.5, size / 140);
+  const far = (width + 1) * steep;
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
       const at = y * size + x;
+      // Most pixels are too far from the outline for its slope to matter.
+      if (values[at] - level > far) continue;
+      if (level - values[at] > far) {
+        pixels[4 * at + 3] = 255 * darkness;
+        continue;
+      }
       const dx = values[y * size + Math.min(x + 1, size - 1)] - values[y * size + Math.max(x - 1, 0)];
       const dy = values[Math.min(y + 1, size - 1) * size + x] - values[Math.max(y - 1, 0) * size + x];
       const inside = (values[at] - level) / Math.max(Math.hypot(dx, dy) / 2, 1e-3);
@@ -78,14 +95,14 @@ function signedPixels(values, full, opacity, pixels) {
     pixels[4 * at] = SIGNED_MAP[i];
     pixels[4 * at + 1] = SIGNED_MAP[i + 1];
     pixels[4 * at + 2] = SIGNED_MAP[i + 2];
-    pixels[4 * at + 3] = 255 * opacity * Math.min(1, 3 * Math.abs(value));
+    pixels[4 * at + 3] = 255 * opacity * Math.min(1, 2 * Math.sqrt(Math.abs(value)));
   }
 }
 
 let scratch = null;
 
 function lay(context, size, paint) {
-  scratch ??= document.createElement("canvas");
+  scratch ??= Object.assign(document.createElement("canvas"), {width: size, height: size});
   if (scratch.width < size) scratch.width = scratch.height = size;
   const pixels = new ImageData(size, size);
   paint(pixels.data);
@@ -115,7 +132,7 @@ export function draw(canvas, picture, layers, look, marks = []) {
     lay(context, size, (pixels) => {
       if (layer.signed) signedPixels(values, layer.full, look.opacity, pixels);
       else if (look.mode === "heat") heatPixels(values, layer.full, level, COLOUR_MAPS[look.map], look.opacity, pixels);
-      else regionPixels(values, size, level, layer.colour, layer.darkness ?? look.opacity, pixels);
+      else regionPixels(values, size, level, steepest(layer.map, layer.grid, size), layer.colour, layer.darkness ?? look.opacity, pixels);
     });
   }
   for (const mark of marks) cross(context, mark.place, size);

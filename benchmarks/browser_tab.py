@@ -1,0 +1,123 @@
+"""A tab of TensorBoard in headless Chromium, as a person uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+
+_FIND_FRAME = """
+function* frames(root) {
+  for (const element of root.querySelectorAll("*")) {
+    if (element.tagName === "IFRAME") yield element;
+    if (element.shadowRoot) yield* frames(element.shadowRoot);
+  }
+}
+for (const frame of frames(document)) {
+  const {search} = frame.contentWindow.location;
+  if (frame.offsetParent !== null && search === "?name=" + arguments[0]) return frame;
+}
+return null;
+"""
+
+
+def is_available() -> bool:
+    """Says whether Chromium and its driver are installed."""
+    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+class Tab:
+    """One plugin's tab.
+
+    Args:
+        driver: the browser.
+        server: TensorBoard's address.
+    """
+
+    def __init__(self, driver: WebDriver, server: str) -> None:
+        self.driver, self._server = driver, server
+
+    def open(self, plugin: str, state: str = "", *, dark: bool = False) -> None:
+        """Opens a tab by its address, in a fresh page."""
+        self.driver.switch_to.default_content()
+        self.driver.get("about:blank")
+        self.driver.get(f"{self._server}/{'?darkMode=true' if dark else ''}#{plugin}{state}")
+        self.enter(plugin)
+
+    def enter(self, plugin: str) -> None:
+        """Goes on within the frame of a plugin that is shown, or is about to be."""
+
+        def frame() -> Any:
+            self.driver.switch_to.default_content()
+            return self.driver.execute_script(_FIND_FRAME, plugin)
+
+        self.driver.switch_to.frame(wait_for(frame))
+
+    def ready(self, what: str) -> WebElement:
+        """Waits until a part of the page says that it is there."""
+        return self.find(f"[data-ready={what}]")
+
+    def find(self, selector: str, text: str = "") -> WebElement:
+        """Waits for an element, with a text in it."""
+
+        def found() -> WebElement | None:
+            elements = self.driver.find_elements(By.CSS_SELECTOR, selector)
+            return next((one for one in elements if text in one.text), None)
+
+        return wait_for(found)
+
+    def count(self, selector: str) -> int:
+        """Counts elements."""
+        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def script(self, text: str, *arguments: Any) -> Any:
+        """Runs JavaScript in the frame."""
+        return self.driver.execute_script(text, *arguments)
+
+    @property
+    def address(self) -> str:
+        """The hash of the page's address."""
+        return self.script("return parent.location.hash")
+
+    def complaints(self) -> list[str]:
+        """Returns errors and policy violations of the console since the last time."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@contextlib.contextmanager
+def browser(width: int = 1500, height: int = 950, downloads: str | None = None) -> Iterator[WebDriver]:
+    """Starts headless Chromium."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    if downloads:
+        options.add_experimental_option("prefs", {"download.default_directory": downloads})
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def wait_for(condition: Any, seconds: float = 30) -> Any:
+    """Waits until a function returns something true, and returns it.
+
+    Raises:
+        TimeoutError: it did not in time.
+    """
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError("the page did not become what was waited for")
+        time.sleep(0.03)
+    return found

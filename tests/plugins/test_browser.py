@@ -1,0 +1,260 @@
+"""Both tabs in a real browser: every feature is used, and what is on screen afterwards is asserted."""
+
+import pytest
+
+pytest.importorskip("selenium")
+
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from benchmarks import browser_tab
+from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.plugin_server import serving
+from tests.plugins.snapshot_example import FILTERS, IMAGES, write_run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
+]
+MINUS = "\N{MINUS SIGN}"
+CANARY = "<img src=x onerror=parent.canary=1>"
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    write_run(folder / CANARY.replace("/", "_"), steps=(2, 30, 31))
+    write_run(folder / "zebra", steps=(30,))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast loader", "slow loader"])
+def tab(logdir, downloads, request):
+    with (
+        serving(str(logdir), f"--load_fast={request.param}") as server,
+        browser(1600, 1000, str(downloads)) as driver,
+    ):
+        yield Tab(driver, server)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_complained_about(tab):
+    yield
+    assert tab.complaints() == []
+    assert tab.script("return [parent.canary, window.canary]") == [None, None]
+    assert tab.count("img[src=x]") == 0
+
+
+def shown(tab):
+    return [
+        int(cell.get_attribute("data-filter")) for cell in tab.driver.find_elements(By.CSS_SELECTOR, ".cell")
+    ]
+
+
+def drawn(tab, selector="canvas.picture"):
+    """Whether every picture has been drawn, with more than one colour in it."""
+    wait_for(lambda: tab.count(selector) and tab.count(selector) == tab.count(f"{selector}[data-drawn]"))
+    return tab.script(
+        """return [...document.querySelectorAll(arguments[0])].every((canvas) => {
+             const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+             return new Set(new Uint32Array(data.buffer)).size > 1; })""",
+        selector,
+    )
+
+
+def choose(tab, label, value):
+    Select(tab.find(f"select[aria-label='{label}']")).select_by_value(value)
+
+
+def press(tab, *keys):
+    ActionChains(tab.driver).send_keys(*keys).perform()
+
+
+def write(tab, selector, text):
+    field = tab.find(selector)
+    field.send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.ENTER)
+
+
+def test_grid_sort_search_flags_groups_and_ranges(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0")
+    tab.ready("grid")
+    assert sorted(shown(tab)) == list(range(FILTERS))
+    assert drawn(tab)
+    choose(tab, "sort", "peak")
+    wait_for(lambda: "p.parts.sort=peak" in tab.address)
+    by_peak = shown(tab)
+    assert by_peak[-1] == 3, "the dead filter is last"
+    tab.find("button", "high first").click()
+    wait_for(lambda: shown(tab) == by_peak[::-1] or shown(tab)[0] == 3)
+    write(tab, "input[type=search]", "5, 2")
+    wait_for(lambda: sorted(shown(tab)) == [2, 5])
+    write(tab, "input[type=search]", "dead")
+    wait_for(lambda: shown(tab) == [3])
+    write(tab, "input[type=search]", "")
+    tab.find("label.check", "duplicate").click()
+    wait_for(lambda: shown(tab) == [5])
+    tab.find("label.check", "duplicate").click()
+    wait_for(lambda: len(shown(tab)) == FILTERS)
+    write(tab, "input[aria-label='responds on, at least']", "50")
+    wait_for(lambda: sorted(shown(tab)) == [0, 1, 2, 4, 5, 6])
+    assert "p.parts.ranges=live" in tab.address
+    tab.find("details.range[open] .exact button:enabled").click()
+    wait_for(lambda: len(shown(tab)) == FILTERS)
+    tab.find("button", "by part").click()
+    tab.find(".row h2", "Part 1")
+    assert "7 of 7" in tab.find("output.count").text
+
+
+def test_a_filter_opened(tab, downloads):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0")
+    tab.ready("grid")
+    tab.find(".cell[data-filter='2']").click()
+    tab.ready("panel")
+    wait_for(lambda: "p.parts.filter=2" in tab.address)
+    assert tab.count(".panel section:first-of-type .image") == IMAGES
+    assert drawn(tab, ".panel canvas.picture")
+    for name in ("random", "weakest", "strongest"):
+        tab.find(".panel .tab", name.capitalize()).click()
+        assert tab.find(".panel .tab[aria-selected=true]").text == name.capitalize()
+    assert "Closest filter of the performer" in tab.find(".panel").text
+    assert "images; 0 without any response" in tab.find(".panel").text
+    assert tab.find("table.figures tbody tr", "mean peak")
+    tab.script(
+        "document.querySelector('.density .bin').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
+    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    choose(tab, "figure across steps", "mean_peak")
+    wait_for(lambda: tab.count(".panel svg circle") >= 1)
+    tab.find(".panel nav button", "PNG").click()
+    wait_for(lambda: list(downloads.glob("*filter-2*.png")))
+    tab.find("header button", "CSV").click()
+    (table,) = wait_for(lambda: list(downloads.glob("*step-30*.csv")))
+    lines = table.read_text().splitlines()
+    assert len(lines) == FILTERS + 1
+    assert lines[0].startswith("filter,highest response [activation],")
+    table.unlink()
+    next(downloads.glob("*filter-2*.png")).unlink()
+
+
+def test_zoom_to_the_image_and_back_to_its_parts(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.filter=2")
+    tab.ready("panel")
+    tab.find(".panel .image").click()
+    tab.ready("zoom")
+    tab.find(".zoom nav button", "1:1").click()
+    assert wait_for(lambda: tab.script("return document.querySelector('.zoom canvas').width") == 40)
+    assert "<img" in tab.find(".zoom h2").text, "names are text"
+    tab.find(".zoom nav button", "explain image").click()
+    tab.enter("part_images")
+    tab.ready("image")
+    assert drawn(tab, ".explained canvas.picture")
+    assert "score of" in tab.find("table.sum").text
+    rows = tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
+    values = [float(row.text.replace(MINUS, "-")) for row in rows]
+    assert sum(values[:3]) == pytest.approx(values[3], abs=0.02)
+    tab.find("button.tab", "By filter").click()
+    assert wait_for(lambda: tab.count(".contributions li") == FILTERS)
+    tab.driver.find_elements(By.CSS_SELECTOR, ".contributions button")[1].click()
+    assert wait_for(lambda: tab.count(".contributions [aria-selected=true]") == 1)
+    tab.find("button.link").click()
+    tab.enter("parts")
+    tab.ready("panel")
+
+
+def test_the_images_tab_is_searched_and_walked(tab):
+    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4")
+    tab.ready("image")
+    assert tab.count(".thumb") == IMAGES
+    assert tab.find(".explained").get_attribute("data-image") == "4"
+    tab.find(".image-list").send_keys(Keys.ARROW_RIGHT)
+    wait_for(lambda: tab.find(".explained").get_attribute("data-image") == "5")
+    wait_for(lambda: "p.part_images.image=5" in tab.address)
+    write(tab, "input[type=search]", "cat")
+    wait_for(lambda: tab.count(".thumb") == IMAGES // 2)
+    choose(tab, "only", "wrong")
+    wait_for(lambda: "0 of 9 images" in tab.find("output.count").text)
+
+
+def test_steps_runs_side_by_side_and_links(tab):
+    tab.open(
+        "parts",
+        "&p.parts.run=zebra&p.parts.grouped=0&p.parts.compare="
+        + CANARY.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("=", "%3D"),
+    )
+    tab.ready("grid")
+    wait_for(lambda: tab.count(".cell canvas") == 2 * FILTERS)
+    choose(tab, "run", CANARY)
+    wait_for(lambda: "3 of 3 steps kept" in tab.find(".steps output").text)
+    write(tab, "input[aria-label='exact step']", "3")
+    wait_for(lambda: "p.parts.step=2" in tab.address)
+    tab.find(".grid").click()
+    press(tab, "]")
+    wait_for(lambda: "p.parts.step=30" in tab.address)
+    choose(tab, "layer", "performer")
+    wait_for(lambda: "p.parts.layer=performer" in tab.address)
+    link = tab.address
+    tab.open(link.lstrip("#").split("&")[0], "&" + link.split("&", 1)[1])
+    tab.ready("grid")
+    assert Select(tab.find("select[aria-label=layer]")).first_selected_option.text == "performer's block"
+    assert tab.find("input[aria-label='exact step']").get_attribute("value") == "30"
+
+
+def test_everything_by_keyboard(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0&p.parts.sort=index")
+    tab.ready("grid").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    assert tab.ready("panel").get_attribute("data-filter") == "1"
+    press(tab, "n")
+    wait_for(lambda: tab.ready("panel").get_attribute("data-filter") == "2")
+    press(tab, "p")
+    wait_for(lambda: tab.ready("panel").get_attribute("data-filter") == "1")
+    press(tab, Keys.ESCAPE)
+    wait_for(lambda: not tab.count(".panel"))
+    press(tab, "g")
+    wait_for(lambda: tab.count(".row h2"))
+    press(tab, "/")
+    assert tab.script("return document.activeElement.type") == "search"
+
+
+def test_overlays_and_themes(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0", dark=True)
+    tab.ready("grid")
+    assert tab.script("return document.documentElement.dataset.theme") == "dark"
+    pixels = "return document.querySelector('.cell[data-filter=\"0\"] canvas').toDataURL()"
+    drawn(tab)
+    seen = {tab.script(pixels)}
+    for mode in ("heat", "none"):
+        choose(tab, "overlay", mode)
+        wait_for(lambda: tab.script(pixels) not in seen)
+        seen.add(tab.script(pixels))
+    choose(tab, "overlay", "heat")
+    assert "100 % of each image's highest activation" in tab.find(".legend").text
+    choose(tab, "colours", "cividis")
+    wait_for(lambda: tab.script(pixels) not in seen)
+    tab.script("parent.document.body.classList.remove('dark-mode')")
+    wait_for(lambda: tab.script("return document.documentElement.dataset.theme") == "light")
+
+
+def test_a_wrong_link_is_a_message_not_a_blank_page(tab):
+    for state in (
+        "&p.parts.run=nowhere&p.parts.step=x",
+        "&p.parts.filter=999&p.parts.sort=no&p.parts.look=,,,,",
+        "&p.parts.ranges=a:b;c&p.parts.layer=%25zz",
+    ):
+        tab.open("parts", state)
+        tab.ready("grid")
+
+
+def test_without_data_it_says_what_to_run(tmp_path, tab):
+    with serving(str(tmp_path), "--load_fast=false") as server:
+        empty = Tab(tab.driver, server)
+        for plugin in ("parts", "part_images"):
+            empty.open(plugin)
+            message = wait_for(lambda: empty.find(".message pre"))
+            assert "python -m tf_explainer.evaluate" in message.text
