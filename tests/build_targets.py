@@ -29,6 +29,7 @@ BINARIES = {
 DISTRIBUTIONS = {
     "PIL": ["pillow"],
     "absl": ["absl_py"],
+    "google": ["google_cloud_dataflow_client"],
     "keras": ["keras", "tensorflow"],
     "tensorflow_datasets": ["importlib_resources", "tensorflow", "tensorflow_datasets"],
 }
