@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training benchmark_plugin requirements package docs build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +101,11 @@ benchmark_plugin: setup  ## Measures the TensorBoard tabs in headless Chromium (
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)
 
 benchmark_plugin: export TF_CPP_MIN_LOG_LEVEL = 3
+
+bazel: setup  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-64; ARGS=//:tests/test_losses chooses)
+	tools/bazel.sh lint
+	tools/bazel.sh build //...
+	tools/bazel.sh test $(or $(ARGS),//...)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

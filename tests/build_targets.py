@@ -57,6 +57,7 @@ USED_BY_NAME = {
 # Files of the project that a module or a test reads.
 READ = {
     "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
+    "tests.test_bazel": [":project"],
     "tests.test_build": [":project"],
     "tests.test_docs": [":project"],
     "tests.test_end_to_end": [":project"],
@@ -128,10 +129,10 @@ def _target(module, path, known):
     if is_test:
         used |= _common_ground(path, known) | {"pytest"}
     attributes = {"name": _name(path), "srcs": [f"{_name(path)}.py"]}
-    if module in READ:
-        attributes["data"] = READ[module]
     if is_test:
         attributes |= _test_attributes(module, path)
+    elif module in READ:
+        attributes["data"] = READ[module]
     inside = {f":{_name(known[other])}" for other in used if other in known} - {f":{_name(path)}"}
     deps = sorted(inside) + sorted(_third_party(used))
     kind = "py_test" if is_test else "py_binary" if module in BINARIES else "py_library"
