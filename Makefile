@@ -75,10 +75,14 @@ compare_runners: setup  ## Extracts the real images beside the project on every 
 
 compare_runners: export TF_CPP_MIN_LOG_LEVEL = 3
 
-requirements:  ## Compiles requirements.txt from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
-	uv pip compile pyproject.toml --extra gcp --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	  -o requirements.txt $(ARGS)
+# Workers get the versions that were tested, without what only developers need.
+COMPILE := uv pip compile pyproject.toml --extra gcp --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+requirements:  ## Compiles all requirements from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
+	$(COMPILE) --extra dev -o requirements.txt $(ARGS)
+	$(COMPILE) -c requirements.txt -o pipelines/requirements.txt
+	$(COMPILE) -c requirements.txt --extra gpu -o pipelines/requirements_gpu.txt
 
 benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)

@@ -126,13 +126,12 @@ def plan() -> FeatureExtraction:
 
 def planned() -> tuple[FeatureExtraction, Performer]:
     """Opens the images and the performer, and writes nothing."""
-    from pipelines import feature_extraction
+    from pipelines import feature_extraction, staged_performer
     from tf_explainer.datasets.registry import open_source
-    from tf_explainer.performers import load_performer
 
     workdir, dataset = flags.workdir(), flags.dataset()
     source = open_source(dataset)
-    performer = load_performer(flags.performer(), workdir)
+    performer = staged_performer.load(flags.performer(), workdir)
     extraction = feature_extraction.plan(source, dataset, performer, flags.extraction(), workdir.features)
     return extraction, performer
 

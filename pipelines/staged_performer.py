@@ -38,7 +38,7 @@ def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     Returns:
         The settings by which a worker loads it.
     """
-    local, there = _local(config, workdir).performer or "", staged(config, workdir)
+    local, there = _of_file(config, workdir).performer or "", staged(config, workdir)
     if there.performer and there.performer != local:
         atomic_files.publish_file(local, there.performer)
     return there
@@ -46,18 +46,35 @@ def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
 
 def staged(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     """Returns what `stage` does, without copying anything."""
-    config = _local(config, workdir)
+    config = _of_file(config, workdir)
     is_local = FileSystems.get_scheme(config.performer or "") is None
     if is_local and FileSystems.get_scheme(workdir.features) is not None:
         return dataclasses.replace(config, performer=posixpath.join(workdir.features, _STAGED))
     return config
 
 
-def _local(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+def _of_file(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     if config.performer:
         return config
     # What is in the work directory preprocesses by itself.
     return dataclasses.replace(config, performer=workdir.performer, preprocessing=None)
+
+
+def load(config: PerformerConfig, workdir: WorkDir) -> Performer:
+    """Loads a performer as `load_performer` does, from a bucket, too.
+
+    Raises:
+        UserError: no performer can be had, or the settings do not fit it.
+    """
+    staged = _of_file(config, workdir)
+    path = staged.performer or ""
+    if FileSystems.get_scheme(path) is None or not FileSystems.exists(path):
+        return load_performer(config, workdir)
+    with tempfile.TemporaryDirectory() as directory:
+        local = os.path.join(directory, _STAGED)
+        atomic_files.fetch_file(path, local)
+        performer = load_performer(dataclasses.replace(staged, performer=local), WorkDir(root=directory))
+    return Performer(performer.model, config)
 
 
 class LoadedPerformer:
@@ -72,10 +89,7 @@ class LoadedPerformer:
     """
 
     def __init__(self, config: PerformerConfig, fingerprint: str) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            local = os.path.join(directory, _STAGED)
-            atomic_files.fetch_file(config.performer or "", local)
-            performer = load_performer(dataclasses.replace(config, performer=local), WorkDir(root=directory))
+        performer = load(config, WorkDir(root=""))
         if performer.fingerprint != fingerprint:
             raise UserError(
                 f"{config.performer} was replaced by another performer while features were computed"

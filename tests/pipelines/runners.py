@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from tests.pipelines import flink, services
 
 RUNNERS = ("in_process", "two_processes", "portable", "flink", "flink_cluster")
+PROGRAM = ("-m", "pipelines.extract_features")
 _SECONDS = 1200.0
 
 
@@ -58,13 +59,13 @@ def _processes() -> list[str]:
     return ["--environment_type=PROCESS", f"--environment_config={worker}"]
 
 
-def extract(arguments: Sequence[str], log: pathlib.Path) -> str:
-    """Runs the binary as a person does, and returns what it prints.
+def extract(arguments: Sequence[str], log: pathlib.Path, program: Sequence[str] = PROGRAM) -> str:
+    """Runs the binary as a person does, or as `program` says, and returns what it prints.
 
     Raises:
         RuntimeError: it failed; the message ends as its log does.
     """
-    command = [sys.executable, "-m", "pipelines.extract_features", *arguments]
+    command = [sys.executable, *program, *arguments]
     with log.open("wb+") as file, services.session(command, subprocess.PIPE, file) as process:
         said, _ = process.communicate(timeout=_SECONDS)
         if process.returncode:

@@ -274,9 +274,11 @@ def test_a_job_that_fails_says_why(cloud, flagfile, tmp_path, monkeypatch, failu
 
 
 @pytest.mark.usefixtures("submitted")
-def test_a_template_describes_the_job_and_submits_nothing(cloud, flagfile, tmp_path):
-    before = len(cloud.api.jobs)
-    template = f"{BUCKET}/templates/1"
+def test_a_launcher_describes_the_job_and_submits_nothing(cloud, flagfile, performer, tmp_path):
+    """A launcher knows the binary as a file; all that it is given lies in buckets."""
+    before, template = len(cloud.api.jobs), f"{BUCKET}/templates/1"
+    remote = f"{BUCKET}/mine/small.keras"
+    atomic_files.publish_file(performer.config.performer, remote)
     said = runners.extract(
         command(
             cloud,
@@ -284,8 +286,11 @@ def test_a_template_describes_the_job_and_submits_nothing(cloud, flagfile, tmp_p
             "by-template",
             f"--sdk_container_image={IMAGE}",
             f"--template_location={template}",
+            f"--workdir={BUCKET}/by-template",
+            f"--performer={remote}",
         ),
         tmp_path / "log",
+        program=["pipelines/extract_features.py"],
     )
     assert said == "The job is described; the launcher of the template submits it.\n"
     assert len(cloud.api.jobs) == before
@@ -293,3 +298,9 @@ def test_a_template_describes_the_job_and_submits_nothing(cloud, flagfile, tmp_p
     assert job.environment.sdk_pipeline_options["options"]["pipelineUrl"].startswith(
         f"{BUCKET}/by-template-staged/"
     )
+    check_launched(staged_job.run(staged_job.pipeline(job, tmp_path), services.ROOT))
+
+
+def check_launched(counters):
+    computed = [each["scalar"] for each in counters if each["name"]["name"] == "computed"]
+    assert sum(computed) == 2 * (NUM_IMAGES - 1)  # Once as tentative.

@@ -48,6 +48,20 @@ def test_a_performer_of_the_work_directory_preprocesses_by_itself(tmp_path):
     assert staged == dataclasses.replace(config, performer=f"{tmp_path}/performer.keras", preprocessing=None)
 
 
+def test_a_performer_in_a_bucket_is_loaded(performer, remote):
+    config = dataclasses.replace(performer.config, performer=f"{remote}/mine.keras")
+    atomic_files.publish_file(performer.config.performer, config.performer)
+    loaded = staged_performer.load(config, WorkDir(root=remote))
+    assert (loaded.config, loaded.fingerprint) == (config, performer.fingerprint)
+
+
+def test_a_work_directory_may_be_in_a_bucket(performer, remote):
+    atomic_files.publish_file(performer.config.performer, f"{remote}/performer.keras")
+    config = dataclasses.replace(performer.config, performer=None, preprocessing="vgg16")
+    loaded = staged_performer.load(config, WorkDir(root=remote))
+    assert loaded.fingerprint == performer.fingerprint  # It preprocesses by itself.
+
+
 def test_preprocessing_of_a_named_file_reaches_the_workers(performer, tmp_path):
     config = dataclasses.replace(performer.config, preprocessing="mobilenet")
     expected = load_performer(config, WorkDir(root=str(tmp_path)))
