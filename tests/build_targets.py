@@ -56,6 +56,8 @@ USED_BY_NAME = {
 
 # Files of the project that a module or a test reads.
 READ = {
+    "tests.plugins.test_browser": [":project"],
+    "tests.plugins.test_installed": [":project"],
     "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
     "tests.test_bazel": [":project"],
     "tests.test_build": [":project"],
@@ -66,6 +68,7 @@ READ = {
     "tests.test_make_venv": [":project"],
     "tests.test_packaging": [":project"],
     "tests.test_readme": [":project"],
+    "tf_explainer.plugins.static_files": [":web"],
 }
 
 HEAD = '''"""One target per module, tests included. `make build_file` writes this file."""
@@ -86,6 +89,11 @@ filegroup(
         "tf_explainer/**/*.py",
         "tools/**",
     ]),
+)
+
+filegroup(
+    name = "web",
+    srcs = glob(["tf_explainer/plugins/web/**"]),
 )
 '''
 

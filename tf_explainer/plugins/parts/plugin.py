@@ -95,10 +95,8 @@ class PartsPlugin(base_plugin.TBPlugin):
     @route
     def _history(self, request: Any, arguments: Arguments) -> Answer:
         run, layer, number = arguments.text("run"), arguments.text("layer"), arguments.number("filter")
-        figures, keys = (
-            self._reader.tensors(*where(request), metadata.layer_tag(kind, layer), run).get(run, {})
-            for kind in (metadata.FIGURES, metadata.KEYS)
-        )
+        tags = [metadata.layer_tag(kind, layer) for kind in (metadata.FIGURES, metadata.KEYS)]
+        figures, keys = self._reader.together(*where(request), run, tags)
         steps = sorted(figures.keys() & keys.keys())
         if any(number >= len(figures[step]) for step in steps):
             raise BadRequestError(f"layer {layer!r} has no filter {number}")

@@ -30,7 +30,7 @@ export function Histogram({data, width = 216, height = 38, unit = "", range, onR
     const middle = data.low + ((n + 0.5) / data.counts.length) * (data.high - data.low);
     return !range || (middle >= range[0] && middle <= range[1]);
   };
-  return html`<figure class="chart">
+  return html`<figure class="chart" style=${`max-width:${width}px`}>
     <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} width=${width} height=${height} class=${onRange ? "brush" : ""}
       role="img" aria-label=${`histogram, ${number(data.low)} to ${number(data.high)} ${unit}`} ...${handlers ?? {}}>
       ${data.counts.map((count, n) => html`<rect class=${inside(n) ? "bar" : "bar out"} x=${n * bar + 0.5}

@@ -5,8 +5,12 @@ const STOPS = {
   cividis: ["00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"],
   grey: ["000000", "ffffff"],
 };
-// Blue for what speaks against, orange for what speaks for.
-const SIGNED = ["053061", "2166ac", "4393c3", "92c5de", "d1e5f0", "f7f7f7", "fee0b6", "fdb863", "e08214", "b35806", "7f3b08"];
+// Blue for what speaks against, orange for what speaks for; the more, the less of the picture shows through.
+const AGAINST = [31, 111, 191];
+const FOR = [235, 110, 0];
+
+/** Colour and opacity of a signed share, -1 to 1. */
+export const signedColour = (share) => [share < 0 ? AGAINST : FOR, 0.9 * Math.sqrt(Math.min(Math.abs(share), 1))];
 
 const rgb = (hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
@@ -24,7 +28,6 @@ function table(stops) {
 }
 
 export const COLOUR_MAPS = Object.fromEntries(Object.entries(STOPS).map(([name, stops]) => [name, table(stops)]));
-export const SIGNED_MAP = table(SIGNED);
 
 /** A CSS gradient of a colour map, left to right. */
 export function gradient(map) {
@@ -33,4 +36,13 @@ export function gradient(map) {
     return `rgb(${map[i]},${map[i + 1]},${map[i + 2]})`;
   });
   return `linear-gradient(to right, ${stops.join(",")})`;
+}
+
+/** The same of signed shares, from -1 to 1, on grey. */
+export function signedGradient() {
+  const stops = Array.from({length: 21}, (_, n) => {
+    const [[r, g, b], alpha] = signedColour(n / 10 - 1);
+    return `rgb(${r} ${g} ${b} / ${alpha})`;
+  });
+  return `linear-gradient(to right, ${stops.join(",")}), linear-gradient(#8a8a8a, #8a8a8a)`;
 }

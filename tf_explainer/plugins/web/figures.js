@@ -26,9 +26,9 @@ export const isRare = (layer, f) => layer.values.live?.[f] > 0 && layer.values.l
 export const isDuplicate = (layer, f) => layer.values.duplicate !== undefined && !Number.isNaN(layer.values.duplicate[f]);
 
 export const FLAGS = {
-  dead: {holds: isDead, help: "responds on none of these images"},
-  rare: {holds: isRare, help: "responds on fewer than 5 % of these images"},
-  duplicate: {holds: isDuplicate, help: "its maps repeat those of an earlier filter"},
+  dead: {holds: isDead, short: "dead", help: "responds on none of these images"},
+  rare: {holds: isRare, short: "rare", help: "responds on fewer than 5 % of these images"},
+  duplicate: {holds: isDuplicate, short: "dup.", help: "its maps repeat those of an earlier filter"},
 };
 
 // Figures of which a low value is the interesting one.

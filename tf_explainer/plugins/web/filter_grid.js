@@ -7,7 +7,8 @@ import {Picture, layerOf} from "./picture.js";
 const GAP = 10;
 const CAPTION = 42;
 const HEADER = 40;
-const OVERSCAN = 400;
+const OVERSCAN = 480;
+const STRIDE = 160;
 
 /** Rows and headers with their places: [{top, height, filters} or {top, height, group, count}]. */
 function layOut(sections, columns, side, unfolded) {
@@ -67,13 +68,14 @@ function Cell({layer, other, f, side, look, sort, selected, onOpen}) {
   const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
   const ask = async () => ({picture: await layer.snapshot.thumbnail(n), layers: [layerOf(layer, layer.topMap(f), look)]});
   const title = `filter ${f}: peak ${number(layer.peak(f, n))} on ${layer.snapshot.images.ids[n]}`;
-  return html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title} style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
+  // The same element again tells Preact that there is nothing to compare.
+  return useMemo(() => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title} style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
     <span class="beside"><${Picture} side=${side} look=${look} label=${title} what=${`${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`} ask=${ask}/>
     ${other !== undefined && html`<${OtherCell} layer=${other} f=${f} side=${side} look=${look}/>`}</span>
     <span class="caption"><b>#${f}</b><span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
     <span class="caption"><span class="value">peak ${number(layer.peak(f, n))}</span>
-      <span class="flags">${flags.map((flag) => html`<em title=${FLAGS[flag].help}>${flag}</em>`)}</span></span>
-  </button>`;
+      <span class="flags">${flags.map((flag) => html`<em title=${`${flag}: ${FLAGS[flag].help}`}>${FLAGS[flag].short}</em>`)}</span></span>
+  </button>`, [layer, other, f, side, look, figure, selected]);
 }
 
 const short = (figure) => ({ratio: "R", mean_peak: "mean", instability: "D", peak: "max"})[figure.key] ?? figure.label;
@@ -105,7 +107,11 @@ export function FilterGrid({layer, other, filters, grouped, side, look, sort, se
 
   useLayoutEffect(() => {
     const element = scroller.current;
-    const measure = () => setView({top: element.scrollTop, height: element.clientHeight, width: element.clientWidth});
+    // What is drawn beyond the edges lets the page be built anew only every so many pixels.
+    const measure = () => setView((last) => {
+      const next = {top: Math.floor(element.scrollTop / STRIDE) * STRIDE, height: element.clientHeight, width: element.clientWidth};
+      return Object.keys(next).every((key) => next[key] === last[key]) ? last : next;
+    });
     let asked = 0;
     const later = () => { asked ||= requestAnimationFrame(() => { asked = 0; measure(); }); };
     const resized = new ResizeObserver(measure);

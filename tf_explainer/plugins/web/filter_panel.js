@@ -102,6 +102,7 @@ function Path({layer, f, runs}) {
     <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => setKey(event.target.value)}>
       ${figures.map((one) => html`<option value=${one.key} selected=${one.key === figure.key}>${one.label}</option>`)}</select></h3>
     ${series.length ? html`<${Lines} series=${series} unit=${figure.unit} width=${470}/>` : html`<p class="muted">No step of these runs has this layer.</p>`}
+    <p class="muted">While training, figures are of the images shown; those of an evaluation are of all its images.</p>
   </section>`;
 }
 

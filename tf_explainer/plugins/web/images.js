@@ -1,15 +1,15 @@
 // The Explained images tab.
 
 import {html, render as mount, useEffect, useMemo, useState} from "./vendor/preact-htm.js";
-import {SIGNED_MAP, gradient} from "./colour_maps.js";
+import {signedGradient} from "./colour_maps.js";
 import {Contributions, Sum, signed} from "./contribution_list.js";
 import {Look, Message, Select, StepSlider, download} from "./controls.js";
 import {number} from "./figures.js";
 import * as host from "./host.js";
 import {ImageList, ONLY, SORTS, chosenImages} from "./image_list.js";
 import {ImageScores, runs as askRuns} from "./image_scores.js";
-import {lookFrom, lookText} from "./look.js";
-import {Picture, layerOf} from "./picture.js";
+import {LOOK, lookFrom, lookText} from "./look.js";
+import {Picture, TIMES, fitting, layerOf} from "./picture.js";
 import {snapshotOf} from "./snapshots.js";
 import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
 
@@ -55,12 +55,12 @@ function rowsOf(layer, contributions, by, n) {
   }).sort(largest);
 }
 
-function TrackMap({snapshot, layer, scores, n, track, title, total, opacity}) {
+function TrackMap({snapshot, layer, scores, n, track, title, total}) {
   const ask = async () => ({
     picture: await snapshot.crop(n),
     layers: [{signed: await scores.track(track, n, layer.units), grid: layer.grid, full: scores.scales[n]}],
   });
-  return html`<figure class="track"><${Picture} side=${224} look=${{mode: "region", threshold: 0.5, opacity, map: "viridis", scale: "image"}} label=${title}
+  return html`<figure class="track"><${Picture} side=${224} look=${LOOK} label=${title}
       what=${`${scores.run},${scores.step},${track},${n}`} ask=${ask}/>
     <figcaption><b>${title}</b> <span>${signed(total)}</span></figcaption></figure>`;
 }
@@ -73,7 +73,7 @@ function saveCsv(snapshot, layer, scores, n, contributions) {
 
 function Explained({snapshot, layer, scores, n, state, set, look}) {
   const [contributions, setContributions] = useState(null);
-  const [times, setTimes] = useState(2);
+  const [times, setTimes] = useState(fitting(snapshot.images.size));
   const [failed, setFailed] = useState("");
   useEffect(() => {
     let current = true;
@@ -91,17 +91,17 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
   const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
   return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
     <div class="large">
-      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${[1, 2, 3].map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}</nav></header>
+      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}</nav></header>
       <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${name}</b> (${number(100 * scores.performer_scores[n])} %),
         the explainer <b>${scores.names[scores.explainer_classes[n]]}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
       <${Picture} side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`${scores.run},${scores.step},${chosen?.f},${n},${state.marks}`}/>
       <p class="muted">${chosen ? html`The region of filter #${chosen.f}${chosen.group !== undefined ? `, which adds most of ${chosen.name}` : ""}. ` : ""}
         ${chosen && html`<button class="link" onClick=${() => host.open(PARTS_PLUGIN, {run: scores.run, step: scores.step, layer: layer.name, filter: chosen.f})}>Open filter #${chosen.f} in Parts</button>`}</p>
       <div class="tracks">
-        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]} opacity=${look.opacity}/>
-        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]} opacity=${look.opacity}/>
+        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]}/>
+        <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]}/>
       </div>
-      <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${gradient(SIGNED_MAP)}`}></i><span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
+      <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${signedGradient()}`}></i><span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
     </div>
     <div class="why">
       <h3>Why ${name}? <small>log-odds in nats; gradient × activation</small></h3>

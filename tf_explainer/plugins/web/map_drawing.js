@@ -1,6 +1,6 @@
 // A crop with a filter's map on it: the region above a threshold, or the whole map in colours.
 
-import {COLOUR_MAPS, SIGNED_MAP} from "./colour_maps.js";
+import {COLOUR_MAPS, signedColour} from "./colour_maps.js";
 
 const weights = new Map();
 
@@ -88,15 +88,20 @@ function heatPixels(values, full, level, map, opacity, pixels) {
   }
 }
 
-function signedPixels(values, full, opacity, pixels) {
+function signedPixels(values, full, pixels) {
   for (let at = 0; at < values.length; at++) {
-    const value = Math.min(Math.max(values[at] / full, -1), 1);
-    const i = 3 * Math.round(127.5 + 127.5 * value);
-    pixels[4 * at] = SIGNED_MAP[i];
-    pixels[4 * at + 1] = SIGNED_MAP[i + 1];
-    pixels[4 * at + 2] = SIGNED_MAP[i + 2];
-    pixels[4 * at + 3] = 255 * opacity * Math.min(1, 2 * Math.sqrt(Math.abs(value)));
+    const [colour, alpha] = signedColour(values[at] / full);
+    pixels.set(colour, 4 * at);
+    pixels[4 * at + 3] = 255 * alpha;
   }
+}
+
+/** Takes the colours out, so that those of a signed map can be told from the picture's own. */
+function grey(context, size) {
+  context.globalCompositeOperation = "saturation";
+  context.fillStyle = "#808080";
+  context.fillRect(0, 0, size, size);
+  context.globalCompositeOperation = "source-over";
 }
 
 let scratch = null;
@@ -125,12 +130,13 @@ export function draw(canvas, picture, layers, look, marks = []) {
   if (picture) {
     context.drawImage(picture.image, picture.x, picture.y, picture.side, picture.side, 0, 0, size, size);
   }
+  if (layers.some(({signed}) => signed)) grey(context, size);
   for (const layer of layers) {
     if (look.mode === "none" && !layer.signed) continue;
     const values = upsampled(layer.signed ?? layer.map, layer.grid, size);
     const level = Math.max(look.threshold * layer.full, 0.5);
     lay(context, size, (pixels) => {
-      if (layer.signed) signedPixels(values, layer.full, look.opacity, pixels);
+      if (layer.signed) signedPixels(values, layer.full, pixels);
       else if (look.mode === "heat") heatPixels(values, layer.full, level, COLOUR_MAPS[look.map], look.opacity, pixels);
       else regionPixels(values, size, level, steepest(layer.map, layer.grid, size), layer.colour, layer.darkness ?? look.opacity, pixels);
     });

@@ -3,7 +3,28 @@
 import {html, useEffect, useRef, useState} from "./vendor/preact-htm.js";
 import {draw} from "./map_drawing.js";
 
+/** How many screen pixels a pixel of a crop may have along either axis. */
+export const TIMES = [1, 2, 3, 4];
+const COMFORTABLE = 448;
+
+export const fitting = (size) => Math.min(Math.max(Math.round(COMFORTABLE / size), 1), TIMES.at(-1));
+
 export const COLOURS = {explainer: [46, 204, 255], performer: [255, 159, 28]};
+
+// Drawing waits its turn, so that a frame in which many pictures come into view is not a long one.
+const waiting = [];
+const PER_FRAME = 7; // milliseconds
+
+function work() {
+  const start = performance.now();
+  while (waiting.length && performance.now() - start < PER_FRAME) waiting.shift()();
+  if (waiting.length) requestAnimationFrame(work);
+}
+
+function soon(job) {
+  waiting.push(job);
+  if (waiting.length === 1) requestAnimationFrame(work);
+}
 
 /** The outline's colour of a layer: the performer's is another one. */
 export const colourOf = (layer) => (/performer/.test(layer.name) ? COLOURS.performer : COLOURS.explainer);
@@ -33,10 +54,11 @@ export function Picture({side, ask, what, look, label, exact}) {
     let current = true;
     ask().then(
       ({picture, layers = [], marks = []}) => {
-        if (!current || !canvas.current) return;
-        draw(canvas.current, picture, layers, look, marks);
-        canvas.current.dataset.drawn = drawn;
-        setFailed("");
+        soon(() => {
+          if (!current || !canvas.current) return;
+          draw(canvas.current, picture, layers, look, marks);
+          canvas.current.dataset.drawn = drawn;
+        });
       },
       (error) => current && setFailed(String(error.message ?? error)),
     );
