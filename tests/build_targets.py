@@ -59,6 +59,7 @@ READ = {
     "tests.plugins.test_browser": [":project"],
     "tests.plugins.test_installed": [":project"],
     "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
+    "tf_explainer.plugins.static_files": [":web"],
     "tests.test_bazel": [":project"],
     "tests.test_build": [":project"],
     "tests.test_docs": [":project"],
