@@ -91,6 +91,28 @@ def test_animal_part(data_dir, manual_dir):
     assert {(source.classes[r.label], r.box, *r.landmarks.values()) for r in source.references()} == expected
 
 
+@pytest.mark.slow
+def test_real_animal_part(shared_datasets, data_dir, manual_dir):
+    for repository in ("detanimalpart", "interpretableCNN"):
+        (manual_dir / repository).symlink_to(shared_datasets / repository)
+
+    def rows(dataset, folder):
+        source = _open(folder, dataset, "cat", "fox", "giant panda", "turtle", negatives=False)
+        for reference in source.references():
+            parts = [reference.landmarks.get(name, Landmark(x=-1, y=-1)) for name in source.landmark_names]
+            places = [[part.x, part.y, part.width, part.height] for part in parts]
+            box = reference.box
+            yield [reference.label, box.xmin, box.ymin, box.xmax, box.ymax, *places[0], *places[1]]
+
+    prepared = np.array(list(rows("ilsvrc_animal_part", data_dir)))
+    direct = np.array(list(rows("animal_part", shared_datasets)))
+    assert prepared.shape == direct.shape == (286 + 538 + 529 + 193, 13)
+    # Prepared examples come in an order of their own.
+    distances = np.abs(prepared[:, None] - direct[None]).max(axis=-1)
+    assert distances.min(axis=1).max() < 1e-3
+    assert distances.min(axis=0).max() < 1e-3
+
+
 def test_animal_part_by_category(data_dir, manual_dir):
     write_animals(manual_dir)
     write_negatives(manual_dir, 3)
