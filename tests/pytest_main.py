@@ -1,5 +1,6 @@
 """Runs the test file that it is given; Bazel would otherwise execute the file, which tests nothing."""
 
+import os
 import sys
 
 import pytest
@@ -18,4 +19,9 @@ class Deselected:
 if __name__ == "__main__":
     deselected = Deselected()
     code = pytest.main(["-p", "no:cacheprovider", *sys.argv[1:]], plugins=[deselected])
-    sys.exit(0 if code == pytest.ExitCode.NO_TESTS_COLLECTED and deselected.count else code)
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED and deselected.count:
+        code = pytest.ExitCode.OK
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without a shutdown: TensorBoard's loading threads, still in native code by then, would abort the process.
+    os._exit(int(code))
