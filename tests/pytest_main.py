@@ -23,5 +23,5 @@ if __name__ == "__main__":
         code = pytest.ExitCode.OK
     sys.stdout.flush()
     sys.stderr.flush()
-    # Without a shutdown: TensorBoard's loading threads, still in native code by then, would abort the process.
+    # Without a shutdown: TensorBoard's loading threads, in native code by then, would abort the process.
     os._exit(int(code))
