@@ -69,7 +69,6 @@ READ = {
     "tests.test_make_venv": [":project"],
     "tests.test_packaging": [":project"],
     "tests.test_readme": [":project"],
-    "tf_explainer.plugins.static_files": [":web"],
 }
 
 HEAD = '''"""One target per module, tests included. `make build_file` writes this file."""
