@@ -19,6 +19,7 @@ BINARIES = {
     "benchmarks.reading",
     "pipelines.extract_features",
     "tf_explainer.evaluate",
+    "tf_explainer.plugins.images.demo",
     "tf_explainer.plugins.parts.demo",
     "tf_explainer.train",
     "tf_explainer.train_performer",

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
-from tf_explainer.attribution import Attributor, log_odds_of
+from tf_explainer.attribution import Attributor, attribute_layer, log_odds_of
 
 
 @pytest.fixture
@@ -98,3 +98,24 @@ def test_a_negative_of_the_contributions_exists(explainer):
     attribution = Attributor(explainer, small_head()).attribute(features, np.zeros(20, int))
     assert (attribution.parts < 0).any()
     assert (attribution.parts > 0).any()
+
+
+def test_a_layer_of_any_classifier():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(5, 3, activation="relu", name="maps")(inputs)
+    pooled = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax", name="scores")(pooled))
+    images = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype(np.float32)
+    attribution, log_odds = attribute_layer(model, "maps", images)
+    p = np.asarray(model(images))
+    np.testing.assert_allclose(log_odds, np.log(p / (1 - p)), atol=1e-4)
+    kernel, bias = (np.asarray(weight) for weight in model.get_layer("scores").weights)
+    means = np.asarray(keras.Model(inputs, pooled)(images))
+    named = p.argmax(axis=1)
+    for n, c in enumerate(named):
+        np.testing.assert_allclose(
+            attribution.parts[n], means[n] * (kernel[:, c] - kernel[:, 1 - c]), atol=1e-5
+        )
+        assert attribution.remainder[n] == pytest.approx(bias[c] - bias[1 - c], abs=1e-5)
+    assert not attribution.ordinary.any()

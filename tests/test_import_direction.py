@@ -163,6 +163,7 @@ ROOMS = {
         "tf_explainer.plugins.images.run_scores",
         "tf_explainer.plugins.run_writer",
         "tf_explainer.plugins.parts.callback",
+        "tf_explainer.plugins.demo_network",
     ],
     "flags": ["tf_explainer.flags"],
     "binaries": [
@@ -173,6 +174,7 @@ ROOMS = {
         "tf_explainer.train",
         "tf_explainer.evaluate",
         "tf_explainer.plugins.parts.demo",
+        "tf_explainer.plugins.images.demo",
     ],
 }
 ORDER = [module for room in ROOMS.values() for module in room]
@@ -237,8 +239,7 @@ LIBRARIES = {
             "plugins",
         )
         for module in ROOMS[room]
-    }
-    | {"tf_explainer.plugins.parts.demo"},
+    },
 }
 
 MODULES = modules("tf_explainer", "pipelines")

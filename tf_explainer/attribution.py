@@ -13,6 +13,7 @@ Selvaraju et al., arXiv:1610.02391, take the same products without their sum.)
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -89,23 +90,54 @@ class Attributor:
             features: the target layer's, `[B, L, L, D]`.
             classes: `[B]` int, whose scores.
         """
-        interpretable, ordinary = self._tracks(tf.convert_to_tensor(features, tf.float32), training=False)
-        with tf.GradientTape() as tape:
-            tape.watch([interpretable, ordinary])
-            of_classes = self._head(self._decode([interpretable, ordinary], training=False), training=False)
-            scores = tf.gather(of_classes, classes, axis=1, batch_dims=1)
-        gradients = tape.gradient(scores, [interpretable, ordinary])
-        by_part, by_rest = (
-            np.asarray(activation * gradient, np.float64)
-            for activation, gradient in zip((interpretable, ordinary), gradients, strict=True)
+        tracks = self._tracks(tf.convert_to_tensor(features, tf.float32), training=False)
+        return _attribution(
+            lambda activations: self._head(self._decode(activations, training=False), training=False),
+            tracks,
+            classes,
         )
-        return Attribution(
-            scores=np.asarray(scores, np.float64),
-            parts=by_part.sum(axis=(1, 2)),
-            ordinary=by_rest.sum(axis=(1, 2, 3)),
-            interpretable_maps=by_part.sum(axis=3),
-            ordinary_maps=by_rest.sum(axis=3),
-        )
+
+
+def attribute_layer(model: keras.Model, layer: str, images: np.ndarray) -> tuple[Attribution, np.ndarray]:
+    """Attributes the score of the class that a classifier names to the filters of one of its layers.
+
+    Args:
+        model: a functional classifier of one input.
+        layer: its name; the scores see nothing that does not pass through it.
+        images: `[B, S, S, 3]`, as the model takes them.
+
+    Returns:
+        The attribution, without an ordinary track, and the log-odds of all classes, `[B, classes]` float32.
+    """
+    maps = model.get_layer(layer).output
+    above = log_odds_of(keras.Model(maps, model.outputs[0]))
+    activations = keras.Model(model.inputs[0], maps)(tf.convert_to_tensor(images, tf.float32), training=False)
+    log_odds = np.asarray(above(activations, training=False))
+    nothing = tf.zeros_like(activations)
+    attribution = _attribution(
+        lambda both: above(both[0] + both[1], training=False), [activations, nothing], log_odds.argmax(axis=1)
+    )
+    return attribution, log_odds
+
+
+def _attribution(
+    scores_of: Callable[[list[Any]], Any], tracks: list[Any], classes: np.ndarray
+) -> Attribution:
+    with tf.GradientTape() as tape:
+        tape.watch(tracks)
+        scores = tf.gather(scores_of(tracks), classes, axis=1, batch_dims=1)
+    gradients = tape.gradient(scores, tracks)
+    by_part, by_rest = (
+        np.asarray(activations * gradient, np.float64)
+        for activations, gradient in zip(tracks, gradients, strict=True)
+    )
+    return Attribution(
+        scores=np.asarray(scores, np.float64),
+        parts=by_part.sum(axis=(1, 2)),
+        ordinary=by_rest.sum(axis=(1, 2, 3)),
+        interpretable_maps=by_part.sum(axis=3),
+        ordinary_maps=by_rest.sum(axis=3),
+    )
 
 
 def log_odds_of(head: keras.Model) -> keras.Model:

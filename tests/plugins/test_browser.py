@@ -130,6 +130,11 @@ def test_a_filter_opened(tab, downloads):
         "document.querySelector('.density .bin').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
     assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    link = tab.address
+    assert "p.parts.shown=" in link
+    tab.open("parts", "&" + link.split("&", 1)[1])
+    tab.ready("panel")
+    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
     choose(tab, "figure across steps", "mean_peak")
     wait_for(lambda: tab.count(".panel svg circle") >= 1)
     tab.find(".panel nav button", "PNG").click()
@@ -151,6 +156,8 @@ def test_zoom_to_the_image_and_back_to_its_parts(tab):
     tab.find(".zoom nav button", "1:1").click()
     assert wait_for(lambda: tab.script("return document.querySelector('.zoom canvas').width") == 40)
     assert "<img" in tab.find(".zoom h2").text, "names are text"
+    tab.open("parts", "&" + tab.address.split("&", 1)[1])
+    tab.ready("zoom")
     tab.find(".zoom nav button", "explain image").click()
     tab.enter("part_images")
     tab.ready("image")

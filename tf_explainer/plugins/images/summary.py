@@ -1,4 +1,14 @@
-"""Writes what decides images, for the Explained images plugin."""
+"""Writes what decides images, for the Explained images plugin: of an explainer, or of any Keras classifier.
+
+```python
+from tf_explainer.plugins.images import summary as image_summary
+from tf_explainer.plugins.parts import summary
+
+with tf.summary.create_file_writer("logs/parts").as_default():
+    summary.write(summary.of_model(model, ["block5_conv3"], images), step=0)
+    image_summary.write(image_summary.of_model(model, "block5_conv3", images), step=0)
+```
+"""
 
 from __future__ import annotations
 
@@ -7,14 +17,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
-from tf_explainer.attribution import Attribution
+from tf_explainer.attribution import Attribution, attribute_layer
 from tf_explainer.plugins.images import metadata
 from tf_explainer.plugins.parts.quantised_maps import packed
 from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
 
 _LEVELS = 127
+_BATCH_SIZE = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +72,33 @@ class ImageScores:
         maps = np.stack([self.attribution.interpretable_maps, self.attribution.ordinary_maps])
         largest = np.abs(maps).max(axis=(0, 2, 3))
         return np.where(largest > 0, largest, 1)
+
+
+def of_model(model: keras.Model, layer: str, images: np.ndarray, names: Sequence[str] = ()) -> ImageScores:
+    """Attributes the classes that a Keras classifier names to the filters of one of its layers.
+
+    Args:
+        model: a functional classifier of one square image input.
+        layer: of a snapshot of the Parts plugin; the scores see nothing that does not pass through it.
+        images: `[N, S, S, 3]` uint8, those of the snapshot.
+        names: of the classes.
+    """
+    batches, log_odds = zip(
+        *(
+            attribute_layer(model, layer, images[first : first + _BATCH_SIZE].astype(np.float32))
+            for first in range(0, len(images), _BATCH_SIZE)
+        ),
+        strict=True,
+    )
+    scores = np.concatenate(log_odds)
+    return ImageScores(
+        layer=layer,
+        names=names or [f"output {k}" for k in range(scores.shape[1])],
+        classes=scores.argmax(axis=1),
+        attribution=Attribution.joined(list(batches)),
+        explainer_scores=scores,
+        performer_scores=1 / (1 + np.exp(-scores)),
+    )
 
 
 def write(scores: ImageScores, step: int) -> None:

@@ -10,6 +10,7 @@ import {Picture, layerOf} from "./picture.js";
 import {ask} from "./snapshots.js";
 
 const SHOWN = 12;
+const CHOICES = {strongest: "Strongest", random: "Random", weakest: "Weakest"};
 const PICTURE = 132;
 
 // The same pseudo-random images for the same filter, so that a link shows what was seen.
@@ -80,11 +81,10 @@ function Match({layer, f, look, onZoom}) {
   </section>`;
 }
 
-function Path({layer, f, runs}) {
+function Path({layer, f, runs, path, onPath}) {
   const figures = layer.figures.filter(({kind}) => kind === "number");
-  const [key, setKey] = useState(figures[0]?.key);
   const [series, setSeries] = useState([]);
-  const figure = layer.about[key] ?? figures[0];
+  const figure = figures.find(({key}) => key === path) ?? figures[0];
   useEffect(() => {
     let current = true;
     Promise.all(runs.map(async (run) => {
@@ -99,7 +99,7 @@ function Path({layer, f, runs}) {
   }, [layer, f, figure?.key, runs.join()]);
   if (!figure) return null;
   return html`<section><h3>Across training steps
-    <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => setKey(event.target.value)}>
+    <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => onPath(event.target.value)}>
       ${figures.map((one) => html`<option value=${one.key} selected=${one.key === figure.key}>${one.label}</option>`)}</select></h3>
     ${series.length ? html`<${Lines} series=${series} unit=${figure.unit} width=${470}/>` : html`<p class="muted">No step of these runs has this layer.</p>`}
     <p class="muted">While training, figures are of the images shown; those of an evaluation are of all its images.</p>
@@ -131,10 +131,11 @@ async function savePicture(layer, f, look) {
   canvas.toBlob((blob) => download(`${layer.name}-filter-${f}.png`.replaceAll(/[^\w.-]/g, "_"), blob), "image/png");
 }
 
-export function FilterPanel({layer, other, f, look, runs, neighbours, onClose, onOpen, onZoom, onFilter, link}) {
-  const [choice, setChoice] = useState("strongest");
-  const [unit, setUnit] = useState(null);
-  useEffect(() => setUnit(null), [f, layer]);
+/** shown: `strongest`, `random`, `weakest`, or the unit, as a number, whose images are shown; path: a figure's key. */
+export function FilterPanel({layer, other, f, look, shown, path, runs, neighbours, onClose, onOpen, onZoom, onFilter, onShow, onPath, link}) {
+  const unit = /^\d+$/.test(shown) && Number(shown) < layer.units ? Number(shown) : null;
+  const choice = CHOICES[shown] ? shown : "strongest";
+  const setUnit = (next) => onShow(next === null ? "strongest" : String(next));
   const peaks = useMemo(() => Array.from({length: layer.snapshot.images.count}, (_, n) => layer.peak(f, n)), [layer, f]);
   const images = imagesOf(layer, f, choice, unit);
   const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
@@ -150,8 +151,8 @@ export function FilterPanel({layer, other, f, look, runs, neighbours, onClose, o
     <div class="scroll">
     <p class="tags">${group !== undefined && !Number.isNaN(group) && html`<button class="tag" onClick=${() => onFilter({group: [group, group]})} title="show this group only">part ${group + 1}</button>`}
       ${flags.map((flag) => html`<span class="tag warn" title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`)}</p>
-    <section><h3 role="tablist">${Object.entries({strongest: "Strongest", random: "Random", weakest: "Weakest"}).map(([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
-        class="tab" onClick=${() => { setUnit(null); setChoice(name); }}>${title}</button>`)}
+    <section><h3 role="tablist">${Object.entries(CHOICES).map(([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
+        class="tab" onClick=${() => onShow(name)}>${title}</button>`)}
         ${unit !== null && html`<button role="tab" class="tab" aria-selected="true" onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`}
         <small>peaks in activation; click an image to enlarge</small></h3>
       <${Images} ...${{layer, f, images, look, onZoom}} ranks/></section>
@@ -163,6 +164,6 @@ export function FilterPanel({layer, other, f, look, runs, neighbours, onClose, o
     </div>
     <${Match} ...${{layer, f, look, onZoom}}/>
     <section><h3>Figures <small>point at a name for what it says</small></h3><${FigureTable} ...${{layer, other, f}}/></section>
-    <${Path} ...${{layer, f, runs}}/>
+    <${Path} ...${{layer, f, runs, path, onPath}}/>
     </div></aside>`;
 }

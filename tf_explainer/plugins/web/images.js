@@ -71,6 +71,27 @@ function saveCsv(snapshot, layer, scores, n, contributions) {
   download(`image-${n}.csv`, new Blob([text], {type: "text/csv"}));
 }
 
+/** The large picture and both maps as they are on screen, with a line that says what they show. */
+function savePng(title) {
+  const canvases = [...document.querySelectorAll(".explained canvas.picture")];
+  const gap = 10;
+  const sheet = document.createElement("canvas");
+  sheet.width = canvases.reduce((sum, {width}) => sum + width + gap, gap);
+  sheet.height = Math.max(...canvases.map(({height}) => height)) + 40;
+  const context = sheet.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.fillStyle = "#1b1f27";
+  context.font = "15px system-ui, sans-serif";
+  context.fillText(title, gap, 22);
+  let x = gap;
+  for (const canvas of canvases) {
+    context.drawImage(canvas, x, 34);
+    x += canvas.width + gap;
+  }
+  sheet.toBlob((blob) => download("image.png", blob), "image/png");
+}
+
 function Explained({snapshot, layer, scores, n, state, set, look}) {
   const [contributions, setContributions] = useState(null);
   const [times, setTimes] = useState(fitting(snapshot.images.size));
@@ -91,7 +112,8 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
   const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
   return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
     <div class="large">
-      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}</nav></header>
+      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}
+        <button class="plain" title="picture and both maps as a PNG" onClick=${() => savePng(`${images.ids[n]}: log-odds of ${name} ${signed(scores.scores[n])}, filter ${chosen?.f}, interpretable track ${signed(scores.parts[n])}, ordinary track ${signed(scores.ordinary[n])}`)}>PNG</button></nav></header>
       <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${name}</b> (${number(100 * scores.performer_scores[n])} %),
         the explainer <b>${scores.names[scores.explainer_classes[n]]}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
       <${Picture} side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`${scores.run},${scores.step},${chosen?.f},${n},${state.marks}`}/>

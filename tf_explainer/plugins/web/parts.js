@@ -14,7 +14,7 @@ import {Zoom} from "./zoom.js";
 
 const PLUGIN = "parts";
 const IMAGES_PLUGIN = "part_images";
-const DEFAULTS = {run: "", step: "", layer: "", filter: "", sort: "", descending: "", grouped: "1", query: "", flags: "", ranges: "", compare: "", look: "", side: "116", image: ""};
+const DEFAULTS = {run: "", step: "", layer: "", filter: "", sort: "", descending: "", grouped: "1", query: "", flags: "", ranges: "", compare: "", look: "", side: "116", shown: "strongest", path: "", zoom: ""};
 
 const rangesFrom = (text) => Object.fromEntries(text.split(";").filter(Boolean).map((one) => {
   const [key, low, high] = one.split(":");
@@ -63,10 +63,18 @@ function App() {
   );
   const [selected, setSelected] = useState(undefined);
   const opened = state.filter !== "" && layer && Number(state.filter) < layer.filters ? Number(state.filter) : undefined;
-  const [zoomed, setZoomed] = useState(null);
+  const [zoomLayer, setZoomLayer] = useState(null);
+  const [zoomFilter, zoomImage, zoomIn] = state.zoom.split(",");
+  const zoomed = state.zoom !== "" && layer && Number(zoomImage) < layer.snapshot.images.count;
+  const setZoomed = (next) => set({zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name].join(",") : ""});
+  useEffect(() => {
+    let current = true;
+    if (zoomed) layer.snapshot.layer(zoomIn).then((found) => current && setZoomLayer(found), () => current && setZoomLayer(null));
+    return () => { current = false; };
+  }, [layer, state.zoom]);
   const search = useRef();
   const grouped = state.grouped === "1" && !!layer?.about.group;
-  const open = (f) => { setSelected(f); set({filter: String(f)}); };
+  const open = (f) => { setSelected(f); set({filter: String(f), shown: /^\d/.test(state.shown) ? "strongest" : state.shown}); };
   const at = filters.indexOf(opened);
   const neighbours = [filters[at - 1], at < 0 ? filters[0] : filters[at + 1]];
 
@@ -120,9 +128,10 @@ function App() {
       <${Sidebar} ...${{layer, ranges, flags}} onRanges=${(next) => set({ranges: rangesText(next)})} onFlags=${(next) => set({flags: next.join(",")})}/>
       <${FilterGrid} ...${{layer, other, filters, grouped, look, sort}} side=${Number(state.side) || 116} selected=${opened ?? selected} onOpen=${open} onSelect=${(f) => (opened === undefined ? setSelected(f) : open(f))}/>
       ${opened !== undefined && html`<${FilterPanel} ...${{layer, other, look, neighbours}} f=${opened} runs=${[run, ...names.filter((name) => name !== run)].slice(0, 4)} link=${share}
+        shown=${state.shown} path=${state.path} onShow=${(shown) => set({shown})} onPath=${(path) => set({path})}
         onClose=${() => set({filter: ""})} onOpen=${open} onZoom=${setZoomed} onFilter=${(range) => set({ranges: rangesText({...ranges, ...range})})}/>`}
     </div>
-    ${zoomed && html`<${Zoom} layer=${zoomed.layer ?? layer} f=${zoomed.f} n=${zoomed.n} look=${look} onClose=${() => setZoomed(null)}
+    ${zoomed && zoomLayer?.name === zoomIn && Number(zoomFilter) < zoomLayer.filters && html`<${Zoom} layer=${zoomLayer} f=${Number(zoomFilter)} n=${Number(zoomImage)} look=${look} onClose=${() => setZoomed(null)}
       onImage=${(n) => host.open(IMAGES_PLUGIN, {run, step, image: n})}/>`}
   </main>`;
 }
