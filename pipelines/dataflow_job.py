@@ -46,16 +46,28 @@ def describe(job: Any, num_shards: int) -> list[str]:
 
 
 def steps(pipeline: beam_runner_api_pb2.Pipeline) -> list[str]:
-    """Names the steps that compute, in order, with their resource hints."""
-    components = pipeline.components
-    lines = []
-    for transform in components.transforms.values():
-        if transform.subtransforms or transform.environment_id not in components.environments:
-            continue
-        hints = components.environments[transform.environment_id].resource_hints
-        wants = ", ".join(f"{urn.split(':')[-2]}={value.decode()}" for urn, value in sorted(hints.items()))
-        lines.append(transform.unique_name + (f"  [{wants}]" if wants else ""))
-    return lines
+    """Names the extraction's steps in the order of its code, with what they ask of their workers."""
+    transforms = pipeline.components.transforms
+    (root,) = pipeline.root_transform_ids
+    (extraction,) = transforms[root].subtransforms
+    return [_step(pipeline.components, step) for step in transforms[extraction].subtransforms]
+
+
+def _step(components: beam_runner_api_pb2.Components, step: str) -> str:
+    hints = sorted(_hints(components, step).items())
+    wants = ", ".join(f"{urn.split(':')[-2]}={value.decode()}" for urn, value in hints)
+    return components.transforms[step].unique_name + (f"  [{wants}]" if wants else "")
+
+
+def _hints(components: beam_runner_api_pb2.Components, step: str) -> dict[str, bytes]:
+    """Returns the hints of a step and of all parts of it."""
+    transform = components.transforms[step]
+    hints: dict[str, bytes] = {}
+    if transform.environment_id:
+        hints.update(components.environments[transform.environment_id].resource_hints)
+    for part in transform.subtransforms:
+        hints.update(_hints(components, part))
+    return hints
 
 
 def _kind(job: Any) -> str:

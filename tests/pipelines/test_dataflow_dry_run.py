@@ -68,7 +68,10 @@ def test_the_extraction_alone_asks_for_a_gpu(dry_run):
         "ExtractFeatures/ExtractShard  "
         "[accelerator=type:nvidia-l4;count:1;install-nvidia-driver, min_ram_bytes=16000000000]"
     )
-    assert len(steps(said)) > 10
+    names = [step.split()[0].removeprefix("ExtractFeatures/") for step in steps(said)]
+    assert names[0] == "Source"
+    assert names[-1] == "Finish"
+    assert len(set(names)) == len(names) > 8
     assert row(said, "processes") == "one a machine, threads in each: 2"
 
 
