@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo wheel dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -53,9 +53,6 @@ demo: export TF_CPP_MIN_LOG_LEVEL = 2
 tensorboard: setup  ## Opens the demo in TensorBoard, tab Parts (ARGS="--logdir=runs --port=6007" for other runs)
 	@[ -n "$(ARGS)" ] || [ -d runs/demo/tensorboard ] || { echo "There is no demo yet: make demo"; exit 1; }
 	$(VENV_PYTHON) -m tensorboard.main $(or $(ARGS),--logdir=runs/demo/tensorboard)
-
-wheel: setup  ## Builds dist/tf_explainer-...whl, for workers without an image of ours (docs/dataflow.md)
-	$(VENV_PYTHON) -m pip wheel -q --no-deps --no-build-isolation --wheel-dir=dist .
 
 dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (ARGS="--flagfile=..." checks your own)
 	@[ -n "$(ARGS)" ] || [ -e runs/demo/performer.keras ] || $(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)

@@ -84,7 +84,7 @@ def _check_code(options: PipelineOptions) -> None:
     ):
         raise UserError(
             "the workers of --runner=DataflowRunner would not have this project's code: name an image that "
-            "has it, --sdk_container_image=... (pipelines/Dockerfile), or send it along: `make wheel`, "
+            "has it, --sdk_container_image=... (pipelines/Dockerfile), or send it along: `make package`, "
             f"--extra_package=dist/...whl; {_HELP}"
         )
 

@@ -223,7 +223,7 @@ def test_a_finished_set_submits_nothing(cloud, flagfile):
 
 @pytest.fixture(name="wheel", scope="module")
 def _wheel(tmp_path_factory):
-    """What `make wheel` builds, of code that leaves a mark where it is imported."""
+    """What `make package` builds, of code that leaves a mark where it is imported."""
     folder = tmp_path_factory.mktemp("wheel")
     project = folder / "project"  # Building leaves things behind.
     project.mkdir()
