@@ -87,6 +87,7 @@ def _flagfile(performer, tmp_path_factory):
         "--target_layer=conv",
         f"--num_shards={SHARDS}",
         "--max_dead_letters=0.2",
+        "--project=a-project",  # Of Beam's options, one.
     ]
     file.write_text("\n".join(lines))
     return f"--flagfile={file}"
@@ -112,7 +113,6 @@ def command(cloud, flagfile, features, *more):
         f"--features_dir={BUCKET}/{features}",
         "--runner=DataflowRunner",
         f"--dataflow_endpoint={cloud.api.endpoint}",
-        "--project=a-project",
         "--region=us-central1",
         f"--temp_location={BUCKET}/tmp",
         f"--staging_location={BUCKET}/{features}-staged",
