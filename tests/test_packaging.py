@@ -12,10 +12,11 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# What pipelines/ holds besides modules makes images of a checkout.
 SOURCES = {
     path.relative_to(ROOT).as_posix()
-    for package in ("tf_explainer", "pipelines")
-    for path in (ROOT / package).rglob("*")
+    for pattern in ("tf_explainer/**/*", "pipelines/**/*.py")
+    for path in ROOT.glob(pattern)
     if path.is_file() and path.suffix != ".pyc"
 }
 
