@@ -5,6 +5,7 @@ import importlib.util
 import pathlib
 import re
 import shlex
+import string
 import tomllib
 
 import pytest
@@ -22,13 +23,24 @@ FLAGS = "--flagfile=configs/vgg.flags"
 
 
 def commands():
-    """Every command line of our own binaries."""
+    """Every command line of our own binaries, with the document that it stands in."""
     for document, text in TEXTS.items():
-        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.replace(" FLAGS", f" {FLAGS}"), comments=True)
+        joined = text.replace("\\\n", " ")
+        variables = dict(re.findall(r"^export (\w+)=\"?([^\"\n]*)", joined, re.MULTILINE))
+        for block in re.findall(r"```sh\n(.*?)```", joined, re.DOTALL):
+            for line in block.splitlines():
+                whole = string.Template(line).safe_substitute(variables)
+                words = shlex.split(whole.replace(" FLAGS", f" {FLAGS}"), comments=True)
                 if words[:2] == ["python", "-m"] and words[2].startswith(("tf_explainer", "pipelines")):
-                    yield pytest.param(words[2:], id=f"{document}: {line}")
+                    yield pytest.param(document, words[2:], id=f"{document}: {line}")
+
+
+def write_files_of(document, folder):
+    """Writes the files that a document has its reader write, as `cat > NAME <<END`."""
+    files = dict(re.findall(r"^cat > (\S+) <<END\n(.*?)^END$", TEXTS[document], re.DOTALL | re.MULTILINE))
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return files
 
 
 def named(pattern):
@@ -41,9 +53,11 @@ def test_there_are_documents():
     assert {"docs/datasets.md", "docs/design.md", "docs/method.md"} <= set(TEXTS)
 
 
-@pytest.mark.parametrize("command", list(commands()))
-def test_a_command_parses(command, monkeypatch):
+@pytest.mark.parametrize(("document", "command"), list(commands()))
+def test_a_command_parses(document, command, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
+    for name in write_files_of(document, tmp_path):
+        command = [word.replace(f"--flagfile={name}", f"--flagfile={tmp_path / name}") for word in command]
     spec = importlib.util.find_spec(command[0])
     assert spec
     takes_any = "pass_unknown=True" in pathlib.Path(spec.origin).read_text(encoding="utf-8")
