@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from apache_beam.io.filesystems import FileSystems
@@ -18,6 +19,8 @@ from pipelines import beam_options
 from tf_explainer.errors import UserError
 
 _HELP = "see docs/dataflow.md"
+_REGION = r"[a-z]+-[a-z]+\d+"
+_IMAGE = r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})?"
 
 # Dataflow starts a process a core with many threads each, and each thread would hold a shard open.
 _THREADS = 1
@@ -58,6 +61,8 @@ def _check_cloud(cloud: GoogleCloudOptions) -> None:
     for name in ("project", "region", "temp_location"):
         if not getattr(cloud, name):
             raise UserError(f"--runner=DataflowRunner needs --{name}=...: {_HELP}")
+    if not re.fullmatch(_REGION, cloud.region):
+        raise UserError(f"--region={cloud.region} is not the name of a region, such as us-central1")
     for name in ("temp_location", "staging_location"):
         value = getattr(cloud, name)
         if value and PipelineOptionsValidator(cloud, None).validate_gcs_path(cloud, name):
@@ -75,13 +80,13 @@ def _check_places(places: Mapping[str, str | None]) -> None:
 
 
 def _check_code(options: PipelineOptions) -> None:
-    setup = options.view_as(SetupOptions)
-    if not (
-        options.view_as(WorkerOptions).sdk_container_image
-        or setup.extra_packages
-        or setup.setup_file
-        or setup.prebuild_sdk_container_engine
-    ):
+    setup, image = options.view_as(SetupOptions), options.view_as(WorkerOptions).sdk_container_image
+    if image and not re.fullmatch(_IMAGE, image):
+        raise UserError(
+            f"--sdk_container_image={image} is not the name of an image, such as "
+            "us-central1-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG"
+        )
+    if not (image or setup.extra_packages or setup.setup_file or setup.prebuild_sdk_container_engine):
         raise UserError(
             "the workers of --runner=DataflowRunner would not have this project's code: name an image that "
             "has it, --sdk_container_image=... (pipelines/Dockerfile), or send it along: `make package`, "

@@ -61,6 +61,37 @@ def test_a_wrong_bucket_is_refused_before_beam_makes_another(name, value):
         added(arguments(**{name: value}))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("region", "us-central1-a"),
+        ("region", "US"),
+        ("sdk_container_image", "https://gcr.io/a-project/worker"),
+        ("sdk_container_image", "worker"),
+        ("sdk_container_image", "gcr.io/a-project/Worker:1"),
+        ("sdk_container_image", "gcr.io/a-project/worker:1:2"),
+    ],
+)
+def test_what_cannot_be_a_name_is_refused(name, value):
+    with pytest.raises(UserError, match=re.escape(f"--{name}={value} is not the name of")):
+        added(arguments(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("region", "northamerica-northeast1"),
+        ("region", "europe-west12"),
+        ("sdk_container_image", "gcr.io/a-project/worker"),
+        ("sdk_container_image", "registry.example.com:5000/team/worker:1.0_rc"),
+        ("sdk_container_image", "gcr.io/a-project/worker@sha256:" + "0" * 64),
+        ("sdk_container_image", "apache/beam_python3.11_sdk:2.77.0"),
+    ],
+)
+def test_what_can_be_a_name_passes(name, value):
+    added(arguments(**{name: value}))
+
+
 def test_workers_need_our_code():
     with pytest.raises(UserError, match=r"would not have this project's code.*Dockerfile.*--extra_package"):
         added(arguments(sdk_container_image=None))

@@ -1,3 +1,4 @@
+import concurrent.futures
 import dataclasses
 import pathlib
 import shutil
@@ -29,6 +30,15 @@ def test_a_loaded_performer_predicts_as_the_model_does(performer):
     for name, values in outputs.items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
     assert outputs["conv"].shape == (3, 8, 8, 4)
+
+
+def test_threads_share_a_performer(performer):
+    loaded = staged_performer.LoadedPerformer(performer.config, performer.fingerprint)
+    batches = [np.roll(CROPS, shift, axis=2) for shift in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(loaded.predict, batches))
+    for outputs, batch in zip(together, batches, strict=True):
+        np.testing.assert_array_equal(outputs["conv"], loaded.predict(batch)["conv"])
 
 
 def test_a_performer_that_was_replaced_is_refused(performer, tmp_path):
