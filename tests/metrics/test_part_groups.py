@@ -32,14 +32,23 @@ def test_filters_that_move_together_are_one_part():
     assert groups.tolist() == [1, 0, 0, 0, 0, 1, -1]
 
 
-def test_there_are_never_more_than_can_be_read():
-    units = np.random.default_rng(0).integers(0, 100, (30, 80))
+def test_who_shares_no_place_has_no_group():
+    random = np.random.default_rng(0)
+    alone, together = random.integers(0, 100, (30, 80)), random.integers(0, 100, (30, 1))
+    units = np.concatenate([alone, together, together, together], axis=1)
     groups = part_groups(Peaks(values=np.ones(units.shape, np.float32), units=units), GRID)
-    assert groups.max() + 1 <= 40
-    assert np.bincount(groups).tolist() == sorted(np.bincount(groups), reverse=True)
+    assert groups.tolist() == [-1] * 80 + [0] * 3
+
+
+def test_there_are_never_more_than_can_be_read():
+    units = np.random.default_rng(0).integers(0, 100, (30, 50)).repeat(2, axis=1)
+    units = np.concatenate([units, units[:, :40:2]], axis=1)
+    groups = part_groups(Peaks(values=np.ones(units.shape, np.float32), units=units), GRID)
+    sizes = np.bincount(groups[groups >= 0]).tolist()
+    assert sizes == [3] * 20 + [2] * 20
 
 
 @pytest.mark.parametrize("live", [0, 1])
-def test_a_single_filter_is_its_own_part(live):
+def test_a_single_filter_has_no_group(live):
     peaks = Peaks(values=np.full((3, 1), live, np.float32), units=np.zeros((3, 1), int))
-    assert part_groups(peaks, GRID).tolist() == [live - 1]
+    assert part_groups(peaks, GRID).tolist() == [-1]

@@ -9,7 +9,7 @@ from scipy.spatial import distance
 from tf_explainer.metrics.peaks import Peaks, UnitGrid
 
 SAME_PART = 0.1
-"""Filters of a group are on average closer than this, in sides of the crop."""
+"""Filters of a group are on average closer than this, in sides of the crop, or than one unit if that is more."""
 _MOST_GROUPS = 40
 _FAR = 2.0  # sides of the crop: filters that never respond together
 
@@ -22,22 +22,21 @@ def part_groups(peaks: Peaks, grid: UnitGrid) -> np.ndarray:
         grid: where the units look.
 
     Returns:
-        `[F]` int: the group, 0 being the largest; -1 for dead filters. At most 40 groups.
+        `[F]` int: the group, 0 being the largest, at most 40 of them; -1 for filters that are dead or share
+        their place with no other.
     """
     groups = np.full(peaks.values.shape[1], -1)
     live = np.flatnonzero(~peaks.dead)
     if len(live) < 2:
-        groups[live] = 0
         return groups
     alive = peaks.select(np.arange(len(peaks.values)), live)
     apart = peak_distances(grid.centres(alive.units), alive.values)
     tree = hierarchy.linkage(distance.squareform(apart, checks=False), "average")
-    found = hierarchy.fcluster(tree, SAME_PART, "distance")
-    if found.max() > _MOST_GROUPS:
-        found = hierarchy.fcluster(tree, _MOST_GROUPS, "maxclust")
+    found = hierarchy.fcluster(tree, max(SAME_PART, grid.spacing), "distance")
     names, members = np.unique(found, return_counts=True)
-    rank = np.argsort(np.argsort(-members, kind="stable"))
-    groups[live] = rank[np.searchsorted(names, found)]
+    largest_first = names[np.argsort(-members, kind="stable")]
+    for rank, name in enumerate(largest_first[: min(_MOST_GROUPS, (members > 1).sum())]):
+        groups[live[found == name]] = rank
     return groups
 
 

@@ -75,7 +75,7 @@ def response_figures(
             key="group",
             label="part group",
             unit="",
-            help="Filters that peak at the same place, image by image, share a group. 1 is the largest.",
+            help="Filters that peak at one place, image by image, share a group. 1 is the largest.",
             values=_undefined(groups),
             kind="group",
         ),

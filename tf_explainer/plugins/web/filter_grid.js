@@ -48,7 +48,7 @@ function median(values) {
 function GroupHeader({layer, item, columns, unfolded, onUnfold}) {
   const more = item.filters.length > columns && html`<button class="plain" onClick=${() => onUnfold(item.group)}>
     ${unfolded.has(item.group) ? "one row" : `all ${item.filters.length}`}</button>`;
-  if (item.group === Infinity) return html`<h2>No part group <small>${item.filters.length} filters that never respond</small> ${more}</h2>`;
+  if (item.group === Infinity) return html`<h2>On their own <small>${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"} that share a place with no other</small> ${more}</h2>`;
   const ratio = layer.values.ratio;
   const landmarks = layer.snapshot.images.landmark_names;
   const typical = ratio && median(item.filters.map((f) => ratio[f]));

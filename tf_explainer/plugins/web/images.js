@@ -41,15 +41,16 @@ function rowsOf(layer, contributions, by, n) {
   const groups = new Map();
   for (const filter of filters) {
     const group = layer.values.group[filter.f];
-    const key = Number.isNaN(group) ? "none" : group;
+    const key = Number.isNaN(group) ? filter.key : group;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(filter);
   }
   return [...groups].map(([group, members]) => {
     const strongest = members.sort(largest)[0];
+    if (group === strongest.key) return {...strongest, detail: "on its own"};
     return {
       key: `g${group}`, f: strongest.f, group, value: members.reduce((sum, {value}) => sum + value, 0),
-      name: group === "none" ? "no part" : `Part ${group + 1}`,
+      name: `Part ${group + 1}`,
       detail: `${members.length} ${members.length === 1 ? "filter" : "filters"}, most by #${strongest.f}`,
     };
   }).sort(largest);
