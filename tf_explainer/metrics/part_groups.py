@@ -9,7 +9,7 @@ from scipy.spatial import distance
 from tf_explainer.metrics.peaks import Peaks, UnitGrid
 
 SAME_PART = 0.1
-"""Filters of a group are closer than this on average, in sides of the crop, or than a unit if that is more."""
+"""Filters of a group are closer than this on average, in sides of the crop, or than one unit."""
 _MOST_GROUPS = 40
 _FAR = 2.0  # sides of the crop: filters that never respond together
 
