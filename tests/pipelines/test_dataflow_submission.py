@@ -3,8 +3,6 @@
 Workers have the project as an image of it has, or have nothing but the package that was sent along.
 """
 
-import io
-import json
 import pathlib
 import shutil
 import subprocess
@@ -12,35 +10,23 @@ import sys
 
 import pytest
 from apache_beam.internal.gcp import auth
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from google.cloud import dataflow
-from PIL import Image
 
 from pipelines import atomic_files, dataflow_job
 from tests.pipelines import fake_dataflow, runners, services, squares, staged_job
+from tests.pipelines.small_cloud_job import (
+    BUCKET,
+    IMAGE,
+    NUM_IMAGES,
+    SHARDS,
+    Cloud,
+    check_features,
+    command,
+    photos,
+    write,
+)
 
 pytestmark = pytest.mark.slow
-
-BUCKET = "gs://a-bucket"
-IMAGE = "us-docker.pkg.dev/a-project/images/tf_explainer:1"
-NUM_IMAGES, TORN, SHARDS = 12, "cat/5.png", 3
-
-
-class Cloud:
-    """A bucket with images, an API, and workers that find the project in `code`."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.code = services.ROOT
-        self.failure = None
-        self.api = None
-
-    def execute(self, job):
-        if self.failure:
-            raise RuntimeError(self.failure)
-        steps = staged_job.pipeline(job, self.folder)
-        return staged_job.run(steps, self.code or staged_job.install(steps, self.folder))
 
 
 @pytest.fixture(name="cloud", scope="module")
@@ -61,19 +47,6 @@ def _cloud(tmp_path_factory):
         for name, content in photos():
             write(f"{BUCKET}/photos/{name}", content)
         yield cloud
-
-
-def photos():
-    """Two classes of images, one of them torn."""
-    for number in range(NUM_IMAGES):
-        name, buffer = f"{'cat' if number % 2 else 'dog'}/{number}.png", io.BytesIO()
-        Image.fromarray(squares.pixels(number)).save(buffer, "PNG")
-        yield name, buffer.getvalue()[: 300 if name == TORN else None]
-
-
-def write(path, content):
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        file.write(content)
 
 
 @pytest.fixture(name="flagfile", scope="module")
@@ -105,21 +78,6 @@ def _expected(flagfile, tmp_path_factory):
     return squares.files(folder / "run" / "features")
 
 
-def command(cloud, flagfile, features, *more):
-    return [
-        flagfile,
-        f"--workdir={cloud.folder}/{features}",
-        f"--data_dir={BUCKET}/photos",
-        f"--features_dir={BUCKET}/{features}",
-        "--runner=DataflowRunner",
-        f"--dataflow_endpoint={cloud.api.endpoint}",
-        "--region=us-central1",
-        f"--temp_location={BUCKET}/tmp",
-        f"--staging_location={BUCKET}/{features}-staged",
-        *more,
-    ]
-
-
 @pytest.fixture(name="submitted", scope="module")
 def _submitted(cloud, flagfile):
     """What the binary printed, and the job that it submitted, on workers with an image of the project."""
@@ -143,21 +101,6 @@ def _submitted(cloud, flagfile):
     )
     (job,) = cloud.api.jobs
     return said, job
-
-
-def check_features(features, expected, folder):
-    """Every record is as it is on this machine, and the manifest says so."""
-    folder.mkdir()
-    for name in expected:
-        atomic_files.fetch_file(f"{BUCKET}/{features}/{name}", str(folder / name))
-    for name, content in expected.items():
-        if name.endswith(".tfrecord"):
-            assert (folder / name).read_bytes() == content, name
-    there, here = (
-        json.loads(text) for text in ((folder / "manifest.json").read_text(), expected["manifest.json"])
-    )
-    assert there["shards"] == here["shards"]
-    assert (there["inputs"], there["outputs"], there["dead_letters"]) == (NUM_IMAGES, NUM_IMAGES - 1, 1)
 
 
 def test_the_staged_job_makes_the_features(submitted, expected, tmp_path):
