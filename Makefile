@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run flink test_runners compare_runners benchmark_extraction benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run flink test_runners compare_runners benchmark_extraction results benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,7 @@ demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into ru
 	$(VENV_PYTHON) -m pipelines.extract_features $(DEMO)
 	$(VENV_PYTHON) -m tf_explainer.train $(DEMO)
 	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
+	$(VENV_PYTHON) -m tf_explainer.explain $(DEMO) --html
 	@echo
 	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
 	@echo "All filters and curves: make tensorboard"
@@ -107,6 +108,9 @@ bazel: setup  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-
 	tools/bazel.sh lint
 	tools/bazel.sh build //...
 	tools/bazel.sh test $(or $(ARGS),//...)
+
+results: setup  ## Runs all of docs/results.md (ARGS="--data_dir=DATA --backbone_weights=WEIGHTS"); hours
+	$(VENV_PYTHON) -m benchmarks.results $(ARGS)
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

@@ -19,7 +19,7 @@ from tf_explainer.trainer import Trainer
 
 # 36 images of the categories are trained on: an epoch has 5 steps, the last with 4 + 2 images.
 CONFIG = TrainConfig(epochs=3, batch_size=8, negatives_per_batch=2, learning_rate=1e-3)
-EXPLAINER = ExplainerConfig()
+EXPLAINER = ExplainerConfig(part_share_weight=1.0, initial_part_share=0.2)
 
 
 def small_performer() -> Performer:

@@ -24,6 +24,7 @@ STEPS = (
     "pipelines.extract_features",
     "tf_explainer.train",
     "tf_explainer.evaluate",
+    "tf_explainer.explain",
 )
 
 

@@ -75,7 +75,7 @@ def test_energy_share_is_that_of_the_mixed_tracks(evaluated):
     tracks = keras.Model(explainer.input, [explainer.get_layer(name).output for name in names])(target)
     parts, rest = (float((np.asarray(track, np.float64) ** 2).sum()) for track in tracks)
     p = result.part_share
-    assert p == pytest.approx(0.2)
+    assert p == pytest.approx(explainer.config.initial_part_share)
     expected = p**2 * parts / (p**2 * parts + (1 - p) ** 2 * rest)
     assert result.energy_share == pytest.approx(expected, rel=1e-5)
 

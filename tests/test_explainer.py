@@ -74,7 +74,7 @@ def test_saved_explainer_loads_without_custom_objects(head, features, tmp_path):
     again = keras.models.load_model(tmp_path / "explainer.keras")
     assert isinstance(again, Explainer)
     assert again.config == explainer.config
-    assert again.part_share == pytest.approx(0.2)
+    assert again.part_share == pytest.approx(again.config.initial_part_share)
     for name, expected in explainer(features).items():
         np.testing.assert_array_equal(again(features)[name], expected)
 
@@ -95,7 +95,9 @@ def test_decoder_starts_as_the_performer(head, features):
 
 
 def test_loss_terms_add_up_with_their_weights(head, features):
-    explainer = build(head[0], filter_weight=0.7, part_share_weight=0.1, repulsion_weight=3.0)
+    explainer = build(
+        head[0], filter_weight=0.7, part_share_weight=0.1, repulsion_weight=3.0, initial_part_share=0.2
+    )
     outputs = explainer(features, training=True)
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
     terms = explainer.loss_terms(targets, outputs)

@@ -23,6 +23,7 @@ BUILDERS = {
     flags.training: config.TrainConfig(),
     flags.evaluation: config.EvaluationConfig(),
     flags.snapshot: config.SnapshotConfig(),
+    flags.explanation: config.ExplanationConfig(),
 }
 OURS = [flag.name for flag in flags.FLAGS.flags_by_module_dict()[flags.__name__]]
 

@@ -197,13 +197,13 @@ class ExplainerConfig:
     interpretable_init: str = "shifted_identity"
     init_shift: int = 1
     mask_beta_1: float = 0.0
-    mask_beta_2: float = 2.0
+    mask_beta_2: float = 1.0
     filter_loss: Literal["exact", "closed_form", "icnn"] = "exact"
     category_assignment: Literal["none", "activation", "predicted"] = "none"
     template_beta: float = 4.0
     temperature: float = 1.0
     filter_weight: float = 0.4
-    part_share_weight: float = 1.0
+    part_share_weight: float = 0.4
     reconstruction_weight: float = 1.0
     classification_weight: float = 0.0
     constellations: int = 1
@@ -212,7 +212,7 @@ class ExplainerConfig:
     repulsion_width: float = 1.5
     independence_weight: float = 0.0
     independence_width: float = 1.5
-    initial_part_share: float = 0.2
+    initial_part_share: float = 0.6
     input_scale: float = 5.0
     norm_floor: float = 0.1
     statistics_momentum: float = 0.9
@@ -256,9 +256,9 @@ class TrainConfig:
     epochs: int = 10
     steps: int = 0
     batch_size: int = 16
-    negatives_per_batch: int = 4
+    negatives_per_batch: int = 8
     learning_rate: float = 1e-4
-    decoder_learning_rate: float = 1e-4
+    decoder_learning_rate: float = 2e-5
     part_share_learning_rate: float = 2e-2
     learning_rate_schedule: str = "constant"
     learning_rate_warmup: int = 0
@@ -313,6 +313,27 @@ class SnapshotConfig:
 
     every: int = 5
     images: int = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExplanationConfig:
+    """Which images are explained, and what is left of it.
+
+    Attributes:
+        images: files, folders or patterns; empty: some of the run's held-out images.
+        held_out_images: how many of those.
+        explained_class: whose score is explained; None: what the performer says.
+        parts: parts that the picture shows by themselves.
+        html: whether a page with all explanations is written, too.
+        output: directory of the explanations; None: in the work directory.
+    """
+
+    images: tuple[str, ...] = ()
+    held_out_images: int = 4
+    explained_class: str | None = None
+    parts: int = 6
+    html: bool = False
+    output: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -376,6 +397,16 @@ class WorkDir:
     def metrics(self) -> str:
         """The measures, for programs."""
         return posixpath.join(self.root, "metrics.json")
+
+    @property
+    def part_groups(self) -> str:
+        """The object parts: which filters each consists of, and its name."""
+        return posixpath.join(self.root, "parts.json")
+
+    @property
+    def explanations(self) -> str:
+        """Directory of the explained images."""
+        return posixpath.join(self.root, "explanations")
 
     @property
     def parts(self) -> str:

@@ -25,10 +25,11 @@ def main(arguments: Sequence[str]) -> None:
     workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
     shown_images = flags.snapshot().images
 
-    from tf_explainer import atomic_file, contact_sheet, evaluation
+    from tf_explainer import atomic_file, contact_sheet, evaluation, parts
     from tf_explainer.checkpoints import last_step
     from tf_explainer.dataset import Split, check_manifest, read_manifest
     from tf_explainer.evaluation_table import table
+    from tf_explainer.explainer import INTERPRETABLE_LAYERS
     from tf_explainer.performers import load_performer
     from tf_explainer.plugins.images import run_scores
     from tf_explainer.plugins.parts import run_snapshot
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str]) -> None:
         result = evaluation.evaluate(explainer, head, features, config, report)
         sheet = contact_sheet.draw(result, explainer, features, config, report)
     atomic_file.write_text(workdir.metrics, result.to_json())
+    groups = parts.find_parts(result.layers[INTERPRETABLE_LAYERS[-1]], result.annotations, features.grid)
+    atomic_file.write_text(workdir.part_groups, parts.to_json(groups))
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
     if shown_images:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tf_explainer import parts
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.dataset import Split
 from tf_explainer.errors import UserError
@@ -30,6 +31,7 @@ from tf_explainer.metrics.part_share import EnergyShare
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
+from tf_explainer.parts import Part
 from tf_explainer.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
 from tf_explainer.stored_features import Batch, Features
 
@@ -107,6 +109,22 @@ def read_metrics(path: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} holds no measures ({error}): {measure}") from error
     return metrics
+
+
+def read_parts(path: str) -> list[Part]:
+    """Reads the parts that an evaluation found.
+
+    Raises:
+        UserError: there are none, or the file is damaged.
+    """
+    evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it groups filters into parts"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return parts.from_json(file.read())
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {evaluate}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {evaluate}") from error
 
 
 def load_explainer(path: str, manifest: Manifest) -> Explainer:

@@ -345,6 +345,20 @@ for _name, _help in {
     flags.DEFINE_integer(f"snapshot_{_name}", _default(_name), _help, lower_bound=0)
 
 
+# Explanations of images.
+_default = _defaults(config.ExplanationConfig)
+flags.DEFINE_list("image", [], "Images to explain: files, folders or patterns; empty: held-out ones.")
+flags.DEFINE_integer(
+    "held_out_images", _default("held_out_images"), "How many held-out ones, without --image.", lower_bound=1
+)
+flags.DEFINE_string(
+    "explained_class", None, "The class whose score is explained; default: what the performer says."
+)
+flags.DEFINE_integer("shown_parts", _default("parts"), "Parts a picture shows.", lower_bound=1, upper_bound=7)
+flags.DEFINE_bool("html", _default("html"), "Write a page with all explanations, too.")
+flags.DEFINE_string("explanations_dir", None, "Where explanations go; default: WORKDIR/explanations.")
+
+
 def _from_flags(cls: type[_Config], **renamed: str) -> _Config:
     """Builds a dataclass from the flags of its fields' names, or of those given in `renamed`."""
     values = {}
@@ -472,6 +486,13 @@ def evaluation() -> config.EvaluationConfig:
 def snapshot() -> config.SnapshotConfig:
     """Returns what TensorBoard's Parts tab gets to show."""
     return _from_flags(config.SnapshotConfig, every="snapshot_every", images="snapshot_images")
+
+
+def explanation() -> config.ExplanationConfig:
+    """Returns which images are explained."""
+    return _from_flags(
+        config.ExplanationConfig, images="image", parts="shown_parts", output="explanations_dir"
+    )
 
 
 def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) -> None:

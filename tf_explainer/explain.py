@@ -1,0 +1,145 @@
+r"""Explains images: which object parts the performer sees, where, and how much they matter (step 5).
+
+python -m tf_explainer.explain --flagfile=configs/vgg.flags --image=cat.jpg
+python -m tf_explainer.explain --flagfile=configs/vgg.flags --image='photos/*.jpg' --html
+
+Without --image it explains some images of the run that training never saw.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tf_explainer import flags
+from tf_explainer.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tf_explainer.config import WorkDir
+    from tf_explainer.explanation import ImageExplainer
+    from tf_explainer.schema import Manifest
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Leaves a picture and a JSON file for every image, and a page if asked for."""
+    del arguments
+    workdir, config = flags.workdir(), flags.explanation()
+
+    from tf_explainer import atomic_file, explanation_picture, explanation_report
+    from tf_explainer.dataset import read_manifest
+
+    manifest = read_manifest(workdir.features)
+    images = _images(config.images, workdir, manifest)
+    explainer = _explainer(workdir, manifest)
+    folder = config.output or workdir.explanations
+    shown = []
+    for name, image in images:
+        try:
+            explanation = explainer.explain(image, config.explained_class)
+        except ValueError as error:
+            raise UserError(f"--explained_class={config.explained_class}: {error}") from error
+        picture = explanation_picture.draw(explanation, name, config.parts)
+        path = os.path.join(folder, _file_name(name))
+        with atomic_file.replacing(f"{path}.png") as temporary:
+            picture.save(temporary)
+        atomic_file.write_text(
+            f"{path}.json", json.dumps({"image": name} | explanation.to_dict(), indent=1) + "\n"
+        )
+        greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.parts[:3])
+        print(f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}")
+        if config.html:
+            shown.append((name, explanation, picture))
+    if config.html:
+        atomic_file.write_text(os.path.join(folder, "report.html"), explanation_report.report(shown))
+    print(f"The explanations are in {folder}" + (": open report.html" if config.html else ""))
+
+
+def _explainer(workdir: WorkDir, manifest: Manifest) -> ImageExplainer:
+    from tf_explainer.dataset import check_manifest
+    from tf_explainer.evaluation import load_explainer, read_parts
+    from tf_explainer.explanation import ImageExplainer
+    from tf_explainer.performers import load_performer
+
+    performer = load_performer(flags.performer(), workdir)
+    check_manifest(manifest, performer)
+    explainer = load_explainer(workdir.explainer, manifest)
+    groups = read_parts(workdir.part_groups)
+    known = max(2, manifest.num_scores) == len(manifest.classes)
+    names = manifest.classes if known else tuple(map(str, range(manifest.num_scores)))
+    return ImageExplainer(performer, explainer, groups, names)
+
+
+def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields images with their names; those that cannot be read are told of, and left out."""
+    if not named:
+        yield from _held_out(workdir, manifest)
+        return
+    from absl import logging
+
+    from tf_explainer.datasets.decode import decode
+    from tf_explainer.images import UnreadableImageError
+
+    found = [path for each in named for path in _matching(each)]
+    readable = 0
+    for path in found:
+        try:
+            image = decode(path.read_bytes())
+        except UnreadableImageError as error:
+            logging.warning("%s is left out: %s", path, error)
+            continue
+        readable += 1
+        yield str(path), image
+    if not readable:
+        raise UserError(f"--image={','.join(named)}: none of the {len(found)} files can be read")
+
+
+def _matching(name: str) -> list[pathlib.Path]:
+    from tf_explainer.datasets.decode import SUFFIXES
+
+    path = pathlib.Path(name)
+    if path.is_file():
+        return [path]
+    candidates = path.rglob("*") if path.is_dir() else path.parent.glob(path.name)
+    found = sorted(each for each in candidates if each.is_file() and each.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"--image={name} is no image, no folder with images, and matches none")
+    return found
+
+
+def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
+    from tf_explainer.schema import CROP, ID, LABEL
+    from tf_explainer.stored_features import Features
+
+    features = Features(manifest=manifest, directory=workdir.features, dataset=flags.dataset())
+    wanted = flags.explanation().held_out_images
+    # One of each category in turn, so that all of them are seen.
+    of_category: dict[int, int] = {}
+    most = -(-wanted // len(features.categories))
+    count = 0
+    for batch in features.batches("held_out", negatives=False, with_crops=True):
+        for name, label, crop in zip(batch[ID], batch[LABEL], batch[CROP], strict=True):
+            if count < wanted and of_category.get(int(label), 0) < most:
+                of_category[int(label)] = of_category.get(int(label), 0) + 1
+                count += 1
+                yield name.decode(), crop
+    if not count:
+        raise UserError("no image of the run is held out: name some, --image=cat.jpg")
+
+
+def _file_name(name: str) -> str:
+    plain = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in name)
+    return plain.strip("_.")
+
+
+def run() -> None:
+    """The console script tf-explainer-explain."""
+    flags.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,197 @@
+"""Why an image got its score: which object parts the performer sees, where, and how much each adds.
+
+explainer = ImageExplainer(performer, explainer, parts, class_names)
+explanation = explainer.explain(image)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_explainer.attribution import Attribution, Attributor
+from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
+from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.parts import Part
+from tf_explainer.performers import SCORES, Performer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenPart:
+    """A part on one image.
+
+    Attributes:
+        part: its name and filters.
+        contribution: what its filters add to the score, in nats; negative where they speak against the class.
+        place: y, x of its strongest unit in units of the crop; None where it is not seen.
+        strength: its filters' mean response at that unit.
+        map: `[L, L]`, its filters' mean responses.
+    """
+
+    part: Part
+    contribution: float
+    place: tuple[float, float] | None
+    strength: float
+    map: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One image's explanation; the contributions and the remainder sum to the score.
+
+    Attributes:
+        crop: `[S, S, 3]` uint8, what the performer sees.
+        class_name: whose score is explained.
+        score: its log-odds, `log p / (1 - p)`, by the explainer, in nats.
+        performer_probability, explainer_probability: of that class, each by itself.
+        performer_class: what the performer says.
+        parts: every part of the explainer, the greatest contribution (of either sign) first.
+        other_filters: what filters in no part add.
+        ordinary: what the ordinary track adds: textures and all that is no part.
+        remainder: what biases, and the curvature of the softmax, add.
+        interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
+        grid: where the maps' units look.
+    """
+
+    crop: np.ndarray
+    class_name: str
+    score: float
+    performer_probability: float
+    explainer_probability: float
+    performer_class: str
+    parts: tuple[SeenPart, ...]
+    other_filters: float
+    ordinary: float
+    remainder: float
+    interpretable_map: np.ndarray
+    ordinary_map: np.ndarray
+    grid: UnitGrid
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as plain values."""
+        return {
+            "class": self.class_name,
+            "score_log_odds": self.score,
+            "explainer_probability": self.explainer_probability,
+            "performer_probability": self.performer_probability,
+            "performer_class": self.performer_class,
+            "contributions": {
+                "parts": [
+                    {
+                        "name": seen.part.name,
+                        "contribution": seen.contribution,
+                        "place": None if seen.place is None else dict(zip("yx", seen.place, strict=True)),
+                        "strength": seen.strength,
+                        "filters": list(seen.part.filters),
+                    }
+                    for seen in self.parts
+                ],
+                "other_filters": self.other_filters,
+                "ordinary": self.ordinary,
+                "remainder": self.remainder,
+            },
+            "maps": {
+                "interpretable": self.interpretable_map.round(6).tolist(),
+                "ordinary": self.ordinary_map.round(6).tolist(),
+            },
+        }
+
+
+class ImageExplainer:
+    """A performer with its explainer: explains images.
+
+    Args:
+        performer: the network.
+        explainer: trained on its features.
+        parts: of the explainer's filters, from `parts.find_parts`.
+        class_names: of the performer's scores.
+    """
+
+    def __init__(
+        self, performer: Performer, explainer: Explainer, parts: Sequence[Part], class_names: Sequence[str]
+    ) -> None:
+        self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
+        self._features = performer.feature_model()
+        self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+        self._attributor = Attributor(explainer, performer.head())
+        self._grid = UnitGrid.of(
+            performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
+        )
+
+    def explain(self, image: np.ndarray, class_name: str | None = None) -> Explanation:
+        """Explains one image.
+
+        Args:
+            image: `[H, W, 3]` uint8, RGB, of any size: it is resized as in extraction.
+            class_name: whose score; None: the class that the performer names.
+
+        Raises:
+            ValueError: the performer has no such class.
+        """
+        if class_name is not None and class_name not in self._names:
+            raise ValueError(f"there is no class {class_name!r}; there are {', '.join(self._names)}")
+        record = ImageRecord(reference=ImageReference(id="", label=0, location=""), image=image)
+        crop = crop_to_object(record, self._performer.config.image_size)
+        outputs = self._features.predict_on_batch(crop[None])
+        features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
+        by_performer = _probabilities(np.asarray(outputs[SCORES])[0])
+        decided = int(by_performer.argmax())
+        chosen = decided if class_name is None else self._names.index(class_name)
+        attribution, score = self._attribute(features, chosen)
+        maps = np.asarray(self._maps(features, training=False))[0]
+        seen = [self._seen(part, maps, attribution.parts[0]) for part in self._parts]
+        of_parts = sum(each.contribution for each in seen)
+        return Explanation(
+            crop=crop,
+            class_name=self._names[chosen],
+            score=score,
+            performer_probability=float(by_performer[chosen]),
+            explainer_probability=float(1 / (1 + np.exp(-score))),
+            performer_class=self._names[decided],
+            parts=tuple(sorted(seen, key=lambda each: -abs(each.contribution))),
+            other_filters=float(attribution.parts[0].sum() - of_parts),
+            ordinary=float(attribution.ordinary[0]),
+            remainder=float(attribution.remainder[0]),
+            interpretable_map=attribution.interpretable_maps[0],
+            ordinary_map=attribution.ordinary_maps[0],
+            grid=self._grid,
+        )
+
+    def _attribute(self, features: np.ndarray, chosen: int) -> tuple[Attribution, float]:
+        """Attributes the log-odds of a class; those of the first of two with one score are the negative."""
+        single = self._performer.num_classes == 1
+        attribution = self._attributor.attribute(features, np.array([0 if single else chosen]))
+        if single and chosen == 0:
+            attribution = Attribution(
+                **{field.name: -getattr(attribution, field.name) for field in dataclasses.fields(attribution)}
+            )
+        return attribution, float(attribution.scores[0])
+
+    def _seen(self, part: Part, maps: np.ndarray, contributions: np.ndarray) -> SeenPart:
+        filters = list(part.filters)
+        mean = maps[..., filters].mean(axis=-1)
+        unit = int(mean.argmax())
+        strength = float(mean.flat[unit])
+        y, x = map(float, self._grid.centres(np.array(unit)))
+        return SeenPart(
+            part=part,
+            contribution=float(contributions[filters].sum()),
+            place=(y, x) if strength > 0 else None,
+            strength=strength,
+            map=mean,
+        )
+
+
+def _probabilities(scores: np.ndarray) -> np.ndarray:
+    """Returns probabilities of all classes from a performer's output, which may be one sigmoid, or logits."""
+    if len(scores) == 1:
+        return np.array([1 - scores[0], scores[0]])
+    if (scores >= 0).all() and np.isclose(scores.sum(), 1, atol=1e-3):
+        return scores
+    exponential = np.exp(scores - scores.max())
+    return exponential / exponential.sum()
