@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import json
 import random
+import resource
 import statistics
 import string
 import subprocess
@@ -57,7 +58,7 @@ def main() -> None:
 def measurements(logdir: str, hostile: int) -> Iterator[tuple[str, str, str]]:
     """Yields what is measured, the figure and what was to be reached."""
     ratio, without = startup(logdir)
-    yield "TensorBoard's start with / without the plugins", f"{ratio:.2f} of {without:.1f} s", "< 1.1"
+    yield "TensorBoard's start with / without the plugins", f"{ratio:.2f} of {without:.2f} s CPU", "< 1.1"
     with serving(logdir) as server:
         run, step, index = first_snapshot(server)
         for route, seconds in latencies(server, run, step, index).items():
@@ -226,7 +227,7 @@ def on_screen(server: str) -> tuple[float, float, float]:
 
 
 def startup(logdir: str) -> tuple[float, float]:
-    """Returns the ratio of TensorBoard's start with the plugins to that without, and the latter's seconds."""
+    """Returns TensorBoard's start with the plugins over that without, in CPU time, and the latter's seconds."""
     program = (
         "from tensorboard import default, program\n{extra}\n"
         "board = program.TensorBoard(plugins=[*default.get_static_plugins(), *loaders])\n"
@@ -239,14 +240,19 @@ def startup(logdir: str) -> tuple[float, float]:
     )
     extras = {"without": "loaders = []", "with": f"{loaders}\nloaders = [PartsLoader, ImagesLoader]"}
     times: dict[str, list[float]] = {name: [] for name in extras}
-    for _ in range(5):
+    for _ in range(9):
         for name, extra in extras.items():
-            start = time.perf_counter()
+            start = _cpu_of_children()
             command = [sys.executable, "-c", program.format(extra=extra)]
             subprocess.run(command, check=True, capture_output=True)
-            times[name].append(time.perf_counter() - start)
+            times[name].append(_cpu_of_children() - start)
     ratios = [a / b for a, b in zip(times["with"], times["without"], strict=True)]
     return statistics.median(ratios), statistics.median(times["without"])
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
