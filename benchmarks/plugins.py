@@ -227,7 +227,7 @@ def on_screen(server: str) -> tuple[float, float, float]:
 
 
 def startup(logdir: str) -> tuple[float, float]:
-    """Returns TensorBoard's start with the plugins over that without, in CPU time, and the latter's seconds."""
+    """Returns CPU time of a start with the plugins over that of one without, and the latter in seconds."""
     program = (
         "from tensorboard import default, program\n{extra}\n"
         "board = program.TensorBoard(plugins=[*default.get_static_plugins(), *loaders])\n"
