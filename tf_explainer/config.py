@@ -308,7 +308,8 @@ class SnapshotConfig:
 
     Attributes:
         every: epochs of training between snapshots, and one at the end; 0: none while training.
-        images: images of a snapshot, evenly chosen from all of the categories'; 0: no snapshots at all.
+        images: images of a snapshot, evenly chosen from all of the categories' (fewer where maps are large);
+            0: no snapshots at all.
     """
 
     every: int = 5

@@ -33,6 +33,12 @@ def test_images_are_chosen_evenly_and_never_negatives(stored):
     assert shown.images.predicted.tolist() == predicted
 
 
+def test_large_maps_are_of_fewer_images(stored, monkeypatch):
+    features, _ = stored
+    monkeypatch.setattr(run_snapshot, "_MOST_BYTES", 9 * np.prod(features.manifest.target.shape))
+    assert 5 <= len(ShownImages.choose(features, "all", 1000).images.ids) <= 9
+
+
 def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     features, _ = stored
     evaluation = evaluate(explainer, small_head(), features, EvaluationConfig(top_images=20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from tf_explainer.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORE
 from tf_explainer.stored_features import Batch, Features
 
 _BATCH_SIZE = 32
+_MOST_BYTES = 64_000_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,10 +44,11 @@ class ShownImages:
         Args:
             features: the stored set.
             split: `all`, `train` or `held_out`.
-            count: how many images at most.
+            count: how many images at most; fewer where a layer's maps of them would take more than 64 MB.
         """
         names = (ID, LABEL, LANDMARKS, FOLD_POSITION, SCORES, CROP, features.manifest.target.name)
         total = sum(features.manifest.class_counts[name] for name in features.categories)
+        count = min(count, max(1, _MOST_BYTES // math.prod(features.manifest.target.shape)))
         every = max(1, -(-total // count))
         kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
         first = 0
