@@ -23,9 +23,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from benchmarks import child_process, photographs
 from benchmarks.child_process import ROOT, Usage
+from tf_explainer import schema
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
 from tf_explainer.dataset import read_manifest
@@ -187,11 +189,22 @@ def _memory(extraction: Extraction, few: int, many: int) -> str:
 
 def _stored_bytes(features: pathlib.Path) -> str:
     manifest = read_manifest(str(features))
-    stored = sum(shard.bytes for shard in manifest.shards)
+    whole = sum(shard.bytes for shard in manifest.shards)
     height, width, channels = manifest.target.shape
     units = height * width * channels + sum(layer.shape[-1] for layer in manifest.distilled)
-    share = stored / (manifest.outputs * units * 4)
-    return f"{share:.3f} of float32, crops and all ({stored / manifest.outputs / 1000:.0f} kB an image)"
+    float32 = manifest.outputs * units * 4
+    of_features = sum(_feature_bytes(str(features / shard.file)) for shard in manifest.shards)
+    return f"{of_features / float32:.3f} of float32; {whole / float32:.3f} with the crops and all"
+
+
+def _feature_bytes(shard: str) -> int:
+    """Returns how much of a shard's records is features."""
+    fields = (
+        (name, field.bytes_list.value)
+        for record in tf.data.TFRecordDataset(shard).as_numpy_iterator()
+        for name, field in tf.train.Example.FromString(record).features.feature.items()
+    )
+    return sum(sum(map(len, value)) for name, value in fields if name.startswith(schema.feature_key("")))
 
 
 def _reading(extraction: Extraction, features: pathlib.Path, repetitions: int) -> str:
