@@ -35,8 +35,8 @@ def total(x: Any) -> Any:
 
 
 def maximum(x: Any) -> Any:
-    """Returns the element-wise maximum of `x` over replicas, without a gradient."""
-    x = ops.stop_gradient(x)
+    """Returns the element-wise maximum of `x` over replicas, float32, without a gradient."""
+    x = ops.cast(ops.stop_gradient(x), "float32")  # Collectives take no bfloat16.
     context = _context()
     return x if context is None else ops.max(context.all_gather(x[None], axis=0), axis=0)
 
