@@ -47,7 +47,8 @@ demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into ru
 	$(VENV_PYTHON) -m tf_explainer.explain $(DEMO) --html
 	@echo
 	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
-	@echo "All filters and curves: make tensorboard"
+	@echo "Explained images:       $(CURDIR)/runs/demo/explanations/report.html"
+	@echo "All filters and curves: make tensorboard   (.venv/bin/tensorboard --logdir=runs/demo/tensorboard)"
 
 demo: export TF_CPP_MIN_LOG_LEVEL = 2
 
