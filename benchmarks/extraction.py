@@ -162,7 +162,8 @@ class Extraction:
 def _ratio_to_bare(extraction: Extraction, few: int, many: int, repetitions: int, *, decoded: bool) -> str:
     pipeline, bare = [], []
     for _ in range(repetitions):
-        pipeline.append(extraction.rate(few, many))
+        # In one shard, so that the pipeline's batches are as large as the bare model's.
+        pipeline.append(extraction.rate(few, many, "--num_shards=1"))
         bare.append(extraction.bare(many - few, decoded=decoded)[0])
     return _compared(pipeline, bare)
 
