@@ -21,6 +21,7 @@ BINARIES = {
     "pipelines.extract_features",
     "tf_explainer.evaluate",
     "tf_explainer.explain",
+    "tf_explainer.export",
     "tf_explainer.plugins.images.demo",
     "tf_explainer.plugins.parts.demo",
     "tf_explainer.train",

@@ -52,3 +52,21 @@ def test_bare_name_is_written_to_the_current_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     atomic_file.write_text("plain.txt", "Füchse\n")
     assert (tmp_path / "plain.txt").read_bytes() == "Füchse\n".encode()
+
+
+def test_a_directory_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "made" / "model"
+    for content in ("old", "new"):
+        with atomic_file.replacing_directory(path) as temporary:
+            pathlib.Path(temporary, content).write_text(content)
+    assert [file.name for file in path.iterdir()] == ["new"]
+
+    def write_half():
+        with atomic_file.replacing_directory(path) as temporary:
+            pathlib.Path(temporary, "half").write_text("")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
+    assert [file.name for file in path.iterdir()] == ["new"]
+    assert [file.name for file in path.parent.iterdir()] == ["model"]

@@ -56,13 +56,13 @@ def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
     features = some_features(2)
     attributor = Attributor(explainer, small_head())
     attribution = attributor.attribute(features, np.array([1, 1]))
-    interpretable, ordinary = attributor._tracks(features)
+    interpretable, ordinary = attributor.tracks(features)
     step = 1e-3  # A larger one may carry a ReLU over its kink.
     for f in range(CHANNELS):
         weaker = np.array(interpretable)
         weaker[..., f] *= 1 - step
-        lost = attributor._head(attributor._decode([interpretable, ordinary])) - attributor._head(
-            attributor._decode([keras.ops.convert_to_tensor(weaker), ordinary])
+        lost = attributor.scores([interpretable, ordinary]) - attributor.scores(
+            [keras.ops.convert_to_tensor(weaker), ordinary]
         )
         np.testing.assert_allclose(np.asarray(lost)[:, 1] / step, attribution.parts[:, f], atol=2e-3)
 

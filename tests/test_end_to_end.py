@@ -25,6 +25,7 @@ STEPS = (
     "tf_explainer.train",
     "tf_explainer.evaluate",
     "tf_explainer.explain",
+    "tf_explainer.export",
 )
 
 
@@ -60,6 +61,7 @@ def test_every_step_leaves_what_the_next_one_needs(chain):
         "run.json",
         "metrics.json",
         "parts.png",
+        "exported/saved_model.pb",
     ):
         assert (workdir / name).stat().st_size > 0, name
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))

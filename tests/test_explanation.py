@@ -12,39 +12,20 @@ from absl.testing import flagsaver
 from PIL import Image
 
 from tests.evaluation_example import CROP
-from tests.small_training import small_features, small_performer
-from tf_explainer import explain, explanation_picture, explanation_report, flags, parts, schema
-from tf_explainer.config import ExplainerConfig
+from tests.small_run import CLASSES, PARTS, write_run
+from tf_explainer import explain, explanation_picture, explanation_report, flags
 from tf_explainer.errors import UserError
 from tf_explainer.explanation import ImageExplainer, SeenPart
-from tf_explainer.initialisation import explainer_for
-from tf_explainer.parts import Part
 
 ORANGE, SKY = (230, 159, 0), (86, 180, 233)
-CLASSES = ("fox", "fish", "negative")
-PARTS = (
-    Part(name="head", filters=(0, 1), landmark="head", found=0.9, responds=1.0),
-    Part(name="part 2", filters=(3, 4, 5), landmark=None, found=None, responds=0.5),
-)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A work directory as the steps before leave it; the performer and the explainer."""
     root = tmp_path_factory.mktemp("run")
-    performer = small_performer()
-    manifest = dataclasses.replace(small_features(root / "features"), performer=performer.fingerprint)
-    (root / "features" / schema.MANIFEST).write_text(manifest.to_json())
-    explainer = explainer_for(performer, manifest, ExplainerConfig())
-    explainer(
-        np.random.default_rng(0).uniform(0, 50, (8, *explainer.feature_shape)).astype("float32"),
-        training=True,
-    )
-    explainer.rescale_decoder()
-    performer.model.save(root / "performer.keras")
-    explainer.save(root / "explainer.keras")
-    (root / "parts.json").write_text(parts.to_json(PARTS))
-    return root, performer, explainer
+    finished = write_run(root)
+    return root, finished.performer, finished.explainer
 
 
 @pytest.fixture(scope="module")

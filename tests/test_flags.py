@@ -24,6 +24,7 @@ BUILDERS = {
     flags.evaluation: config.EvaluationConfig(),
     flags.snapshot: config.SnapshotConfig(),
     flags.explanation: config.ExplanationConfig(),
+    flags.export: config.ExportConfig(),
 }
 OURS = [flag.name for flag in flags.FLAGS.flags_by_module_dict()[flags.__name__]]
 

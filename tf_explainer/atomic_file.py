@@ -36,6 +36,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         pathlib.Path(temporary).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Gives a temporary directory beside `path`, which becomes `path` if the block succeeds.
+
+    Args:
+        path: the final, local path; a directory of that name is replaced with all that it holds.
+
+    Yields:
+        The directory to write to.
+    """
+    final = pathlib.Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{final.name}-", dir=final.parent) as temporary:
+        new, old = pathlib.Path(temporary, "new"), pathlib.Path(temporary, "old")
+        new.mkdir()
+        yield str(new)
+        if final.exists():
+            os.replace(final, old)
+        os.replace(new, final)
+
+
 def _umask() -> int:
     # The process's mask can only be read by setting it.
     mask = os.umask(0)

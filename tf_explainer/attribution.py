@@ -63,13 +63,18 @@ class Attributor:
     Args:
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the scores.
+
+    Attributes:
+        tracks: from the target layer's features `[B, L, L, D]` to what either track hands to its norm layer,
+            two tensors `[B, L, L, D]`, interpretable first.
+        scores: from there to the log-odds of all classes, `[B, classes]`.
     """
 
     def __init__(self, explainer: Explainer, head: keras.Model) -> None:
         tracks = [explainer.get_layer(name).input for name in ("norm_interp", "norm_ordin")]
-        self._tracks = keras.Model(explainer.input, tracks)
-        self._decode = keras.Model(tracks, explainer.output[explainer.distilled[-1].name])
-        self._head = log_odds_of(head)
+        decoded = explainer.output[explainer.distilled[-1].name]
+        self.tracks = keras.Model(explainer.input, tracks)
+        self.scores = keras.Model(tracks, log_odds_of(head)(decoded))
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
         """Returns the scores of all classes.
@@ -80,8 +85,8 @@ class Attributor:
         Returns:
             `[B, classes]` float32.
         """
-        decoded = self._decode(self._tracks(tf.convert_to_tensor(features, tf.float32)), training=False)
-        return np.asarray(self._head(decoded, training=False))
+        tracks = self.tracks(tf.convert_to_tensor(features, tf.float32), training=False)
+        return np.asarray(self.scores(tracks, training=False))
 
     def attribute(self, features: np.ndarray, classes: np.ndarray) -> Attribution:
         """Attributes one score an image.
@@ -90,12 +95,8 @@ class Attributor:
             features: the target layer's, `[B, L, L, D]`.
             classes: `[B]` int, whose scores.
         """
-        tracks = self._tracks(tf.convert_to_tensor(features, tf.float32), training=False)
-        return _attribution(
-            lambda activations: self._head(self._decode(activations, training=False), training=False),
-            tracks,
-            classes,
-        )
+        tracks = self.tracks(tf.convert_to_tensor(features, tf.float32), training=False)
+        return _attribution(lambda activations: self.scores(activations, training=False), tracks, classes)
 
 
 def attribute_layer(model: keras.Model, layer: str, images: np.ndarray) -> tuple[Attribution, np.ndarray]:
@@ -158,7 +159,7 @@ class _LogOdds(keras.layers.Layer):
     def call(self, logits: Any) -> Any:
         classes = logits.shape[-1]
         itself = ops.eye(classes, dtype=logits.dtype) * _FAR_BELOW
-        return logits - ops.logsumexp(logits[:, None, :] + itself, axis=-1)
+        return logits - ops.logsumexp(ops.expand_dims(logits, 1) + itself, axis=-1)
 
 
 def _linear(layer: keras.layers.Layer) -> keras.layers.Layer:

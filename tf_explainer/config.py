@@ -338,6 +338,17 @@ class ExplanationConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Where performer and explainer go as one SavedModel.
+
+    Attributes:
+        output: directory; None: in the work directory.
+    """
+
+    output: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkDir:
     """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
 
@@ -408,6 +419,11 @@ class WorkDir:
     def explanations(self) -> str:
         """Directory of the explained images."""
         return posixpath.join(self.root, "explanations")
+
+    @property
+    def exported(self) -> str:
+        """Directory of the SavedModel."""
+        return posixpath.join(self.root, "exported")
 
     @property
     def parts(self) -> str:

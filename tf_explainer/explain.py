@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tf_explainer.config import WorkDir
-    from tf_explainer.explanation import ImageExplainer
     from tf_explainer.schema import Manifest
 
 
@@ -30,12 +29,12 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     workdir, config = flags.workdir(), flags.explanation()
 
-    from tf_explainer import atomic_file, explanation_picture, explanation_report
+    from tf_explainer import atomic_file, explanation_picture, explanation_report, finished_run
     from tf_explainer.dataset import read_manifest
 
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
-    explainer = _explainer(workdir, manifest)
+    explainer = finished_run.assemble(workdir, manifest, flags.performer()).image_explainer()
     folder = config.output or workdir.explanations
     shown = []
     for name, image in images:
@@ -57,21 +56,6 @@ def main(arguments: Sequence[str]) -> None:
     if config.html:
         atomic_file.write_text(os.path.join(folder, "report.html"), explanation_report.report(shown))
     print(f"The explanations are in {folder}" + (": open report.html" if config.html else ""))
-
-
-def _explainer(workdir: WorkDir, manifest: Manifest) -> ImageExplainer:
-    from tf_explainer.dataset import check_manifest
-    from tf_explainer.evaluation import load_explainer, read_parts
-    from tf_explainer.explanation import ImageExplainer
-    from tf_explainer.performers import load_performer
-
-    performer = load_performer(flags.performer(), workdir)
-    check_manifest(manifest, performer)
-    explainer = load_explainer(workdir.explainer, manifest)
-    groups = read_parts(workdir.part_groups)
-    known = max(2, manifest.num_scores) == len(manifest.classes)
-    names = manifest.classes if known else tuple(map(str, range(manifest.num_scores)))
-    return ImageExplainer(performer, explainer, groups, names)
 
 
 def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:

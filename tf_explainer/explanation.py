@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from tf_explainer.attribution import Attribution, Attributor
 from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
@@ -19,6 +20,9 @@ from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
 from tf_explainer.metrics.peaks import UnitGrid
 from tf_explainer.parts import Part
 from tf_explainer.performers import SCORES, Performer
+
+# How far a sum of probabilities may be from 1.
+_NORMALISED = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,7 +143,7 @@ class ImageExplainer:
         crop = crop_to_object(record, self._performer.config.image_size)
         outputs = self._features.predict_on_batch(crop[None])
         features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
-        by_performer = _probabilities(np.asarray(outputs[SCORES])[0])
+        by_performer = ops.convert_to_numpy(class_probabilities(outputs[SCORES]))[0]
         decided = int(by_performer.argmax())
         chosen = decided if class_name is None else self._names.index(class_name)
         attribution, score = self._attribute(features, chosen)
@@ -187,11 +191,19 @@ class ImageExplainer:
         )
 
 
-def _probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns probabilities of all classes from a performer's output, which may be one sigmoid, or logits."""
-    if len(scores) == 1:
-        return np.array([1 - scores[0], scores[0]])
-    if (scores >= 0).all() and np.isclose(scores.sum(), 1, atol=1e-3):
-        return scores
-    exponential = np.exp(scores - scores.max())
-    return exponential / exponential.sum()
+def class_probabilities(scores: Any) -> Any:
+    """Returns the probabilities of all classes.
+
+    Args:
+        scores: `[B, classes]`, a performer's output: probabilities, logits of a softmax, or one sigmoid.
+
+    Returns:
+        `[B, max(2, classes)]`; one sigmoid is the probability of the second of two classes.
+    """
+    if scores.shape[-1] == 1:
+        return ops.concatenate([1 - scores, scores], axis=-1)
+    total = ops.sum(scores, axis=-1, keepdims=True)
+    normalised = ops.logical_and(
+        ops.min(scores, axis=-1, keepdims=True) >= 0, ops.abs(total - 1) < _NORMALISED
+    )
+    return ops.where(normalised, scores, ops.softmax(scores, axis=-1))

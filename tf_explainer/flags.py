@@ -358,6 +358,9 @@ flags.DEFINE_integer("shown_parts", _default("parts"), "Parts a picture shows.",
 flags.DEFINE_bool("html", _default("html"), "Write a page with all explanations, too.")
 flags.DEFINE_string("explanations_dir", None, "Where explanations go; default: WORKDIR/explanations.")
 
+# The export.
+flags.DEFINE_string("output", None, "Directory of the SavedModel; default: WORKDIR/exported.")
+
 
 def _from_flags(cls: type[_Config], **renamed: str) -> _Config:
     """Builds a dataclass from the flags of its fields' names, or of those given in `renamed`."""
@@ -493,6 +496,11 @@ def explanation() -> config.ExplanationConfig:
     return _from_flags(
         config.ExplanationConfig, images="image", parts="shown_parts", output="explanations_dir"
     )
+
+
+def export() -> config.ExportConfig:
+    """Returns where the SavedModel goes."""
+    return _from_flags(config.ExportConfig)
 
 
 def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) -> None:

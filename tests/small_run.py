@@ -1,0 +1,40 @@
+"""A work directory as the steps leave it, of a small performer and an explainer that was not trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from tests.small_training import small_features, small_performer
+from tf_explainer import parts, schema
+from tf_explainer.config import ExplainerConfig
+from tf_explainer.finished_run import FinishedRun
+from tf_explainer.initialisation import explainer_for
+from tf_explainer.parts import Part
+from tf_explainer.performers import Performer
+
+CLASSES = ("fox", "fish", "negative")
+PARTS = (
+    Part(name="head", filters=(0, 1), landmark="head", found=0.9, responds=1.0),
+    Part(name="part 2", filters=(3, 4, 5), landmark=None, found=None, responds=0.5),
+)
+
+
+def write_run(
+    root: pathlib.Path, performer: Performer | None = None, class_names: tuple[str, ...] = CLASSES
+) -> FinishedRun:
+    performer = performer or small_performer()
+    manifest = dataclasses.replace(small_features(root / "features"), performer=performer.fingerprint)
+    (root / "features" / schema.MANIFEST).write_text(manifest.to_json())
+    explainer = explainer_for(performer, manifest, ExplainerConfig())
+    explainer(
+        np.random.default_rng(0).uniform(0, 50, (8, *explainer.feature_shape)).astype("float32"),
+        training=True,
+    )
+    explainer.rescale_decoder()
+    performer.model.save(root / "performer.keras")
+    explainer.save(root / "explainer.keras")
+    (root / "parts.json").write_text(parts.to_json(PARTS))
+    return FinishedRun(performer=performer, explainer=explainer, parts=PARTS, class_names=class_names)
