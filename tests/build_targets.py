@@ -43,6 +43,13 @@ USED_BY_NAME = {
     "tests.pipelines.runners": ["pipelines.extract_features"],
     "benchmarks.extraction": ["benchmarks.bare_model", "benchmarks.reading", "pipelines.extract_features"],
     "tests.test_cross_replica": ["tests.replica_training"],
+    "tests.test_documented_code": [
+        "tf_explainer",
+        "tf_explainer.explanation_picture",
+        "tf_explainer.finished_run",
+        "tf_explainer.plugins.images.summary",
+        "tf_explainer.plugins.parts.summary",
+    ],
     "tests.test_end_to_end": [
         "tf_explainer",
         *sorted(binary for binary in BINARIES if not binary.startswith("benchmarks.")),
@@ -64,6 +71,7 @@ READ = {
     "tests.plugins.test_installed": [":project"],
     "tf_explainer.datasets.builders.cub200_parts": ["tf_explainer/datasets/builders/checksums.tsv"],
     "tf_explainer.plugins.static_files": [":web"],
+    "tests.documented_code": [":project"],
     "tests.test_bazel": [":project"],
     "tests.test_build": [":project"],
     "tests.test_docs": [":project"],
