@@ -19,7 +19,7 @@ from tf_explainer import images
 from tf_explainer.config import DatasetConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.registry import open_source
 from tf_explainer.datasets.source import UnreadableImageError
-from tf_explainer.performers import load_performer
+from tf_explainer.performer import load_performer
 
 
 def main(

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tf_explainer.config import ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
 from tf_explainer.dataset import read_manifest, training_dataset
 from tf_explainer.initialisation import explainer_for
-from tf_explainer.performers import load_performer
+from tf_explainer.performer import load_performer
 from tf_explainer.schema import Manifest
 
 _STEPS = 8

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
     from pipelines.feature_extraction import FeatureExtraction
-    from tf_explainer.performers import Performer
+    from tf_explainer.performer import Performer
 
 
 def main(arguments: Sequence[str]) -> None:

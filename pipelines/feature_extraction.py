@@ -25,7 +25,7 @@ from tf_explainer import schema
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
 from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.images import ImageReference
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 from tf_explainer.schema import ReceptiveField
 
 

@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines import atomic_files
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
-from tf_explainer.performers import Performer, load_performer
+from tf_explainer.performer import Performer, load_performer
 
 _STAGED = "performer.keras"
 

@@ -22,6 +22,7 @@ BINARIES = {
     "tf_explainer.evaluate",
     "tf_explainer.explain",
     "tf_explainer.export",
+    "tf_explainer.performers",
     "tf_explainer.plugins.images.demo",
     "tf_explainer.plugins.parts.demo",
     "tf_explainer.train",

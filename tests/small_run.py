@@ -13,7 +13,7 @@ from tf_explainer.config import ExplainerConfig
 from tf_explainer.finished_run import FinishedRun
 from tf_explainer.initialisation import explainer_for
 from tf_explainer.parts import Part
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 
 CLASSES = ("fox", "fish", "negative")
 PARTS = (

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
 from tf_explainer import schema
 from tf_explainer.config import DatasetConfig, ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 from tf_explainer.schema import Manifest
 from tf_explainer.trainer import Trainer
 

@@ -47,17 +47,20 @@ ROOMS = {
         "tf_explainer.datasets.prepared_features",
         "tf_explainer.datasets.prepared",
         "tf_explainer.datasets.registry",
+        "tf_explainer.image_files",
     ],
     "performer": [
         "tf_explainer.layer_graph",
         "tf_explainer.receptive_field",
+        "tf_explainer.layer_selection",
         "tf_explainer.preprocessing",
         "tf_explainer.backbone_weights",
         "tf_explainer.backbones",
         "tf_explainer.keras_archive",
         "tf_explainer.model_files",
         "tf_explainer.fingerprint",
-        "tf_explainer.performers",
+        "tf_explainer.performer",
+        "tf_explainer.activation_statistics",
     ],
     "training of the performer": [
         "tf_explainer.labelled_crops",
@@ -174,6 +177,7 @@ ROOMS = {
     ],
     "flags": ["tf_explainer.flags"],
     "binaries": [
+        "tf_explainer.performers",
         "tf_explainer.train_performer",
         "pipelines.extract_features",
         "pipelines.dataflow_dry_run",
@@ -215,7 +219,7 @@ LIBRARIES = {
         "tf_explainer.model_files",
         "tf_explainer.onnx_gradients",  # Gradients, again.
         "tf_explainer.performer_fitting",
-        "tf_explainer.performers",
+        "tf_explainer.performer",
         "tf_explainer.plugins.run_writer",
         "tf_explainer.plugins.summary_tags",
         "tf_explainer.saved_model",

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 from tf_explainer import layer_graph
@@ -73,10 +74,79 @@ def test_pooling_sums_and_operations_keep_the_sign():
     assert not layer_graph.is_rectified(rectified - signed)
 
 
-def test_first_rectified_after(residual):
-    assert layer_graph.first_rectified_after(residual, out(residual, "conv")) == "inner"
-    assert layer_graph.first_rectified_after(residual, out(residual, "joined")) is None
+@pytest.mark.parametrize(
+    "layer",
+    [
+        L.Conv2D(2, 1, activation="swish"),
+        L.Activation("gelu"),
+        L.Activation("hard_swish"),
+        L.LeakyReLU(),
+        L.ReLU(negative_slope=0.1),
+        L.PReLU(),
+        L.ELU(),
+    ],
+    ids=str,
+)
+def test_activations_that_can_be_negative_are_activations(layer):
+    output = layer(keras.Input((8, 8, 3)))
+    assert layer_graph.is_activated(output)
+    assert not layer_graph.is_rectified(output)
 
 
-def test_cut_points_leave_out_what_is_bypassed_or_signed(residual):
-    assert layer_graph.cut_points(residual, out(residual, "pool")) == ["stem", "joined"]
+def test_operations_are_activations_too():
+    image = keras.Input((8, 8, 3))
+    for operation in (keras.ops.silu, keras.ops.gelu, keras.ops.hard_silu, keras.ops.leaky_relu):
+        assert layer_graph.is_activated(operation(image)), operation
+    assert not layer_graph.is_activated(keras.ops.silu(image) + image)
+
+
+@pytest.mark.parametrize(
+    ("layer", "own"), [("conv", "inner"), ("norm", "inner"), ("stem", None), ("joined", None)]
+)
+def test_activation_after(residual, layer, own):
+    assert layer_graph.activation_after(out(residual, layer), out(residual, "pool")) == own
+
+
+def test_a_layer_with_weights_is_not_an_activation_of_what_it_sees():
+    image = keras.Input((8, 8, 3))
+    norm = L.LayerNormalization()(image)
+    conv = L.Conv2D(3, 1, activation="relu")(norm)
+    assert layer_graph.activation_after(norm, conv) is None
+
+
+def test_passages_are_what_everything_passes_through(residual):
+    scores = out(residual, "pool")
+    found = [layer_graph.producer(tensor).name for tensor in layer_graph.passages(scores)]
+    assert found == ["image", "stem", "joined", "pool"]
+
+
+def test_passages_agree_with_cutting_each_tensor_out():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        tensors = [keras.Input((4, 4, 2))]
+        for _ in range(12):
+            lower = [tensors[int(random.integers(max(0, len(tensors) - 4), len(tensors)))] for _ in range(2)]
+            tensors.append(L.Add()(lower) if lower[0] is not lower[1] else L.ReLU()(lower[0]))
+        upper = tensors[-1]
+        expected = [each for each in layer_graph.in_order(upper) if layer_graph.separates(each, upper)]
+        assert [id(each) for each in layer_graph.passages(upper)] == [id(each) for each in expected]
+
+
+def test_a_flat_copy_computes_the_same():
+    inner = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.ReLU()], name="inner")
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, L.GlobalAveragePooling2D()(inner(image)))
+    new = keras.Input((8, 8, 3), name="new")
+    flat = layer_graph.flat_copy(model, new, new)
+    assert layer_graph.is_nested(model)
+    assert not layer_graph.is_nested(flat)
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(flat(images), model(images), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "vector"),
+    [((7,), True), ((1, 1, 7), True), ((1, 7), True), ((2, 1, 7), False), ((None, 7), False)],
+)
+def test_is_vector(shape, vector):
+    assert layer_graph.is_vector(keras.Input(shape)) is vector

@@ -8,7 +8,7 @@ import pytest
 from tests.pipelines.squares import planned, saved_performer, write_set
 from tf_explainer.dataset import check_manifest, read_manifest, verify_checksums
 from tf_explainer.errors import UserError
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 
 
 @pytest.fixture(name="performer", scope="module")

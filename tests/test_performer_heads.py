@@ -5,10 +5,10 @@ import numpy as np
 
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
-from tf_explainer.performer_heads import attach_head
+from tf_explainer.performer_heads import attach_head, with_pooling
 
 BACKBONE = PerformerConfig(backbone="mobilenet", backbone_weights="none", backbone_alpha=0.25, image_size=64)
-CONFIG = PerformerTrainingConfig(head_widths=(8, 6))
+CONFIG = PerformerTrainingConfig(head_pooling="flatten", head_widths=(8, 6))
 
 
 def names(model, count):
@@ -36,3 +36,11 @@ def test_it_gives_probabilities():
     scores = model(np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)))
     np.testing.assert_allclose(np.sum(scores, axis=-1), 1, rtol=1e-6)
     assert np.min(scores) > 0
+
+
+def test_the_pooling_is_that_of_the_backbones_own_classifier():
+    auto = PerformerTrainingConfig()
+    for backbone, pooling in {"vgg16": "flatten", "VGG19": "flatten", "resnet50": "average"}.items():
+        assert with_pooling(auto, PerformerConfig(backbone=backbone)).head_pooling == pooling
+    named = PerformerTrainingConfig(head_pooling="average")
+    assert with_pooling(named, PerformerConfig(backbone="vgg16")) == named

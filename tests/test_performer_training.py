@@ -12,8 +12,8 @@ import pytest
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError, crop_to_object
+from tf_explainer.performer import load_performer
 from tf_explainer.performer_training import existing_performer, train_performer
-from tf_explainer.performers import load_performer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATASET = DatasetConfig(dataset="folder", folds=4)

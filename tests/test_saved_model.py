@@ -15,7 +15,7 @@ from tests.small_run import CLASSES, write_run
 from tf_explainer import saved_model
 from tf_explainer.config import PerformerConfig
 from tf_explainer.explanation import ImageExplainer
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, CROP, CROP, 3), np.uint8)
 RELOAD = """

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from tf_explainer import layer_graph
 from tf_explainer.backbone_weights import load_weights_strictly
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
@@ -81,7 +82,8 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
         plain = _build(application, config, include_top)
         load_weights_strictly(plain, config.backbone_weights)
         built.set_weights(plain.get_weights())
-    return keras.Model(image, built.outputs[0], name=application.name.lower())
+    model = keras.Model(image, built.outputs[0], name=application.name.lower())
+    return layer_graph.flat_copy(model, image, image) if layer_graph.is_nested(model) else model
 
 
 def _build(

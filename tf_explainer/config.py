@@ -54,8 +54,8 @@ class PerformerConfig:
             performer expects; None where the file preprocesses by itself.
         performer_modules: Python modules that register classes which the file uses.
         trust_performer_code: whether code in the file, such as Lambda layers, is run.
-        target_layer: the layer whose post-ReLU feature map is explained.
-        distilled_layers: the higher layers that the explainer must give back, lowest first.
+        target_layer: the layer whose feature map is explained; empty: found by `layer_selection`.
+        distilled_layers: the higher layers that the explainer must give back, lowest first; empty: found.
     """
 
     performer: str | None = None
@@ -66,8 +66,8 @@ class PerformerConfig:
     preprocessing: str | None = None
     performer_modules: tuple[str, ...] = ()
     trust_performer_code: bool = False
-    target_layer: str = "block5_conv3"
-    distilled_layers: tuple[str, ...] = ("fc1", "fc2")
+    target_layer: str = ""
+    distilled_layers: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,8 @@ class PerformerTrainingConfig:
     """How a head (and, if asked, the backbone) is trained for the task at hand.
 
     Attributes:
-        head_pooling: `flatten` or `average`: what stands between the backbone and the first layer.
+        head_pooling: `flatten` or `average`: what stands between the backbone and the first layer; `auto`:
+            what the backbone's own classifier has there.
         head_widths: widths of the head's hidden layers, named fc1, fc2, ...
         head_dropout: dropout rate behind each hidden layer.
         train_backbone: whether the backbone's weights are trained too.
@@ -85,7 +86,7 @@ class PerformerTrainingConfig:
         seed: seed of initialisation, shuffling and dropout.
     """
 
-    head_pooling: str = "flatten"
+    head_pooling: str = "auto"
     head_widths: tuple[int, ...] = (512, 512)
     head_dropout: float = 0.5
     train_backbone: bool = False

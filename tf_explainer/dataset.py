@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_explainer import schema, stored_records
 from tf_explainer.errors import UserError
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 from tf_explainer.schema import Manifest
 from tf_explainer.stored_records import Split
 

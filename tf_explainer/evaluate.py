@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.dataset import Split, check_manifest, read_manifest
     from tf_explainer.evaluation_table import table
     from tf_explainer.explainer import INTERPRETABLE_LAYERS
-    from tf_explainer.performers import load_performer
+    from tf_explainer.performer import load_performer
     from tf_explainer.plugins.images import run_scores
     from tf_explainer.plugins.parts import run_snapshot
     from tf_explainer.plugins.run_writer import RunWriter

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -63,36 +62,9 @@ def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Itera
     if not named:
         yield from _held_out(workdir, manifest)
         return
-    from absl import logging
+    from tf_explainer.image_files import read_images
 
-    from tf_explainer.datasets.decode import decode
-    from tf_explainer.images import UnreadableImageError
-
-    found = [path for each in named for path in _matching(each)]
-    readable = 0
-    for path in found:
-        try:
-            image = decode(path.read_bytes())
-        except UnreadableImageError as error:
-            logging.warning("%s is left out: %s", path, error)
-            continue
-        readable += 1
-        yield str(path), image
-    if not readable:
-        raise UserError(f"--image={','.join(named)}: none of the {len(found)} files can be read")
-
-
-def _matching(name: str) -> list[pathlib.Path]:
-    from tf_explainer.datasets.decode import SUFFIXES
-
-    path = pathlib.Path(name)
-    if path.is_file():
-        return [path]
-    candidates = path.rglob("*") if path.is_dir() else path.parent.glob(path.name)
-    found = sorted(each for each in candidates if each.is_file() and each.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"--image={name} is no image, no folder with images, and matches none")
-    return found
+    yield from read_images(named)
 
 
 def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:

@@ -19,7 +19,7 @@ from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
 from tf_explainer.metrics.peaks import UnitGrid
 from tf_explainer.parts import Part
-from tf_explainer.performers import SCORES, Performer
+from tf_explainer.performer import SCORES, Performer
 
 # How far a sum of probabilities may be from 1.
 _NORMALISED = 1e-3

@@ -18,7 +18,7 @@ from tf_explainer.evaluation import load_explainer, read_parts
 from tf_explainer.explainer import Explainer
 from tf_explainer.explanation import ImageExplainer
 from tf_explainer.parts import Part
-from tf_explainer.performers import Performer, load_performer
+from tf_explainer.performer import Performer, load_performer
 from tf_explainer.schema import Manifest
 
 

@@ -77,11 +77,15 @@ flags.DEFINE_bool(
     _default("trust_performer_code"),
     "Run code in a --performer file, such as Lambda layers; it can do whatever you can.",
 )
-flags.DEFINE_string("target_layer", _default("target_layer"), "The layer whose feature map is explained.")
+flags.DEFINE_string(
+    "target_layer",
+    _default("target_layer"),
+    "The layer whose feature map is explained; empty: found by the rule in docs/performers.md.",
+)
 flags.DEFINE_list(
     "distilled_layers",
     list(_default("distilled_layers")),
-    "Higher layers that the explainer gives back, lowest first.",
+    "Higher layers that the explainer gives back, lowest first; empty: found by the same rule.",
 )
 
 # The performer's head.
@@ -89,8 +93,8 @@ _default = _defaults(config.PerformerTrainingConfig)
 flags.DEFINE_enum(
     "head_pooling",
     _default("head_pooling"),
-    ["flatten", "average"],
-    "What stands between the backbone and the head's first layer.",
+    ["auto", "flatten", "average"],
+    "What stands between the backbone and the head's first layer; auto: flatten for VGG, else average.",
 )
 flags.DEFINE_list("head_widths", [str(w) for w in _default("head_widths")], "Widths of fc1, fc2, ...")
 flags.DEFINE_float(
@@ -387,6 +391,11 @@ def workdir() -> config.WorkDir:
     """Returns the run's directory."""
     root = required("workdir", "name the directory that holds the run, --workdir=runs/fox")
     return config.WorkDir(root=root.rstrip("/"), features_dir=FLAGS.features_dir)
+
+
+def names_workdir() -> bool:
+    """Tells whether a work directory is named."""
+    return FLAGS.workdir is not None
 
 
 def features_dir() -> str:

@@ -9,7 +9,7 @@ import keras
 
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer import DistilledLayer, Explainer
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 from tf_explainer.schema import Manifest
 
 

@@ -5,22 +5,43 @@ What Keras keeps private of its graphs (`_keras_history`, `_run_through_graph`) 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from typing import Any
 
 import keras
 
-_NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax", "exponential"}
-# Of non-negative inputs these make non-negative outputs.
-_SIGN_KEEPING = (
+# By the names of functions, layers and operations alike, without underscores.
+_NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hardsigmoid", "softplus", "softmax", "exponential"}
+_OTHER_ACTIVATIONS = {
+    *("silu", "swish", "gelu", "hardsilu", "hardswish", "mish", "elu", "selu", "celu", "leakyrelu", "prelu"),
+    *("tanh", "hardtanh", "softsign", "loglogistic", "logsigmoid", "glu", "squareplus", "sparseplus"),
+    *("tanhshrink", "softshrink", "hardshrink", "threshold"),
+}
+# Layers that make no features of their own, but hand on those below them in other places.
+RESAMPLING = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
     keras.layers.ZeroPadding2D,
     keras.layers.Cropping2D,
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
+)
+# Of non-negative inputs these make non-negative outputs.
+_SIGN_KEEPING = (
+    *RESAMPLING,
     keras.layers.Concatenate,
     keras.layers.Add,
     keras.layers.Multiply,
+)
+# What may stand between a convolution and the activation that is its own.
+_BETWEEN = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+_WEIGHTED = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Dense,
 )
 
 
@@ -51,6 +72,26 @@ def unfolded(model: keras.Model, tensor: Any) -> Any:
 
     functional = keras.Model(model.inputs[0], model.outputs[0])
     return functional._run_through_graph(tensor, call_fn=call)
+
+
+def flat_copy(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
+    """Rebuilds a model without nesting, on an input of its own, with its weights.
+
+    Args:
+        model: a functional or sequential model of one input and one output.
+        image: the new input.
+        tensor: computed from it, or itself: what the model is called on.
+    """
+    joined = keras.Model(image, unfolded(model, tensor), name=model.name)
+    # The layers of `joined` were called twice; those of a copy once, which is the call that counts.
+    copy = keras.models.clone_model(joined)
+    copy.set_weights(joined.get_weights())
+    return copy
+
+
+def is_nested(model: keras.Model) -> bool:
+    """Returns whether there is a model among a model's layers."""
+    return any(isinstance(layer, keras.Model) for layer in model.layers)
 
 
 def in_order(tensor: Any) -> list[Any]:
@@ -92,25 +133,52 @@ def is_rectified(tensor: Any) -> bool:
     True behind a ReLU (or another activation that is never negative), and behind pooling, padding, dropout,
     sums, products and concatenations of such tensors.
     """
+    return _is_behind(tensor, _NON_NEGATIVE)
+
+
+def is_activated(tensor: Any) -> bool:
+    """Returns whether a tensor is what an activation, negative or not, has made; see `is_rectified`."""
+    return _is_behind(tensor, _NON_NEGATIVE | _OTHER_ACTIVATIONS)
+
+
+def _is_behind(tensor: Any, activations: Collection[str]) -> bool:
     operation = producer(tensor)
     if isinstance(operation, _SIGN_KEEPING):
-        return all(is_rectified(source) for source in sources(tensor))
+        return all(_is_behind(source, activations) for source in sources(tensor))
+    return activation(operation) in activations
+
+
+def activation(operation: Any) -> str:
+    """Returns what a layer or operation applies, in lower case without underscores; else its class's name."""
     if getattr(operation, "negative_slope", 0):
-        return False
-    activation = getattr(operation, "activation", None)
-    name = getattr(activation, "__name__", None) or type(operation).__name__.lower()
-    return name in _NON_NEGATIVE
+        return "leakyrelu"
+    function = getattr(operation, "activation", None)
+    name = getattr(function, "__name__", None) or type(function or operation).__name__
+    return name.lower().replace("_", "")
 
 
-def first_rectified_after(model: keras.Model, tensor: Any) -> str | None:
-    """Returns the name of the lowest layer above a tensor whose map, of the same size, cannot be negative."""
-    for layer in model.layers:
-        output = layer.output
-        if output is tensor or not is_map(output) or tuple(output.shape[1:3]) != tuple(tensor.shape[1:3]):
-            continue
-        if is_rectified(output) and depends_on(output, tensor):
-            return layer.name
-    return None
+def activation_after(tensor: Any, upper: Any) -> str | None:
+    """Returns the layer that applies an activation to a map, if that is all that becomes of the map.
+
+    Args:
+        tensor: a map that no activation has made, such as a convolution's.
+        upper: what is computed from it in the end.
+    """
+    consumers = [each for each in in_order(upper) if any(source is tensor for source in sources(each))]
+    if len(consumers) != 1:
+        return None
+    if isinstance(producer(consumers[0]), _BETWEEN):
+        return activation_after(consumers[0], upper)
+    operation = producer(consumers[0])
+    known = activation(operation) in _NON_NEGATIVE | _OTHER_ACTIVATIONS
+    return operation.name if known and not isinstance(operation, _WEIGHTED) else None
+
+
+def is_vector(tensor: Any) -> bool:
+    """Returns whether a tensor is one vector for each image, if only as a map of one place `[B, 1, 1, C]`."""
+    return tensor.shape[-1] is not None and tensor.shape[-1] == math.prod(
+        side or 0 for side in tensor.shape[1:]
+    )
 
 
 def is_map(tensor: Any) -> bool:
@@ -118,14 +186,22 @@ def is_map(tensor: Any) -> bool:
     return getattr(tensor, "shape", None) is not None and len(tensor.shape) == 4
 
 
-def cut_points(model: keras.Model, upper: Any) -> list[str]:
-    """Returns the layers that can be explained below `upper`: rectified maps that all passes through."""
-    return [
-        layer.name
-        for layer in model.layers
-        if is_map(layer.output)
-        and layer.output is not upper
-        and is_rectified(layer.output)
-        and depends_on(upper, layer.output)
-        and separates(layer.output, upper)
-    ]
+def passages(upper: Any) -> list[Any]:
+    """Returns the tensors that everything `upper` knows of the model's input passes through.
+
+    Returns:
+        From the input to `upper` itself, each computed from the one before (the dominators of `upper`).
+    """
+    ordered = in_order(upper)
+    place = {id(tensor): index for index, tensor in enumerate(ordered)}
+    # The last place that is fed by one place or by any before it: what reaches beyond a tensor bypasses it.
+    furthest = list(range(len(ordered)))
+    for index, tensor in enumerate(ordered):
+        for source in sources(tensor):
+            furthest[place[id(source)]] = max(furthest[place[id(source)]], index)
+    found, reach = [], 0
+    for index, tensor in enumerate(ordered):
+        if reach <= index:
+            found.append(tensor)
+        reach = max(reach, furthest[index])
+    return found

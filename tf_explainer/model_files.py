@@ -112,16 +112,12 @@ def _check_ends(model: Any, path: str, image_size: int) -> None:
 
 
 def _is_plain(model: keras.Model) -> bool:
-    nested = any(isinstance(layer, keras.Model) for layer in model.layers)
-    return not nested and not isinstance(model, keras.Sequential) and None not in model.inputs[0].shape[1:]
+    is_flat = not layer_graph.is_nested(model) and not isinstance(model, keras.Sequential)
+    return is_flat and None not in model.inputs[0].shape[1:]
 
 
 def _unfolded(model: keras.Model, image_size: int, preprocessing: str | None) -> keras.Model:
     """Rebuilds a model on an input of fixed size, without nesting, with its weights."""
     image = keras.Input((image_size, image_size, 3), name="image")
     pixels = Preprocessing(preprocessing, name="preprocessing")(image) if preprocessing else image
-    joined = keras.Model(image, layer_graph.unfolded(model, pixels), name=model.name)
-    # The layers of `joined` were called twice; those of a copy once, which is the call that counts.
-    rebuilt = keras.models.clone_model(joined)
-    rebuilt.set_weights(joined.get_weights())
-    return rebuilt
+    return layer_graph.flat_copy(model, image, pixels)

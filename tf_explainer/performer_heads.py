@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 
-from tf_explainer.config import PerformerTrainingConfig
+from tf_explainer.backbones import find_application
+from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
 
 POOLING = "head_pooling"
+
+
+def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) -> PerformerTrainingConfig:
+    """Decides on the pooling where it is `auto`: what the backbone's own classifier has.
+
+    That is flatten for VGG, and average for all other models of `keras.applications`.
+
+    Raises:
+        UserError: there is no such backbone.
+    """
+    if training.head_pooling != "auto":
+        return training
+    flattens = find_application(performer.backbone).name.startswith("VGG")
+    return dataclasses.replace(training, head_pooling="flatten" if flattens else "average")
 
 
 def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingConfig) -> keras.Model:
@@ -15,7 +32,7 @@ def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingCo
     Args:
         backbone: from images to a feature map `[B, h, w, C]`.
         classes: how many there are.
-        config: pooling, widths and dropout of the head.
+        config: pooling (not `auto`, see `with_pooling`), widths and dropout of the head.
 
     Returns:
         One flat model from images to the classes' probabilities `[B, classes]`. Its layers above the backbone

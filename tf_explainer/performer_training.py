@@ -7,7 +7,7 @@ import os
 import keras
 import numpy as np
 
-from tf_explainer import atomic_file, performer_fitting
+from tf_explainer import atomic_file, layer_selection, performer_fitting
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.datasets.source import ImageSource
@@ -15,8 +15,9 @@ from tf_explainer.errors import UserError
 from tf_explainer.fingerprint import fingerprint
 from tf_explainer.labelled_crops import check_classes, is_held_out, read_crops
 from tf_explainer.model_files import read_model
+from tf_explainer.performer import Performer
 from tf_explainer.performer_fitting import Examples, Progress
-from tf_explainer.performer_heads import attach_head
+from tf_explainer.performer_heads import attach_head, with_pooling
 from tf_explainer.performer_report import (
     ClassResult,
     PerformerReport,
@@ -24,7 +25,6 @@ from tf_explainer.performer_report import (
     results_by_class,
     settings_of,
 )
-from tf_explainer.performers import Performer
 
 
 def existing_performer(
@@ -49,6 +49,7 @@ def existing_performer(
             f"how {workdir.performer} was made is not known, as {workdir.performer_report} cannot be read "
             f"({error}): {replace}"
         ) from error
+    training = with_pooling(training, performer)
     differing = differing_settings(report.settings, settings_of(dataset, performer, training))
     if differing:
         raise UserError(
@@ -94,9 +95,11 @@ def train_performer(
     if performer.backbone_weights == "none" and not training.train_backbone:
         raise UserError("--backbone_weights=none has learned nothing: add --train_backbone")
 
+    training = with_pooling(training, performer)
     keras.utils.set_random_seed(training.seed)
     model = attach_head(build_backbone(performer), len(source.classes), training)
-    Performer(model, performer)  # A layer that cannot be explained is refused now, not after the training.
+    # A layer that cannot be explained is refused now, not after the training.
+    Performer(model, layer_selection.with_layers(model, performer))
 
     crops = read_crops(source, references, performer.image_size, dataset)
     if training.train_backbone:

@@ -1,250 +1,147 @@
-"""The performer: the pre-trained network that is explained, and the pieces that the explainer needs of it.
+r"""Lists the layers of a performer that could be explained, and marks those that are.
 
-```
-images -> preprocessing -> ... -> target layer --trunk--> distilled[0] -> distilled[1] ... --head--> scores
-```
-Everything that the scores know of the image must pass through the target layer, and then through each
-distilled layer in turn: otherwise giving the distilled layers back would not give the scores back.
+python -m tf_explainer.performers --backbone=resnet50
+python -m tf_explainer.performers --performer=model.keras --preprocessing=vgg16 --image=photos
+
+A backbone is shown with the head that `train_performer` would give it. Zeros are counted on the images of
+--image, or on a few drawn animals.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-import keras
-import numpy as np
-import tensorflow as tf
+from tf_explainer import flags
+from tf_explainer.config import DatasetConfig, PerformerConfig
+from tf_explainer.errors import UserError
 
-from tf_explainer import backbone_weights, layer_graph
-from tf_explainer.backbones import build_backbone
-from tf_explainer.config import PerformerConfig, WorkDir
-from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.fingerprint import fingerprint
-from tf_explainer.model_files import read_model
-from tf_explainer.receptive_field import receptive_field
-from tf_explainer.schema import ReceptiveField
+if TYPE_CHECKING:
+    import numpy as np
 
-SCORES = "scores"
+    from tf_explainer.activation_statistics import ActivationStatistics
+    from tf_explainer.layer_selection import Candidate
+    from tf_explainer.performer import Performer
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DenseWeights:
-    """A Dense layer of the performer.
-
-    Attributes:
-        kernel: `[inputs, units]` float32.
-        bias: `[units]` float32, zeros where the layer has none.
-        activation: name of its activation.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: str
+_IMAGES = 8
+_HEADER = ("layer", "map", "made by", "field", "stride", "first centre", "<= 0", "energy < 0")
 
 
-@dataclasses.dataclass(frozen=True)
-class Performer:
-    """A flat functional model and the layers at which it is explained.
+def main(arguments: Sequence[str]) -> None:
+    """Prints one line for each candidate, lowest first, and the layers that the settings choose."""
+    del arguments
+    config = flags.performer()
+    performer, origin = _performer(config)
 
-    Attributes:
-        model: RGB pixels, 0 to 255, `[B, S, S, 3]`, float or uint8, to scores `[B, classes]`.
-        config: names the target layer and the distilled layers.
+    from tf_explainer import layer_selection
+    from tf_explainer.activation_statistics import activation_statistics
 
-    Raises:
-        UserError: a layer is not there, is in the wrong place, can be negative, or is bypassed.
-    """
-
-    model: keras.Model
-    config: PerformerConfig
-
-    def __post_init__(self) -> None:
-        if not self.config.distilled_layers:
-            raise UserError("--distilled_layers is empty: name at least one layer above --target_layer")
-        self._check_target()
-        self._check_distilled()
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of architecture, weights and preprocessing; the layers chosen are no part of it."""
-        return fingerprint(self.model)
-
-    @property
-    def num_classes(self) -> int:
-        """How many scores the performer gives."""
-        return self.model.outputs[0].shape[-1]
-
-    @property
-    def feature_shape(self) -> tuple[int, int, int]:
-        """The target layer's map of one image, `(L, L, D)`."""
-        return tuple(self._output(self.config.target_layer).shape[1:])
-
-    def distilled_units(self) -> dict[str, int]:
-        """Returns each distilled layer's width, lowest layer first."""
-        return {name: self._output(name).shape[-1] for name in self.config.distilled_layers}
-
-    def feature_model(self) -> keras.Model:
-        """Returns a model of all that extraction stores; it shares the performer's weights.
-
-        Outputs, by name: the target layer's features `[B, L, L, D]`, each distilled layer's `[B, units]`, and
-        `scores`, `[B, classes]`.
-        """
-        outputs = {self.config.target_layer: self._output(self.config.target_layer)}
-        outputs |= {name: _flat(self._output(name)) for name in self.config.distilled_layers}
-        return keras.Model(self.model.inputs[0], outputs | {SCORES: self.model.outputs[0]}, name="features")
-
-    def trunk(self) -> keras.Model:
-        """Returns a frozen copy of the path from the target layer to what the first distilled layer sees.
-
-        From `[B, L, L, D]` to `[B, inputs]`. A first distilled layer that is not Dense (global pooling) has
-        no weights to be learned again: it is the trunk's last layer. Variables are created in the scope in
-        which this is called.
-        """
-        first = self.model.get_layer(self.config.distilled_layers[0])
-        end = first.input if isinstance(first, keras.layers.Dense) else first.output
-        return _copy(self._output(self.config.target_layer), _flat(end), "trunk")
-
-    def head(self) -> keras.Model:
-        """Returns a frozen copy of the path from the last distilled layer to the scores.
-
-        From `[B, units]` to `[B, classes]`; the identity where the last distilled layer gives the scores.
-        """
-        last, scores = self._output(self.config.distilled_layers[-1]), self.model.outputs[0]
-        features = keras.Input((last.shape[-1],), name="distilled")
-        if last is scores:
-            return keras.Model(features, keras.layers.Identity()(features), name="head")
-        above = _copy(last, scores, "above_distilled")
-        shaped = features if len(last.shape) == 2 else keras.layers.Reshape(last.shape[1:])(features)
-        return keras.Model(features, above(shaped), name="head", trainable=False)
-
-    def distilled_dense(self) -> dict[str, DenseWeights | None]:
-        """Returns each distilled layer's weights, lowest layer first; None for those that are not Dense."""
-        return {name: _dense(self.model.get_layer(name)) for name in self.config.distilled_layers}
-
-    def receptive_field(self) -> ReceptiveField:
-        """Returns where the target layer's units look, in continuous pixels of the input."""
-        return receptive_field(self.model, self.config.target_layer)
-
-    def _output(self, name: str) -> Any:
-        return self.model.get_layer(name).output
-
-    def _check_target(self) -> None:
-        name = self.config.target_layer
-        _require(self.model, name, "--target_layer")
-        output = self._output(name)
-        if not layer_graph.is_map(output):
-            raise UserError(f"--target_layer={name} is no feature map: its output is {_shape(output)}")
-        if not layer_graph.is_rectified(output):
-            above = layer_graph.first_rectified_after(self.model, output)
-            advice = (
-                f"its ReLU is the layer {above!r}" if above else "and no ReLU follows on a map of its size"
-            )
-            raise UserError(
-                f"--target_layer={name} can be negative, but post-ReLU features are explained: {advice}"
-            )
-
-    def _check_distilled(self) -> None:
-        lower = self.config.target_layer
-        for name in self.config.distilled_layers:
-            _require(self.model, name, "--distilled_layers")
-            output = self._output(name)
-            if output.shape[-1] != np.prod(output.shape[1:]):
-                raise UserError(f"--distilled_layers={name} is no vector: its output is {_shape(output)}")
-            self._check_step(lower, output, f"--distilled_layers={name}")
-            lower = name
-        self._check_step(lower, self.model.outputs[0], "the performer's output")
-
-    def _check_step(self, lower: str, upper: Any, upper_name: str) -> None:
-        below = self._output(lower)
-        if below is not upper and not layer_graph.depends_on(upper, below):
-            raise UserError(f"{upper_name} does not lie above {lower!r}: name the layers lowest first")
-        if not layer_graph.separates(below, upper):
-            whole = ", ".join(layer_graph.cut_points(self.model, upper)[-8:])
-            raise UserError(
-                f"{upper_name} also sees what bypasses {lower!r} (a skip connection): "
-                f"choose as --target_layer one that everything passes through: {whole}"
-            )
-
-
-def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
-    """Finds the performer: the file named, else the one in the work directory, else the backbone's own head.
-
-    Args:
-        config: names file or backbone, and the layers.
-        workdir: may hold a `performer.keras`.
-
-    Raises:
-        UserError: no performer can be had, or the settings do not fit it.
-    """
-    if config.performer:
-        model = read_model(
-            config.performer,
-            config.image_size,
-            config.preprocessing,
-            modules=config.performer_modules,
-            trust_code=config.trust_performer_code,
+    candidates = layer_selection.candidates(performer.model)
+    target = performer.config.target_layer
+    names = [each.layer for each in candidates]
+    statistics = activation_statistics(performer.model, [*names, target], _images(config.image_size))
+    print(f"{origin}, {config.image_size} x {config.image_size} pixels")
+    print("\n".join(_table(candidates, statistics, target)))
+    chosen = "by --target_layer" if config.target_layer else "by the rule in docs/performers.md"
+    print(f"\n> target layer ({chosen}): {target} {_size(performer.feature_shape)}")
+    units = performer.distilled_units()
+    print(f"  distilled layers: {', '.join(f'{name} ({width})' for name, width in units.items())}")
+    if performer.is_cut:
+        print(
+            f"  {target} can be negative: it is explained as max(x, 0), which leaves out "
+            f"{statistics[target].negative_energy:.1%} of its energy"
         )
-    elif tf.io.gfile.exists(workdir.performer):
-        model = read_model(workdir.performer, config.image_size)
+
+
+def _performer(config: PerformerConfig) -> tuple[Performer, str]:
+    """Returns the network, and what it is."""
+    from tf_explainer import layer_selection
+    from tf_explainer.performer import Performer, saved_model
+
+    # Without a work directory there is none that could hold one.
+    model = saved_model(config, flags.workdir() if flags.names_workdir() else None)
+    if model is None:
+        model, origin = _backbone(config)
     else:
-        model = _backbone_with_head(config, workdir)
-    return Performer(model, config)
+        origin = config.performer or flags.workdir().performer
+    return Performer(model, layer_selection.with_layers(model, config)), origin
 
 
-def _backbone_with_head(config: PerformerConfig, workdir: WorkDir) -> keras.Model:
-    weights, reason = config.backbone_weights, "has learned nothing"
-    if weights != "none":
-        try:
-            return build_backbone(config, include_top=True)
-        except UserError as error:
-            reason = "has no head" if _is_headless(config) else f"cannot be used ({error})"
-    raise UserError(
-        f"there is no {workdir.performer}, and --backbone={config.backbone} with "
-        f"--backbone_weights={weights} {reason}: make a performer by "
-        "`python -m tf_explainer.train_performer` with these flags, or name one, --performer=FILE.keras"
-    )
+def _backbone(config: PerformerConfig) -> tuple[Any, str]:
+    """Builds a backbone with a head for two classes; without its weights, if they cannot be fetched."""
+    from tf_explainer.backbones import build_backbone
+    from tf_explainer.performer_heads import attach_head, with_pooling
+
+    training = with_pooling(flags.performer_training(), config)
+    weights = config.backbone_weights
+    try:
+        backbone = build_backbone(config)
+    except UserError as error:
+        if weights != "imagenet":
+            raise
+        backbone = build_backbone(dataclasses.replace(config, backbone_weights="none"))
+        weights = "none"
+        print(f"Random weights instead, zeros are those of an untrained network: {error}")
+    widths = ", ".join(map(str, training.head_widths))
+    head = f"head: {training.head_pooling}, {widths}"
+    return attach_head(backbone, 2, training), f"{config.backbone}, weights: {weights}, {head}"
 
 
-def _is_headless(config: PerformerConfig) -> bool:
-    if config.backbone_weights == "imagenet":
-        return False
-    plain = dataclasses.replace(config, backbone_weights="none")
-    return backbone_weights.fits(build_backbone(plain), config.backbone_weights)
+def _images(size: int) -> Iterator[np.ndarray]:
+    """Yields crops, `[S, S, 3]` uint8: those named, or some that are drawn."""
+    from tf_explainer.datasets.registry import open_source
+    from tf_explainer.image_files import read_images
+    from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
+    from tf_explainer.labelled_crops import read_crops
+
+    if named := flags.explanation().images:
+        for name, image in read_images(named):
+            yield crop_to_object(
+                ImageRecord(reference=ImageReference(id=name, label=0, location=""), image=image), size
+            )
+        return
+    dataset = DatasetConfig(dataset="creatures", num_images=_IMAGES)
+    source = open_source(dataset)
+    for crop in read_crops(source, list(source.references()), size, dataset):
+        yield crop.image
 
 
-def _require(model: keras.Model, name: str, flag: str) -> None:
-    names = [layer.name for layer in model.layers]
-    if name not in names:
-        raise UserError(
-            f"{flag}={name}: the performer has no such layer; the nearest: {nearest_names(name, names)}"
+def _table(
+    candidates: Sequence[Candidate], statistics: dict[str, ActivationStatistics], target: str
+) -> list[str]:
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for each in candidates:
+        field, measured = each.receptive_field, statistics[each.layer]
+        rows.append(
+            (
+                each.layer,
+                _size(each.shape),
+                each.kind,
+                *(f"{length:g}" for length in (field.size, field.stride, field.centre)),
+                f"{measured.zeros:.1%}",
+                f"{measured.negative_energy:.1%}" if each.negative else "",
+            )
         )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    return [
+        ("> " if row[0] == target else "  ")
+        + "  ".join(
+            f"{cell:<{width}}" if column < 3 else f"{cell:>{width}}"
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
-def _shape(tensor: Any) -> str:
-    return "[" + ", ".join(["B", *map(str, tensor.shape[1:])]) + "]"
+def _size(shape: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, shape))
 
 
-def _flat(tensor: Any) -> Any:
-    return tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
+def run() -> None:
+    """The console script tf-explainer-performers."""
+    flags.run(main)
 
 
-def _copy(lower: Any, upper: Any, name: str) -> keras.Model:
-    """Copies the layers between two tensors into a frozen model with variables of its own."""
-    shared = keras.Model(lower, upper)
-    copied = keras.models.clone_model(shared)
-    copied.set_weights(shared.get_weights())
-    copied.name = name
-    copied.trainable = False
-    return copied
-
-
-def _dense(layer: keras.layers.Layer) -> DenseWeights | None:
-    if not isinstance(layer, keras.layers.Dense):
-        return None
-    bias = layer.bias if layer.use_bias else np.zeros(layer.units)
-    return DenseWeights(
-        kernel=keras.ops.convert_to_numpy(layer.kernel).astype(np.float32),
-        bias=keras.ops.convert_to_numpy(bias).astype(np.float32),
-        activation=keras.activations.serialize(layer.activation),
-    )
+if __name__ == "__main__":
+    run()

@@ -24,7 +24,7 @@ from tf_explainer.explanation import class_probabilities
 from tf_explainer.finished_run import FinishedRun
 from tf_explainer.metrics.peaks import UnitGrid
 from tf_explainer.parts import Part
-from tf_explainer.performers import SCORES, Performer
+from tf_explainer.performer import SCORES, Performer
 
 DESCRIPTION = "explainer.json"
 """File beside the SavedModel that names classes, parts and outputs."""

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     strategy = distribution.strategy_named(config.strategy, config.logical_cpus)
 
     from tf_explainer.dataset import check_manifest, read_manifest
-    from tf_explainer.performers import load_performer
+    from tf_explainer.performer import load_performer
     from tf_explainer.plugins.parts.callback import PartsSnapshots
     from tf_explainer.progress_line import ProgressLine
     from tf_explainer.run_record import RunRecord

@@ -22,7 +22,7 @@ from tf_explainer.initialisation import explainer_for
 from tf_explainer.learning_rate import schedule_factor
 from tf_explainer.non_finite import origin
 from tf_explainer.optimizer import GroupedAdam
-from tf_explainer.performers import Performer
+from tf_explainer.performer import Performer
 from tf_explainer.precision import set_compute_dtype
 from tf_explainer.schema import Manifest
 from tf_explainer.training_batches import TrainingBatches

@@ -23,7 +23,7 @@ from tf_explainer.images import (
     UnreadableImageError,
     hashed_shard,
 )
-from tf_explainer.performers import Performer, load_performer
+from tf_explainer.performer import Performer, load_performer
 from tf_explainer.schema import Manifest
 
 SIZE = 32

@@ -12,7 +12,7 @@ from tests.pipelines import memory_file_system
 from tests.pipelines.squares import SIZE, saved_performer, small_performer
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
-from tf_explainer.performers import Performer, load_performer
+from tf_explainer.performer import Performer, load_performer
 
 CROPS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
 
