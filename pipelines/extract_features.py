@@ -10,6 +10,7 @@ Every option of Apache Beam may follow, e.g. `--runner=DataflowRunner --project=
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import re
 import time
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
     from pipelines.feature_extraction import FeatureExtraction
+    from tf_explainer.datasets.source import ImageSource
     from tf_explainer.performer import Performer
+
+# Images on which it is measured what is cut away.
+_SAMPLED = 8
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -120,6 +125,7 @@ def plan() -> FeatureExtraction:
     from pipelines import staged_performer
 
     extraction, performer = planned()
+    _announce(performer, extraction.source)
     staged_performer.save_if_new(performer, flags.workdir())
     return extraction
 
@@ -136,12 +142,43 @@ def planned() -> tuple[FeatureExtraction, Performer]:
     return extraction, performer
 
 
+def _announce(performer: Performer, source: ImageSource) -> None:
+    """Tells what a rule decided, where nobody did: the layers, and that negative values are cut away."""
+    named, chosen = flags.performer(), performer.config
+    if not (named.target_layer and named.distilled_layers):
+        print(
+            f"By the rule in docs/performers.md, {chosen.target_layer} is explained, and "
+            f"{', '.join(chosen.distilled_layers)} given back; python -m tf_explainer.performers lists all layers"
+        )
+    if performer.is_cut:
+        share = _share_cut(performer, source)
+        print(
+            f"{chosen.target_layer} can be negative: it is explained as max(x, 0)"
+            + ("" if share is None else f", which leaves out {share:.1%} of the energy on the first images")
+        )
+
+
+def _share_cut(performer: Performer, source: ImageSource) -> float | None:
+    """Measures the negative share of the target layer's energy on a few images; None if none can be read."""
+    from tf_explainer.activation_statistics import activation_statistics
+    from tf_explainer.labelled_crops import read_crops
+
+    first = list(itertools.islice(source.references(), _SAMPLED))
+    crops = read_crops(source, first, performer.config.image_size, flags.dataset())
+    images = [crop.image for crop in crops]
+    target = performer.config.target_layer
+    return (
+        activation_statistics(performer.model, [target], images)[target].negative_energy if images else None
+    )
+
+
 def _estimate(options: Sequence[str]) -> list[str]:
     """Measures a sample, and returns what the extraction is going to take."""
     from pipelines import cost_estimate, throughput_sample
 
     prices, fleet = flags.dry_run(), cost_estimate.dataflow_fleet(options)
     extraction, performer = planned()
+    _announce(performer, extraction.source)
     predict = performer.feature_model().predict_on_batch
     sample = throughput_sample.measure(extraction, predict, prices.dry_run_images)
     lines = cost_estimate.describe(sample, extraction.shards.features_dir)

@@ -8,8 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.model_files import read_model
+from tf_explainer.performer import Performer
 from tf_explainer.preprocessing import Preprocessing
 
 L = keras.layers
@@ -192,6 +194,83 @@ def test_wrong_sizes_and_shapes_are_refused(tmp_path):
         read_model(saved(transfer_model(), tmp_path), 48)
     with pytest.raises(UserError, match="one input and one output"):
         read_model(saved(backbone(), tmp_path), 32)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Classifier(keras.Model):
+    """A class of its own around a functional core."""
+
+    def __init__(self, core=None, **kwargs):
+        super().__init__(**kwargs)
+        self.core = core or backbone()
+        self.pool = L.GlobalAveragePooling2D(name="pool")
+        self.top = L.Dense(2, activation="softmax", name="top")
+
+    def call(self, images, training=False):
+        return self.top(self.pool(self.core(images / 255.0, training=training)))
+
+    def get_config(self):
+        return super().get_config() | {"core": keras.saving.serialize_keras_object(self.core)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("core")), **config)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Deciding(Classifier):
+    """Looks at what its layers say before it goes on."""
+
+    def call(self, images, training=False):
+        scores = super().call(images, training=training)
+        return scores if float(keras.ops.max(scores)) > 0 else -scores
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Masking(Classifier):
+    """Needs numbers where a symbolic image has none."""
+
+    def build(self, shape):
+        self.core.build(shape)
+        self.top.build((None, 4))
+        self.built = True
+
+    def call(self, images, training=False):
+        return super().call(keras.ops.convert_to_tensor(np.asarray(images)), training=training)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Unsteady(Classifier):
+    """Does something else with an image that is none yet."""
+
+    def call(self, images, training=False):
+        scores = super().call(images, training=training)
+        return scores if isinstance(images, keras.KerasTensor) else 1 - scores
+
+
+def test_a_class_around_a_functional_core_is_taken_apart(tmp_path):
+    model = Classifier()
+    expected = model(IMAGES)
+    read = read_model(saved(model, tmp_path), 32, modules=[__name__])
+    assert [layer.name for layer in read.layers][-4:] == ["conv", "norm", "pool", "top"]
+    np.testing.assert_allclose(read(IMAGES), expected, rtol=1e-5)
+    chosen = PerformerConfig(image_size=32, target_layer="conv", distilled_layers=("pool",))
+    assert Performer(read, chosen).receptive_field().size == 3
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Deciding, "Deciding was saved before its layers had weights, or cannot be built"),
+        (Masking, "Masking does more than to call layers on one image"),
+        (Unsteady, "Unsteady does something else than its layers one by one"),
+    ],
+)
+def test_classes_that_are_more_than_their_layers_are_refused(tmp_path, cls, message):
+    model = cls()
+    model(IMAGES)
+    with pytest.raises(UserError, match=message):
+        read_model(saved(model, tmp_path), 32, modules=[__name__])
 
 
 def test_models_without_a_graph_are_refused(tmp_path):

@@ -170,8 +170,13 @@ def activation_after(tensor: Any, upper: Any) -> str | None:
     if isinstance(producer(consumers[0]), _BETWEEN):
         return activation_after(consumers[0], upper)
     operation = producer(consumers[0])
+    return operation.name if is_activation(operation) else None
+
+
+def is_activation(operation: Any) -> bool:
+    """Returns whether a layer or operation is an activation, and nothing else."""
     known = activation(operation) in _NON_NEGATIVE | _OTHER_ACTIVATIONS
-    return operation.name if known and not isinstance(operation, _WEIGHTED) else None
+    return known and not isinstance(operation, _WEIGHTED)
 
 
 def is_vector(tensor: Any) -> bool:

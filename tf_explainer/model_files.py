@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_explainer import keras_archive, layer_graph
@@ -39,10 +40,12 @@ def read_model(
 
     Raises:
         UserError: the file is missing or no Keras file, holds code that is not trusted or uses classes that
-            nothing registers, or the model is not a functional one of one image and one output, or of another
-            input size.
+            nothing registers, or the model is not a functional one of one image and one output (or a subclass
+            that does no more than to call layers), or of another input size.
     """
     model = _load(path, modules, trust_code)
+    if not _has_graph(model) and not isinstance(model, keras.Sequential):
+        model = _traced(model, path, image_size)
     _check_ends(model, path, image_size)
     if preprocessing and any(isinstance(layer, Preprocessing) for layer in model.layers):
         raise UserError(f"--preprocessing={preprocessing}: {path} preprocesses by itself, leave the flag out")
@@ -94,13 +97,37 @@ def _check_code(path: str, trust_code: bool) -> None:
         )
 
 
-def _check_ends(model: Any, path: str, image_size: int) -> None:
+def _has_graph(model: Any) -> bool:
     try:
-        inputs, outputs = model.inputs, model.outputs
+        return bool(model.inputs and model.outputs)
     except (AttributeError, ValueError):
-        inputs = outputs = None
-    if not inputs or not outputs:
+        return False
+
+
+def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
+    """Finds the graph of a model that is a class of its own, by calling it on a symbolic image."""
+    refusal = (
+        f"{path} is no functional Keras model, and cannot be taken apart: its class {type(model).__name__}"
+    )
+    if not model.built:
+        raise UserError(f"{refusal} was saved before its layers had weights, or cannot be built")
+    image = keras.Input((image_size, image_size, 3), name="image")
+    try:
+        traced = keras.Model(image, model.call(image), name=model.name)
+        noise = np.random.default_rng(0).uniform(0, 255, (1, image_size, image_size, 3)).astype(np.float32)
+        own, by_layers = (np.asarray(each(noise, training=False)) for each in (model, traced))
+    except Exception as error:  # Whatever a person's own class raises.
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{refusal} does more than to call layers on one image ({reason})") from error
+    if own.shape != by_layers.shape or not np.allclose(own, by_layers, rtol=1e-3, atol=1e-5):
+        raise UserError(f"{refusal} does something else than its layers one by one")
+    return traced
+
+
+def _check_ends(model: Any, path: str, image_size: int) -> None:
+    if not _has_graph(model):
         raise UserError(f"{path} is no functional Keras model: its layers cannot be taken apart")
+    inputs, outputs = model.inputs, model.outputs
     if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise UserError(f"{path} must have one input and one output, the scores [B, classes]")
     shape = tuple(inputs[0].shape[1:])
