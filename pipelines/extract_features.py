@@ -147,8 +147,8 @@ def _announce(performer: Performer, source: ImageSource) -> None:
     named, chosen = flags.performer(), performer.config
     if not (named.target_layer and named.distilled_layers):
         print(
-            f"By the rule in docs/performers.md, {chosen.target_layer} is explained, and "
-            f"{', '.join(chosen.distilled_layers)} given back; python -m tf_explainer.performers lists all layers"
+            f"By the rule in docs/performers.md, {chosen.target_layer} is explained, and given back are "
+            f"{', '.join(chosen.distilled_layers)}; python -m tf_explainer.performers lists all layers"
         )
     if performer.is_cut:
         share = _share_cut(performer, source)

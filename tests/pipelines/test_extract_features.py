@@ -28,6 +28,7 @@ def _command(performer):
         f"--performer={performer.config.performer}",
         "--image_size=32",
         "--target_layer=conv",
+        "--distilled_layers=fc1,fc2",
         "--num_shards=3",
     ]
 
