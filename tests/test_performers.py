@@ -33,7 +33,7 @@ def test_a_backbone_is_listed_with_its_head(listing):
     assert text.splitlines()[0] == ("mobilenet, weights: none, head: average, 512, 512, 64 x 64 pixels")
     assert row(text, "conv_pw_5_relu").startswith("> conv_pw_5_relu   8 x 8 x 64")
     assert row(text, "conv_pw_5_relu").split()[7:11] == ["activation", "43", "8", "7.5"]
-    assert [line[0] for line in text.splitlines()].count(">") == 2
+    assert [line[:1] for line in text.splitlines()].count(">") == 2
     assert "> target layer (by the rule in docs/performers.md): conv_pw_5_relu 8 x 8 x 64" in text
     assert "distilled layers: fc1 (512), fc2 (512)" in text
 

@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.gradient_support import measured_field
+from tf_explainer.backbones import build_backbone
+from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.receptive_field import receptive_field
 
@@ -148,6 +151,81 @@ def test_mobilenet_v2_matches_gradients(layer, unit):
     )
     model = with_averaging_weights(keras.Model(whole.inputs[0], whole.get_layer(layer).output))
     assert_field_is(extent_by_gradients, model, layer, unit)
+
+
+# Models of each family with the input's size.
+FAMILIES = {"mobilenet": 96, "mobilenet_v2": 96, "mobilenet_v3_small": 96, "resnet50": 96, "vgg16": 96}
+SLOW_FAMILIES = {
+    "vgg19": 112,
+    "resnet50": 192,
+    "resnet101": 128,
+    "resnet152": 128,
+    "resnet50_v2": 192,
+    "resnet101_v2": 128,
+    "resnet152_v2": 128,
+    "densenet121": 192,
+    "densenet169": 128,
+    "densenet201": 128,
+    "inception_v3": 192,
+    "inception_resnet_v2": 192,
+    "xception": 192,
+    "mobilenet_v3_large": 192,
+    "efficientnet_b0": 224,
+    "efficientnet_b3": 128,
+    "efficientnet_v2_b0": 192,
+    "efficientnet_v2_s": 128,
+    "nasnet_mobile": 192,
+    "convnext_tiny": 192,
+    "convnext_small": 128,
+}
+# Where padding is uneven, it depends on the input's size.
+ODD = ("nasnet_mobile", "inception_v3", "densenet121", "efficientnet_v2_b0")
+SLOW = [*SLOW_FAMILIES.items(), *((name, size) for name in ODD for size in (159, 171))]
+
+
+def fields_that_gradients_show(model, size):
+    """Some layers with their fields, of which more than half fits into the image; deepest last."""
+    found = {}
+    for layer in model.layers[2 :: max(1, len(model.layers) // 30)]:
+        try:
+            field = receptive_field(model, layer.name)
+        except UserError:
+            continue
+        units = layer.output.shape[1]
+        first_beyond = field.centre + field.stride + field.size / 2
+        if first_beyond < 0.9 * size and field.centre + field.stride * (units - 1) - field.size / 2 > 0:
+            found[layer.name] = field
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*FAMILIES.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)],
+)
+def test_every_family_matches_gradients(name, size):
+    model = build_backbone(PerformerConfig(backbone=name, backbone_weights="none", image_size=size))
+    fields = fields_that_gradients_show(model, size)
+    names = list(fields)
+    for layer in (names[-1], names[len(names) // 2]):
+        assert measured_field(model, layer) == fields[layer], layer
+
+
+def test_normalisation_over_places_says_how_much_not_where():
+    image = keras.Input((32, 32, 3))
+    maps = L.Conv2D(4, 3, 2, padding="same", name="local")(image)
+    normalised = L.GroupNormalization(2, name="group")(maps)
+    model = keras.Model(image, L.LayerNormalization(axis=(1, 2, 3), name="layer")(normalised))
+    assert receptive_field(model, "layer") == receptive_field(model, "local")
+
+
+def test_stochastic_depth_and_scales_change_nothing():
+    image = keras.Input((32, 32, 3))
+    maps = L.Conv2D(4, 3, padding="same", name="local")(image)
+    branch = L.Dense(4)(
+        L.Dense(16, activation="gelu")(L.LayerNormalization()(L.DepthwiseConv2D(7, padding="same")(maps)))
+    )
+    model = with_averaging_weights(keras.Model(image, L.Add(name="target")([maps, L.Dropout(0.1)(branch)])))
+    assert receptive_field(model, "target").size == 9
 
 
 def test_whole_image_layers_are_refused():

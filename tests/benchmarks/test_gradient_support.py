@@ -1,0 +1,49 @@
+import keras
+import numpy as np
+import pytest
+
+from benchmarks.gradient_support import expected_extent, extent, linear_copy, measured_field
+from tf_explainer.schema import ReceptiveField
+
+L = keras.layers
+
+
+def network(size=32):
+    image = keras.Input((size, size, 3))
+    x = L.MaxPooling2D(2)(L.Conv2D(4, 3, padding="same", activation="swish")(image))
+    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 5, name="conv")(x)))
+    scale = L.Dense(4, activation="sigmoid")(L.GlobalAveragePooling2D(keepdims=True)(x))
+    return keras.Model(image, L.Multiply(name="scaled")([x, scale]))
+
+
+def test_a_copy_is_linear_up_to_the_layer():
+    linear = linear_copy(network(), "scaled")
+    random = np.random.default_rng(0)
+    one, other = random.normal(size=(2, 1, 32, 32, 3)).astype(np.float32)
+    zero = np.asarray(linear(one * 0))
+    np.testing.assert_array_equal(zero, 0)
+    np.testing.assert_allclose(linear(one + other), linear(one) + linear(other), rtol=1e-3, atol=1e-4)
+
+
+def test_the_field_of_a_network_counted_by_hand():
+    # Convolution 3, pooling 2, convolution 5 over pooled units: 3 + 1 + 4 * 2.
+    assert measured_field(network(), "scaled") == ReceptiveField(size=12, stride=2, centre=5)
+
+
+def test_what_the_image_cannot_show_is_not_measured():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, L.Conv2D(2, 33, padding="same", name="wide")(image))
+    assert measured_field(model, "wide") is None
+
+
+def test_units_see_what_the_field_says():
+    field = ReceptiveField(size=12, stride=2, centre=5)
+    assert expected_extent(field, (0, 5), 32) == (0, 11, 9, 21)
+    linear = linear_copy(network(), "scaled")
+    for unit in [(0, 0), (2, 3), (11, 11)]:
+        assert extent(linear, unit) == expected_extent(field, unit, 32)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_weights_are_positive(seed):
+    assert all(np.min(weight) >= 0 for weight in linear_copy(network(), "conv", seed).weights)
