@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run test_onnx flink test_runners compare_runners benchmark_extraction results benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,12 @@ dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (A
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
 dataflow_dry_run: export TF_CPP_MIN_LOG_LEVEL = 3
+
+notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows (Jupyter goes into build/jupyter)
+	$(VENV_PYTHON) -m pip install -q --upgrade --target=build/jupyter nbclient==0.11.0 ipykernel==7.4.0 "python-dateutil<3"
+	PYTHONPATH=build/jupyter:$(CURDIR) $(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb
+
+notebook: export TF_CPP_MIN_LOG_LEVEL = 3
 
 test_onnx: setup  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	$(VENV_PYTHON) -m pip install -q --no-deps --upgrade --target=build/onnx tf2onnx==1.17.0 onnx==1.23.2 onnxruntime==1.32.0

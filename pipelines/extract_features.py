@@ -93,7 +93,11 @@ def checked_options(arguments: Sequence[str]) -> list[str]:
 
 
 def open_pipeline(options: Sequence[str]) -> beam.Pipeline:
-    """Opens an empty pipeline."""
+    """Opens an empty pipeline.
+
+    Raises:
+        UserError: Beam refuses its options.
+    """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 

@@ -30,7 +30,7 @@ class LayerSums:
     zeros: int = 0
 
     def add(self, features: np.ndarray) -> None:
-        """Takes in one image's features, as they are stored."""
+        """Takes in one image's features, `[L, L, D]` or `[units]` float16, as they are stored."""
         # Most are zeros: without them it takes a fifth of the time.
         values = features[features != 0].astype(np.float64)
         positive = np.maximum(values, 0)

@@ -54,6 +54,19 @@ def test_what_was_not_measured_is_a_dash(metrics):
     assert rows["performer's accuracy, %"] == ["-"]
 
 
+def test_without_landmarks_there_is_no_table_of_dashes(metrics):
+    empty = json.loads(json.dumps(metrics))
+    for layer in empty["layers"].values():
+        layer["tracked_landmarks"] = {}
+        layer["location_instability"] = None
+    text = table(empty)
+    assert "have no landmarks" in text
+    assert "location instability" not in text
+    assert " by category" not in text
+    assert _rows(text)["dead filters, %"] == ["0.0"] * 3
+    assert "relative error" in text.splitlines()[-1]
+
+
 def test_every_line_fits_a_terminal(metrics):
     assert max(map(len, table(metrics).splitlines())) <= 110
 

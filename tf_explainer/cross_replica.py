@@ -29,13 +29,17 @@ def replicas() -> int:
 
 
 def total(x: Any) -> Any:
-    """Returns the sum of a tensor, or of each in a list, over replicas; its gradient is the sum of theirs."""
+    """Returns the sum over replicas; its gradient is the sum of theirs.
+
+    Args:
+        x: a tensor of any shape, the same on all replicas, or a list of such.
+    """
     context = _context()
     return x if context is None else context.all_reduce("SUM", x)
 
 
 def maximum(x: Any) -> Any:
-    """Returns the element-wise maximum of `x` over replicas, float32, without a gradient."""
+    """Returns the element-wise maximum of `x`, of any shape, over replicas, float32, without a gradient."""
     x = ops.cast(ops.stop_gradient(x), "float32")  # Collectives take no bfloat16.
     context = _context()
     return x if context is None else ops.max(context.all_gather(x[None], axis=0), axis=0)

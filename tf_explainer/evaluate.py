@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
         sheet.save(path)
     if shown_images:
         shown = run_snapshot.ShownImages.choose(features, cast(Split, config.split), shown_images)
-        snapshot = run_snapshot.of_evaluation(explainer, shown, result)
+        snapshot = run_snapshot.of_evaluation(explainer, shown, result, groups)
         scores = run_scores.of_images(explainer, head, shown)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)

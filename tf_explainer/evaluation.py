@@ -254,7 +254,15 @@ def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
 
 
 def outputs(model: keras.Model, features: np.ndarray) -> Batch:
-    """Runs a model of named outputs on one batch, whatever its size."""
+    """Runs a model of named outputs on one batch.
+
+    Args:
+        model: of the target layer's features.
+        features: `[B, L, L, D]`, of any number of images.
+
+    Returns:
+        `[B, ...]` by the outputs' names.
+    """
     return {name: ops.convert_to_numpy(output) for name, output in model(features, training=False).items()}
 
 

@@ -26,6 +26,9 @@ _LEGEND = {
     "objects are wont to be, and no more",
 }
 
+_OF_LANDMARKS = frozenset(_LEGEND) - {"part share p", "relative error"}
+_NO_LANDMARKS = "These images have no landmarks: whether filters follow parts only the pictures show."
+
 _Form = Callable[[Any], str]
 
 
@@ -36,7 +39,7 @@ def table(metrics: Mapping[str, Any]) -> str:
         metrics: the content of `metrics.json`.
 
     Returns:
-        Lines of text.
+        Lines of text; without landmarks, those alone that need none.
     """
     layers, categories = metrics["layers"], metrics["categories"]
     what = f"{metrics['images']} images of " + (
@@ -44,10 +47,17 @@ def table(metrics: Mapping[str, Any]) -> str:
     )
     intervals = metrics.get("intervals")
     bounds = [intervals["layers"][name] if intervals else None for name in layers]
-    blocks = [_aligned([[what, *layers], *_layer_rows(list(layers.values()), bounds)])]
-    if len(categories) > 1:
+    has_landmarks = any(layer["tracked_landmarks"] for layer in layers.values())
+    rows = _layer_rows(list(layers.values()), bounds)
+    if not has_landmarks:
+        rows = [row for row in rows if set(row[1:]) != {"-"} and not row[0].startswith(" ")]
+    blocks = [_aligned([[what, *layers], *rows])]
+    if not has_landmarks:
+        blocks.append(_NO_LANDMARKS)
+    elif len(categories) > 1:
         blocks.append(_category_block(layers, categories))
-    return "\n\n".join([*blocks, _explainer_block(metrics), _legend()])
+    left_out = frozenset() if has_landmarks else _OF_LANDMARKS
+    return "\n\n".join([*blocks, _explainer_block(metrics), _legend(left_out)])
 
 
 def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -155,10 +165,12 @@ def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
     ]
 
 
-def _legend() -> str:
+def _legend(left_out: frozenset[str]) -> str:
     width = max(map(len, _LEGEND)) + 2
     lines = []
     for word, meaning in _LEGEND.items():
+        if word in left_out:
+            continue
         text = textwrap.wrap(meaning, _WIDTH - width)
         lines += [
             f"{head:{width}}{line}" for head, line in zip([word, *[""] * len(text)], text, strict=False)

@@ -88,6 +88,7 @@ class Explanation:
                 "parts": [
                     {
                         "name": seen.part.name,
+                        "title": seen.part.title,
                         "contribution": seen.contribution,
                         "place": None if seen.place is None else dict(zip("yx", seen.place, strict=True)),
                         "strength": seen.strength,

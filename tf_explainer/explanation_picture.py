@@ -26,6 +26,7 @@ _PARTS: tuple[Colour, ...] = (
 )
 _FOR, _AGAINST = (0, 114, 178), (213, 94, 0)
 _REGION = 0.6  # of the part's peak
+_MARKER, _DARK = 12, 300
 
 
 def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) -> Image.Image:
@@ -67,8 +68,10 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
     ]
     named = {part.part.name for part in shown}
     others = [part.contribution for part in explanation.parts if part.part.name not in named]
-    if others or explanation.other_filters:
-        rows.append((f"{len(others)} other parts", sum(others) + explanation.other_filters, None))
+    if others:
+        rows.append((f"{len(others)} other parts", sum(others), None))
+    if explanation.other_filters:
+        rows.append(("filters in no part", explanation.other_filters, None))
     rows.append(("everything else (textures)", explanation.ordinary, None))
     rows.append(("remainder (biases)", explanation.remainder, None))
     return [*rows, ("score (log-odds)", explanation.score, None)]
@@ -78,7 +81,7 @@ def _draw_bars(
     pen: ImageDraw.ImageDraw, rows: Sequence[tuple[str, float, Colour | None]], left: int, top: int
 ) -> None:
     pen.text((left, top), "what adds to the score, in nats", fill=_INK, font=_font(_TEXT))
-    label_width, value_width = 200, 60
+    label_width, value_width = 225, 60
     zero_span = _BARS - label_width - value_width
     low = min(0.0, *(value for _, value, _ in rows))
     high = max(0.0, *(value for _, value, _ in rows))
@@ -89,8 +92,8 @@ def _draw_bars(
         if number == len(rows) - 1:
             pen.line((left, y - 6, left + _BARS, y - 6), fill=_LINE, width=2)
         if colour:
-            pen.rounded_rectangle((left, y + 2, left + 12, y + 14), 3, fill=colour)
-        pen.text((left + 20, y), _shortened(label, label_width - 30), fill=_INK, font=_font(_TEXT))
+            _draw_marker(pen, left + _MARKER, y + 8, number)
+        pen.text((left + 30, y), _shortened(label, label_width - 40), fill=_INK, font=_font(_TEXT))
         ends = sorted((zero, zero + value * scale))
         pen.rectangle(
             (ends[0], y + 1, max(ends[1], ends[0] + 1), y + 16), fill=_FOR if value >= 0 else _AGAINST
@@ -109,11 +112,32 @@ def _outlined(explanation: Explanation, shown: Sequence[SeenPart]) -> Image.Imag
             np.roll(inside, 2, 0) & np.roll(inside, -2, 0) & np.roll(inside, 2, 1) & np.roll(inside, -2, 1)
         )
         picture.paste(Image.new("RGB", picture.size, _PARTS[number]), mask=Image.fromarray(edge))
-        if part.place is not None:
-            y, x = (coordinate * _SIDE for coordinate in part.place)
-            pen.ellipse((x - 11, y - 11, x + 11, y + 11), fill=_PARTS[number], outline=_INK)
-            pen.text((x, y), str(number + 1), fill=_INK, font=_font(_TEXT), anchor="mm")
+    for number, (y, x) in enumerate(_markers(shown)):
+        _draw_marker(pen, x, y, number)
     return picture
+
+
+def _markers(shown: Sequence[SeenPart]) -> list[tuple[float, float]]:
+    """Returns where the parts' numbers stand, y, x in pixels; those of one place beside each other."""
+    places = [part.place or (0.0, 0.0) for part in shown]
+    markers = []
+    for number, (y, x) in enumerate(places):
+        row, before = places.count((y, x)), places[:number].count((y, x))
+        half = _MARKER * row
+        centre = min(max(x * _SIDE, half), _SIDE - half)
+        markers.append((y * _SIDE, centre + _MARKER * (2 * before - row + 1)))
+    return markers
+
+
+def _draw_marker(pen: ImageDraw.ImageDraw, x: float, y: float, number: int) -> None:
+    pen.ellipse(
+        (x - _MARKER + 1, y - _MARKER + 1, x + _MARKER - 1, y + _MARKER - 1),
+        fill=_PARTS[number],
+        outline=_INK,
+    )
+    # White on the dark colours.
+    ink = _PAPER if sum(_PARTS[number]) < _DARK else _INK
+    pen.text((x, y), str(number + 1), fill=ink, font=_font(_TEXT), anchor="mm")
 
 
 def _attention(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> Image.Image:

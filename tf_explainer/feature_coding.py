@@ -23,7 +23,7 @@ _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder=
 
 
 def to_float16(features: np.ndarray) -> np.ndarray:
-    """Rounds features to what is stored: little-endian float16, in C order.
+    """Rounds features, of any shape, to what is stored: little-endian float16, in C order.
 
     Raises:
         OverflowError: a value is not finite in float16 (its range ends at 65,504).
@@ -41,7 +41,7 @@ def encode(features: np.ndarray, encoding: Encoding) -> tuple[bytes, ...]:
     """Encodes one image's features of one layer.
 
     Args:
-        features: as `to_float16` returns them.
+        features: `[L, L, D]` or `[units]`, as `to_float16` returns them.
         encoding: of the set.
 
     Returns:

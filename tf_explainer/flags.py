@@ -409,7 +409,11 @@ def names_dataset() -> bool:
 
 
 def dataset() -> config.DatasetConfig:
-    """Returns the data set's settings."""
+    """Returns the data set's settings.
+
+    Raises:
+        UserError: none is named, or the held-out fold is no fold.
+    """
     required("dataset", "name one, --dataset=animal_part (or creatures, which needs no data)")
     if FLAGS.held_out_fold >= FLAGS.folds:
         raise UserError(
@@ -425,7 +429,11 @@ def performer() -> config.PerformerConfig:
 
 
 def performer_training() -> config.PerformerTrainingConfig:
-    """Returns how the performer's head is trained."""
+    """Returns how the performer's head is trained.
+
+    Raises:
+        UserError: the widths are no positive whole numbers.
+    """
     settings = _from_flags(
         config.PerformerTrainingConfig,
         epochs="performer_epochs",
@@ -444,7 +452,11 @@ def performer_training() -> config.PerformerTrainingConfig:
 
 
 def extraction() -> config.ExtractionConfig:
-    """Returns how features are computed and stored."""
+    """Returns how features are computed and stored.
+
+    Raises:
+        UserError: there is no such view.
+    """
     settings = _from_flags(config.ExtractionConfig, batch_size="extraction_batch_size")
     if unknown := sorted(set(settings.views) - set(schema.VIEWS)):
         raise UserError(

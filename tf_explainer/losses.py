@@ -188,7 +188,11 @@ def reconstruction_loss(features: Any, decoded: Any, mean_square_norm: float) ->
 
 
 def part_share_loss(part_share: Any) -> Any:
-    """Returns `-log p` (method: the term of weight eta)."""
+    """Returns this replica's share of `-log p` (method: the term of weight eta), a scalar.
+
+    Args:
+        part_share: p, a scalar in (0, 1).
+    """
     return -ops.log(part_share) / cross_replica.replicas()
 
 

@@ -100,6 +100,10 @@ def decoded(record: dict[str, tf.Tensor], manifest: Manifest, with_crops: bool) 
         record: as from `parsed`.
         manifest: of the set.
         with_crops: whether the performer's input is decoded too, of a single record.
+
+    Returns:
+        By the names of `schema` and the layers': features `[(B,) L, L, D]` or `[(B,) units]`, `scores`
+        `[(B,) classes]`, landmarks `[(B,) K, 4]`, and the crop, `[S, S, 3]` uint8.
     """
     unchanged = schema.ID, schema.VIEW, schema.AFFINE, schema.LABEL, schema.FOLD_POSITION, schema.SCORES
     decoded = {name: record[name] for name in unchanged}

@@ -1,5 +1,6 @@
 """A small snapshot with known content, and TensorBoard's server on a log directory."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -49,6 +50,11 @@ def some_images():
 def some_snapshot(seed=0):
     performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
     parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
+    figures = [
+        dataclasses.replace(figure, names=["head, 0.93 of images"]) if figure.kind == "group" else figure
+        for figure in parts.figures
+    ]
+    parts = dataclasses.replace(parts, figures=figures)
     return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
 
 

@@ -84,7 +84,11 @@ class Fidelity:
         return sum(batch.shape[1] for batch in self._decisions)
 
     def summary(self, images: np.ndarray | None = None) -> FidelitySummary:
-        """Returns the measures over all images, or over some, whose indices may repeat; NaN over none."""
+        """Returns the measures over images; NaN over none.
+
+        Args:
+            images: `[N]` int, which, and they may repeat; None: all.
+        """
         chosen = np.arange(self.images) if images is None else images
         shares = np.full(3, np.nan)
         if len(chosen):

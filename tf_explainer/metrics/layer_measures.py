@@ -123,7 +123,7 @@ def resample(
     Args:
         layer: as it was measured on all images; its regions stay those of all.
         annotations: of all images.
-        images: indices, which may repeat.
+        images: `[N]` int, indices, which may repeat.
         top_images: images that a filter and landmark keep.
     """
     return _measured(

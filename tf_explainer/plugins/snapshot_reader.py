@@ -46,14 +46,14 @@ class SnapshotReader:
     def tensors(
         self, ctx: Any, experiment: str, tag: str, run: str | None = None
     ) -> dict[str, dict[int, np.ndarray]]:
-        """Returns a tag's values by run and step; of all runs unless one is named."""
+        """Returns a tag's values, of any shape, by run and step; of all runs unless one is named."""
         read = self._read(ctx, experiment, [tag], None if run is None else [run])
         return {name: tags[tag] for name, tags in read.items() if tag in tags}
 
     def together(
         self, ctx: Any, experiment: str, run: str, tags: Sequence[str]
     ) -> tuple[dict[int, np.ndarray], ...]:
-        """Returns the values of several tags of a run by step, read at once."""
+        """Returns the values, of any shape, of several tags of a run by step, read at once."""
         read = self._read(ctx, experiment, tags, [run]).get(run, {})
         return tuple(read.get(tag, {}) for tag in tags)
 
@@ -73,7 +73,7 @@ class SnapshotReader:
         }
 
     def tensor(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> np.ndarray:
-        """Returns one value.
+        """Returns one value, of any shape.
 
         Raises:
             NotStoredError: there is none.

@@ -5,6 +5,7 @@ from tests.evaluation_example import features_of, small_explainer, small_head
 from tests.plugins.snapshot_example import client_of, wait_for
 from tf_explainer.config import EvaluationConfig, SnapshotConfig
 from tf_explainer.evaluation import PERFORMER, evaluate
+from tf_explainer.parts import Part
 from tf_explainer.plugins.parts import run_snapshot
 from tf_explainer.plugins.parts.callback import PartsSnapshots
 from tf_explainer.plugins.parts.quantised_maps import LEVELS
@@ -43,7 +44,11 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     features, _ = stored
     evaluation = evaluate(explainer, small_head(), features, EvaluationConfig(top_images=20))
     shown = ShownImages.choose(features, "all", 12)
-    snapshot = run_snapshot.of_evaluation(explainer, shown, evaluation)
+    parts = [
+        Part(name="head", filters=(4, 1), landmark="head", found=0.93, responds=1.0),
+        Part(name="part 2", filters=(0,), landmark=None, found=None, responds=1.0),
+    ]
+    snapshot = run_snapshot.of_evaluation(explainer, shown, evaluation, parts)
     assert [layer.name for layer in snapshot.layers] == ["conv_interp_2", "conv_interp_1", PERFORMER]
     for layer in snapshot.layers:
         figures = {figure.key: figure for figure in layer.figures}
@@ -52,6 +57,10 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
         np.testing.assert_array_equal(figures["covers_0"].values, 100 * measures.association[:, 0])
         assert figures["ratio_1"].label == "R, frontal_legs"
         assert ("match" in figures) == (layer.name != PERFORMER)
+    (group,) = (figure for figure in snapshot.layers[0].figures if figure.kind == "group")
+    np.testing.assert_array_equal(group.values, [1, 0, np.nan, np.nan, 0, np.nan])
+    assert group.description()["names"] == ["head, 0.93 of images", "part 2"]
+    assert "names" not in snapshot.layers[1].figures[0].description()
     maps = snapshot.layers[0].maps.transpose(1, 2, 3, 0) * snapshot.layers[0].scales / LEVELS
     features_in = shown.maps(explainer, PERFORMER).astype(np.float32)
     expected = explainer(features_in, training=False)["conv_interp_2"]

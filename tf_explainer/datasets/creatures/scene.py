@@ -104,7 +104,12 @@ def compose(seed: int, index: int) -> Scene:
 
 
 def extent(pieces: Sequence[Piece], turn: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the lowest and the highest x, y of some pieces, in their frame or turned."""
+    """Returns the lowest and the highest x, y of some pieces, `[2]` each, in their frame or turned.
+
+    Args:
+        pieces: at least one.
+        turn: `[2, 2]`, by which x, y are multiplied from the right.
+    """
     corners = np.concatenate([piece.outline for piece in pieces])
     if turn is not None:
         corners = corners @ turn

@@ -15,6 +15,7 @@ from tf_explainer.images import fold_of
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.parts import Part
 from tf_explainer.plugins.parts import summary
 from tf_explainer.plugins.parts.measured_figures import measured_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
@@ -126,13 +127,16 @@ def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Sn
     return _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
 
 
-def of_evaluation(explainer: Explainer, shown: ShownImages, evaluation: Evaluation) -> Snapshot:
+def of_evaluation(
+    explainer: Explainer, shown: ShownImages, evaluation: Evaluation, parts: Sequence[Part]
+) -> Snapshot:
     """Takes a snapshot of all layers with all figures, which are of all evaluated images.
 
     Args:
         explainer: the one that was evaluated.
         shown: images to show.
         evaluation: the figures.
+        parts: groups of the filters of conv_interp_2, with their names.
     """
     fidelity = evaluation.fidelity
     notes = {
@@ -143,7 +147,23 @@ def of_evaluation(explainer: Explainer, shown: ShownImages, evaluation: Evaluati
     }
     order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
     layers = {name: evaluation.layers[name] for name in order}
-    return _snapshot(explainer, shown, layers, evaluation.annotations, notes)
+    snapshot = _snapshot(explainer, shown, layers, evaluation.annotations, notes)
+    return dataclasses.replace(snapshot, layers=[_grouped(snapshot.layers[0], parts), *snapshot.layers[1:]])
+
+
+def _grouped(layer: Layer, parts: Sequence[Part]) -> Layer:
+    """Puts the parts that evaluation found in the place of the groups on the shown images."""
+    groups = np.full(len(layer.scales), np.nan)
+    for number, part in enumerate(parts):
+        groups[list(part.filters)] = number
+    titles = [part.title for part in parts]
+    return dataclasses.replace(
+        layer,
+        figures=[
+            dataclasses.replace(figure, values=groups, names=titles) if figure.kind == "group" else figure
+            for figure in layer.figures
+        ],
+    )
 
 
 def _snapshot(

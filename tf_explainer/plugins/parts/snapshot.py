@@ -65,6 +65,7 @@ class Figure:
         values: `[F]`, NaN where undefined.
         kind: a `number`; or an index of a `class`, a `filter` (of the layer `of`), a `group`.
         of: the layer that `filter` indices point into.
+        names: what groups are called, where they have names.
     """
 
     key: str
@@ -74,10 +75,12 @@ class Figure:
     values: np.ndarray
     kind: Literal["number", "class", "filter", "group"] = "number"
     of: str = ""
+    names: Sequence[str] = ()
 
-    def description(self) -> dict[str, str]:
+    def description(self) -> dict[str, Any]:
         """Returns everything but the values."""
-        return {name: getattr(self, name) for name in ("key", "label", "unit", "help", "kind", "of")}
+        named = {"names": list(self.names)} if self.names else {}
+        return {name: getattr(self, name) for name in ("key", "label", "unit", "help", "kind", "of")} | named
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

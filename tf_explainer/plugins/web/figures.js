@@ -11,13 +11,16 @@ export function number(value) {
 
 const SIGN = {"% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag."};
 
+/** What a group of filters is called: by the landmark that it follows, else by its number. */
+export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
+
 /** A figure of a filter as text, with its unit. */
 export function written(layer, figure, f) {
   const value = layer.values[figure.key][f];
   if (Number.isNaN(value)) return "–";
   if (figure.kind === "class") return layer.snapshot.className(value);
   if (figure.kind === "filter") return `#${value}`;
-  if (figure.kind === "group") return `${value + 1}`;
+  if (figure.kind === "group") return groupName(layer, value);
   return number(value) + (SIGN[figure.unit] ?? "");
 }
 
@@ -41,7 +44,7 @@ function searched(layer, f, words) {
   const text = [
     name, `filter ${f}`,
     category && !Number.isNaN(category[f]) ? layer.snapshot.className(category[f]) : "",
-    group && !Number.isNaN(group[f]) ? `group ${group[f] + 1}` : "",
+    group && !Number.isNaN(group[f]) ? `group ${group[f] + 1} ${groupName(layer, group[f])}` : "",
     ...Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f)),
   ].join(" ").toLowerCase();
   return words.every((word) => (/^#?\d+$/.test(word) ? name === `#${word.replace("#", "")}` : text.includes(word)));

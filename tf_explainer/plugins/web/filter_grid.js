@@ -1,7 +1,7 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
 import {html, useEffect, useLayoutEffect, useMemo, useRef, useState} from "./vendor/preact-htm.js";
-import {FLAGS, number, written} from "./figures.js";
+import {FLAGS, groupName, number, written} from "./figures.js";
 import {Picture, layerOf} from "./picture.js";
 
 const GAP = 10;
@@ -40,6 +40,8 @@ function sectionsOf(layer, filters, grouped) {
   return [...byGroup].sort(([a], [b]) => a - b).map(([group, members]) => ({group, filters: members}));
 }
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 function median(values) {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
@@ -56,7 +58,7 @@ function GroupHeader({layer, item, columns, unfolded, onUnfold}) {
     .map((name, k) => [name, median(item.filters.map((f) => layer.values[`ratio_${k}`]?.[f] ?? NaN))])
     .filter(([, value]) => value < 0.5)
     .sort(([, a], [, b]) => a - b)[0];
-  return html`<h2>Part ${item.group + 1}
+  return html`<h2>${capital(groupName(layer, item.group))}
     <small>${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"}
       ${followed ? `, mostly following ${followed[0]}` : landmarks.length ? ", following no landmark" : ""}
       ${typical !== undefined && !Number.isNaN(typical) ? `, median R ${number(typical)}` : ""}</small> ${more}</h2>`;

@@ -3,7 +3,7 @@
 import {html, useEffect, useMemo, useState} from "./vendor/preact-htm.js";
 import {Density, Histogram, Lines} from "./charts.js";
 import {download} from "./controls.js";
-import {FLAGS, histogram, number, written} from "./figures.js";
+import {FLAGS, groupName, histogram, number, written} from "./figures.js";
 import {draw} from "./map_drawing.js";
 import {MeanCrop} from "./mean_crop.js";
 import {Picture, layerOf} from "./picture.js";
@@ -149,7 +149,7 @@ export function FilterPanel({layer, other, f, look, shown, path, runs, neighbour
       <button onClick=${() => navigator.clipboard?.writeText(link)} title="copy a link to this view">Link</button>
       <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
     <div class="scroll">
-    <p class="tags">${group !== undefined && !Number.isNaN(group) && html`<button class="tag" onClick=${() => onFilter({group: [group, group]})} title="show this group only">part ${group + 1}</button>`}
+    <p class="tags">${group !== undefined && !Number.isNaN(group) && html`<button class="tag" onClick=${() => onFilter({group: [group, group]})} title="show this group only">${groupName(layer, group)}</button>`}
       ${flags.map((flag) => html`<span class="tag warn" title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`)}</p>
     <section><h3 role="tablist">${Object.entries(CHOICES).map(([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
         class="tab" onClick=${() => onShow(name)}>${title}</button>`)}

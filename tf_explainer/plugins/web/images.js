@@ -4,7 +4,7 @@ import {html, render as mount, useEffect, useMemo, useState} from "./vendor/prea
 import {signedGradient} from "./colour_maps.js";
 import {Contributions, Sum, signed} from "./contribution_list.js";
 import {Look, Message, Select, StepSlider, download} from "./controls.js";
-import {number} from "./figures.js";
+import {groupName, number} from "./figures.js";
 import * as host from "./host.js";
 import {ImageList, ONLY, SORTS, chosenImages} from "./image_list.js";
 import {ImageScores, runs as askRuns} from "./image_scores.js";
@@ -50,7 +50,7 @@ function rowsOf(layer, contributions, by, n) {
     if (group === strongest.key) return {...strongest, detail: "on its own"};
     return {
       key: `g${group}`, f: strongest.f, group, value: members.reduce((sum, {value}) => sum + value, 0),
-      name: `Part ${group + 1}`,
+      name: groupName(layer, group),
       detail: `${members.length} ${members.length === 1 ? "filter" : "filters"}, most by #${strongest.f}`,
     };
   }).sort(largest);

@@ -1,0 +1,92 @@
+"""docs/creatures.ipynb fits the API, was run from its first to its last cell, and does not tell where."""
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FILE = ROOT / "docs" / "creatures.ipynb"
+NOTEBOOK = json.loads(FILE.read_text(encoding="utf-8"))
+CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+SOURCES = ["".join(cell["source"]) for cell in CODE]
+# Small enough for a test.
+PARAMETERS = "IMAGES, PERFORMER_EPOCHS, EPOCHS = 90, 1, 1\nFOLDER = 'run'\n"
+
+
+def imported():
+    """What the notebook imports, by the name that it is used by."""
+    found = {}
+    for node in ast.walk(ast.parse("\n".join(SOURCES))):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+                found[alias.asname or alias.name] = getattr(module, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name] = importlib.import_module(alias.name)
+    return found
+
+
+def ours(call, known):
+    """The object of this project that is called, or None."""
+    names = ast.unparse(call.func).split(".")
+    if names[0] not in known or not all(name.isidentifier() for name in names):
+        return None
+    found = known[names[0]]
+    for name in names[1:]:
+        found = getattr(found, name)
+    return found if getattr(found, "__module__", "").startswith(("tf_explainer", "pipelines")) else None
+
+
+def test_the_code_fits_the_api():
+    known = imported()
+    calls = [node for node in ast.walk(ast.parse("\n".join(SOURCES))) if isinstance(node, ast.Call)]
+    checked = 0
+    for call in calls:
+        if (function := ours(call, known)) is not None:
+            keywords = {keyword.arg: None for keyword in call.keywords}
+            inspect.signature(function).bind(*[None] * len(call.args), **keywords)
+            checked += 1
+    assert checked > 15
+
+
+def test_it_was_run_from_its_first_to_its_last_cell():
+    assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1)), "run `make notebook`"
+    outputs = [output for cell in CODE for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} == {"stream", "execute_result"}
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
+
+
+def test_it_is_small_and_names_no_machine():
+    text = FILE.read_text(encoding="utf-8")
+    assert len(text) < 2_000_000
+    without_pictures = re.sub(r'"image/png": "[^"]*"', "", text)
+    assert not re.findall(r"/(?:home|root|tmp|work|Users|usr)/[\w./]*", without_pictures)
+
+
+@pytest.mark.slow
+def test_it_runs(tmp_path):
+    parameters = next(n for n, cell in enumerate(CODE) if "parameters" in cell["metadata"].get("tags", []))
+    code = "\n".join([*SOURCES[:parameters], PARAMETERS, *SOURCES[parameters + 1 :]])
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "relative error of fc1" in result.stdout
