@@ -57,7 +57,7 @@ def raised_by(function):
     return {ast.unparse(call).split(".")[-1] for call in calls} & RAISED
 
 
-@pytest.mark.parametrize(("module", "owner", "function"), functions())
+@pytest.mark.parametrize(("module", "owner", "function"), list(functions()))
 def test_a_docstring_says_shapes_and_errors(module, owner, function):
     text = documented(owner, function)
     if takes_or_gives_arrays(module, function):
