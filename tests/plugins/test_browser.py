@@ -159,6 +159,7 @@ def test_zoom_to_the_image_and_back_to_its_parts(tab):
     assert "<img" in tab.find(".zoom h2").text, "names are text"
     tab.open("parts", "&" + tab.address.split("&", 1)[1])
     tab.ready("zoom")
+    assert wait_for(lambda: tab.script("return document.querySelector('.zoom canvas').width") == 40)
     tab.find(".zoom nav button", "explain image").click()
     tab.enter("part_images")
     tab.ready("image")
@@ -188,6 +189,20 @@ def test_the_images_tab_is_searched_and_walked(tab):
     wait_for(lambda: tab.count(".thumb") == IMAGES // 2)
     choose(tab, "only", "wrong")
     wait_for(lambda: "0 of 9 images" in tab.find("output.count").text)
+
+
+def test_an_image_beside_another_run(tab):
+    other = CANARY.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("=", "%3D")
+    tab.open("part_images", f"&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare={other}")
+    tab.ready("image")
+    wait_for(lambda: tab.count("table.sum") == 2)
+    assert drawn(tab, ".explained canvas.picture")
+    assert tab.count(".tracks.beside canvas") == 2
+    tab.find(".explained nav button", "3:1").click()
+    wait_for(lambda: "p.part_images.times=3" in tab.address)
+    assert tab.script("return document.querySelector('.large > canvas').style.width") == "120px"
+    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare=gone")
+    assert "this run is not here" in tab.find(".beside").text
 
 
 def test_steps_runs_side_by_side_and_links(tab):
@@ -226,8 +241,19 @@ def test_everything_by_keyboard(tab):
     wait_for(lambda: not tab.count(".panel"))
     press(tab, "g")
     wait_for(lambda: tab.count(".row h2"))
+    press(tab, "?")
+    assert "next and previous filter" in tab.ready("keys").text
+    press(tab, Keys.ESCAPE)
+    wait_for(lambda: not tab.count("[data-ready=keys]"))
     press(tab, "/")
     assert tab.script("return document.activeElement.type") == "search"
+    tab.open("part_images", "&p.part_images.run=zebra")
+    tab.ready("image").click()
+    press(tab, "/")
+    assert tab.script("return document.activeElement.type") == "search"
+    press(tab, Keys.ESCAPE)
+    press(tab, "?")
+    tab.ready("keys")
 
 
 def test_overlays_and_themes(tab):

@@ -1,6 +1,6 @@
 // The Explained images tab.
 
-import {html, render as mount, useEffect, useMemo, useState} from "./vendor/preact-htm.js";
+import {html, render as mount, useEffect, useMemo, useRef, useState} from "./vendor/preact-htm.js";
 import {signedGradient} from "./colour_maps.js";
 import {Contributions, Sum, signed} from "./contribution_list.js";
 import {Look, Message, Select, StepSlider, download} from "./controls.js";
@@ -8,14 +8,16 @@ import {groupName, number} from "./figures.js";
 import * as host from "./host.js";
 import {ImageList, ONLY, SORTS, chosenImages} from "./image_list.js";
 import {ImageScores, runs as askRuns} from "./image_scores.js";
+import {KeyHelp} from "./key_help.js";
 import {LOOK, lookFrom, lookText} from "./look.js";
-import {Picture, TIMES, fitting, layerOf} from "./picture.js";
+import {Picture, TIMES, layerOf, timesOf} from "./picture.js";
 import {snapshotOf} from "./snapshots.js";
 import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
 
 const PLUGIN = "part_images";
 const PARTS_PLUGIN = "parts";
-const DEFAULTS = {run: "", step: "", image: "0", by: "part", chosen: "", only: "all", sort: "index", query: "", look: ""};
+const DEFAULTS = {run: "", step: "", image: "0", by: "part", chosen: "", only: "all", sort: "index", query: "", look: "", compare: "", times: "", marks: ""};
+const KEYS = [["← ↑ ↓ →", "walk through the images, once one of the list is chosen"], ["/", "search"], ["Esc", "leave the search"], ["?", "these keys"]];
 const ROWS = 24;
 
 const without = (state) => Object.fromEntries(Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || ["run", "step", "image"].includes(key)));
@@ -66,6 +68,24 @@ function TrackMap({snapshot, layer, scores, n, track, title, total}) {
     <figcaption><b>${title}</b> <span>${signed(total)}</span></figcaption></figure>`;
 }
 
+function ScoreSum({scores, n}) {
+  return html`<${Sum} score=${scores.scores[n]} className=${scores.names[scores.classes[n]]} terms=${[
+    ["parts", scores.parts[n], "The part filters of the interpretable track, summed."],
+    ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
+    ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],
+  ]}/>`;
+}
+
+/** Both tracks of the other run on the same image, or a line that says that they are missing. */
+function TracksBeside({other, n, id}) {
+  if (n < 0) return html`<p class="muted beside">${other.run}: ${other.note || `${id} is not stored`}.</p>`;
+  const {snapshot, layer, scores} = other;
+  return html`<div class="tracks beside">
+    <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title=${`${other.run}: interpretable`} total=${scores.parts[n]}/>
+    <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]}/>
+  </div>`;
+}
+
 function saveCsv(snapshot, layer, scores, n, contributions) {
   const lines = [...contributions].map((value, f) => `filter ${f},${layer.values.group ? layer.values.group[f] + 1 : ""},${value}`);
   const text = ["what,part group,contribution [nats of log-odds]", ...lines, `ordinary track,,${scores.ordinary[n]}`, `remainder,,${scores.remainder[n]}`, `score,,${scores.scores[n]}`].join("\n") + "\n";
@@ -93,9 +113,9 @@ function savePng(title) {
   sheet.toBlob((blob) => download("image.png", blob), "image/png");
 }
 
-function Explained({snapshot, layer, scores, n, state, set, look}) {
+function Explained({snapshot, layer, scores, n, other, state, set, look}) {
   const [contributions, setContributions] = useState(null);
-  const [times, setTimes] = useState(fitting(snapshot.images.size));
+  const times = timesOf(Number(state.times), snapshot.images.size);
   const [failed, setFailed] = useState("");
   useEffect(() => {
     let current = true;
@@ -109,11 +129,12 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
   const {images} = snapshot;
   const name = scores.names[scores.classes[n]];
   const rest = rows.slice(ROWS);
+  const beside = other && (other.snapshot ? other.snapshot.images.ids.indexOf(images.ids[n]) : -1);
   const marks = images.landmark_names.map((name, k) => ({name, place: snapshot.landmark(n, k)})).filter(({place}) => place);
   const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
   return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
     <div class="large">
-      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => setTimes(one)}>${one}:1</button>`)}
+      <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => set({times: String(one)})}>${one}:1</button>`)}
         <button class="plain" title="picture and both maps as a PNG" onClick=${() => savePng(`${images.ids[n]}: log-odds of ${name} ${signed(scores.scores[n])}, filter ${chosen?.f}, interpretable track ${signed(scores.parts[n])}, ordinary track ${signed(scores.ordinary[n])}`)}>PNG</button></nav></header>
       <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${name}</b> (${number(100 * scores.performer_scores[n])} %),
         the explainer <b>${scores.names[scores.explainer_classes[n]]}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
@@ -124,15 +145,14 @@ function Explained({snapshot, layer, scores, n, state, set, look}) {
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]}/>
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]}/>
       </div>
+      ${beside !== undefined && html`<${TracksBeside} ...${{other, n: beside}} id=${images.ids[n]}/>`}
       <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${signedGradient()}`}></i><span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
     </div>
     <div class="why">
       <h3>Why ${name}? <small>log-odds in nats; gradient × activation</small></h3>
-      <${Sum} score=${scores.scores[n]} className=${name} terms=${[
-        ["parts", scores.parts[n], "The part filters of the interpretable track, summed."],
-        ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
-        ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],
-      ]}/>
+      <${ScoreSum} ...${{scores, n}}/>
+      ${beside !== undefined && html`<h3>${other.run} <small>the same image in the other run</small></h3>
+        ${beside < 0 ? html`<p class="muted">${other.note || "This run has not stored this image."}</p>` : html`<${ScoreSum} scores=${other.scores} n=${beside}/>`}`}
       <h3>Parts <span class="switch">${["part", "filter"].map((by) => html`<button class="tab" aria-selected=${state.by === by} onClick=${() => set({by, chosen: ""})}>By ${by}</button>`)}</span>
         <button class="plain small" onClick=${() => saveCsv(snapshot, layer, scores, n, contributions.values)} disabled=${!ready}>CSV</button></h3>
       <${Contributions} rows=${rows.slice(0, ROWS)} selected=${chosen?.key} onSelect=${(key) => set({chosen: key ?? ""})}/>
@@ -148,6 +168,21 @@ function App() {
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
   const {snapshot, scores, layer, error} = useRun(run, step, reloads);
+  const otherSteps = found?.runs?.[state.compare];
+  const second = useRun(state.compare, otherSteps && nearestStep(otherSteps, step), reloads);
+  const absent = otherSteps ? (second.error ? String(second.error.message) : "reading…") : "this run is not here";
+  const other = state.compare ? {run: state.compare, note: second.layer ? "" : absent, ...second} : undefined;
+  const search = useRef();
+  useEffect(() => {
+    const keys = (event) => {
+      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      search.current?.focus();
+    };
+    window.addEventListener("keydown", keys);
+    return () => window.removeEventListener("keydown", keys);
+  }, []);
   const look = useMemo(() => lookFrom(state.look), [state.look]);
   const only = ONLY[state.only] ? state.only : "all";
   const sort = SORTS[state.sort] ? state.sort : "index";
@@ -163,18 +198,20 @@ function App() {
     <header class="bar">
       <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])} onChange=${(value) => set({run: value, step: ""})}/>
       <${StepSlider} steps=${steps} step=${step} onChange=${(value) => set({step: String(value)})}/>
+      <${Select} label="beside" value=${state.compare} title="a second run, on the same image" options=${[["", "no other run"], ...names.filter((name) => name !== run).map((name) => [name, name])]} onChange=${(value) => set({compare: value})}/>
       <${Look} look=${look} onChange=${(next) => set({look: lookText(next)})}/>
       ${snapshot.images.landmark_names.length > 0 && html`<button class="plain" aria-pressed=${!!state.marks} onClick=${() => set({marks: state.marks ? "" : "1"})} title=${snapshot.images.landmark_names.join(", ")}>landmarks</button>`}
+      <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
     </header>
     <div class="body">
       <aside class="sidebar images-side">
-        <input class="search" type="search" aria-label="search images" placeholder="Search ids and classes" value=${state.query} onInput=${(event) => set({query: event.target.value})}/>
+        <input ref=${search} class="search" type="search" aria-label="search images" placeholder="Search ids and classes" value=${state.query} onInput=${(event) => set({query: event.target.value})}/>
         <${Select} label="only" value=${only} options=${options(ONLY)} onChange=${(value) => set({only: value})}/>
         <${Select} label="sort" value=${sort} options=${options(SORTS)} onChange=${(value) => set({sort: value})}/>
         <output class="count">${shown.length} of ${snapshot.images.count} images</output>
         <${ImageList} ...${{snapshot, scores, shown}} selected=${n} onSelect=${(image) => set({image: String(image)})}/>
       </aside>
-      <${Explained} ...${{snapshot, layer, scores, n, state, set, look}}/>
+      <${Explained} ...${{snapshot, layer, scores, n, other, state, set, look}}/>
     </div></main>`;
 }
 

@@ -7,6 +7,7 @@ import {FilterGrid} from "./filter_grid.js";
 import {FilterPanel} from "./filter_panel.js";
 import {Sidebar} from "./filter_sidebar.js";
 import * as host from "./host.js";
+import {KeyHelp} from "./key_help.js";
 import {lookFrom, lookText} from "./look.js";
 import {runs as askRuns, snapshotOf} from "./snapshots.js";
 import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
@@ -15,6 +16,11 @@ import {Zoom} from "./zoom.js";
 const PLUGIN = "parts";
 const IMAGES_PLUGIN = "part_images";
 const DEFAULTS = {run: "", step: "", layer: "", filter: "", sort: "", descending: "", grouped: "1", query: "", flags: "", ranges: "", compare: "", look: "", side: "116", shown: "strongest", path: "", zoom: ""};
+
+const KEYS = [
+  ["← ↑ ↓ →", "walk through the filters"], ["Enter", "open the filter"], ["N, P", "next and previous filter"],
+  ["[, ]", "earlier and later step"], ["G", "by part, or one grid"], ["/", "search"], ["Esc", "close"], ["?", "these keys"],
+];
 
 const rangesFrom = (text) => Object.fromEntries(text.split(";").filter(Boolean).map((one) => {
   const [key, low, high] = one.split(":");
@@ -64,9 +70,9 @@ function App() {
   const [selected, setSelected] = useState(undefined);
   const opened = state.filter !== "" && layer && Number(state.filter) < layer.filters ? Number(state.filter) : undefined;
   const [zoomLayer, setZoomLayer] = useState(null);
-  const [zoomFilter, zoomImage, zoomIn] = state.zoom.split(",");
+  const [zoomFilter, zoomImage, zoomIn, zoomTimes] = state.zoom.split(",");
   const zoomed = state.zoom !== "" && layer && Number(zoomImage) < layer.snapshot.images.count;
-  const setZoomed = (next) => set({zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name].join(",") : ""});
+  const setZoomed = (next) => set({zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name, ...(next.times ? [next.times] : [])].join(",") : ""});
   useEffect(() => {
     let current = true;
     if (zoomed) layer.snapshot.layer(zoomIn).then((found) => current && setZoomLayer(found), () => current && setZoomLayer(null));
@@ -123,6 +129,7 @@ function App() {
       <${Look} look=${look} onChange=${(next) => set({look: lookText(next)})}/>
       <span class="spring"></span><output class="count">${filters.length} of ${layer.filters} filters</output>
       <button class="plain" onClick=${saveCsv} title="figures of these filters">CSV</button>
+      <${KeyHelp} keys=${KEYS}/>
     </header>
     <div class="body">
       <${Sidebar} ...${{layer, ranges, flags}} onRanges=${(next) => set({ranges: rangesText(next)})} onFlags=${(next) => set({flags: next.join(",")})}/>
@@ -131,7 +138,7 @@ function App() {
         shown=${state.shown} path=${state.path} onShow=${(shown) => set({shown})} onPath=${(path) => set({path})}
         onClose=${() => set({filter: ""})} onOpen=${open} onZoom=${setZoomed} onFilter=${(range) => set({ranges: rangesText({...ranges, ...range})})}/>`}
     </div>
-    ${zoomed && zoomLayer?.name === zoomIn && Number(zoomFilter) < zoomLayer.filters && html`<${Zoom} layer=${zoomLayer} f=${Number(zoomFilter)} n=${Number(zoomImage)} look=${look} onClose=${() => setZoomed(null)}
+    ${zoomed && zoomLayer?.name === zoomIn && Number(zoomFilter) < zoomLayer.filters && html`<${Zoom} layer=${zoomLayer} f=${Number(zoomFilter)} n=${Number(zoomImage)} times=${Number(zoomTimes)} look=${look} onTimes=${(times) => setZoomed({f: zoomFilter, n: zoomImage, layer: zoomLayer, times})} onClose=${() => setZoomed(null)}
       onImage=${(n) => host.open(IMAGES_PLUGIN, {run, step, image: n})}/>`}
   </main>`;
 }

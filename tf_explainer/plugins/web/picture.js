@@ -7,7 +7,8 @@ import {draw} from "./map_drawing.js";
 export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
 
-export const fitting = (size) => Math.min(Math.max(Math.round(COMFORTABLE / size), 1), TIMES.at(-1));
+/** The enlargement that is asked for, or else one that suits a crop of this size. */
+export const timesOf = (wanted, size) => (TIMES.includes(wanted) ? wanted : Math.min(Math.max(Math.round(COMFORTABLE / size), 1), TIMES.at(-1)));
 
 export const COLOURS = {explainer: [46, 204, 255], performer: [255, 159, 28]};
 

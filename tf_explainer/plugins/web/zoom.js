@@ -2,10 +2,10 @@
 
 import {html, useEffect, useState} from "./vendor/preact-htm.js";
 import {number} from "./figures.js";
-import {Picture, TIMES, fitting, layerOf} from "./picture.js";
+import {Picture, layerOf, timesOf, TIMES} from "./picture.js";
 
-export function Zoom({layer, f, n, look, onClose, onImage}) {
-  const [times, setTimes] = useState(fitting(layer.snapshot.images.size));
+export function Zoom({layer, f, n, times: wanted, look, onTimes, onClose, onImage}) {
+  const times = timesOf(wanted, layer.snapshot.images.size);
   const [marks, setMarks] = useState(true);
   const {snapshot} = layer;
   const {images} = snapshot;
@@ -18,7 +18,7 @@ export function Zoom({layer, f, n, look, onClose, onImage}) {
   const ask = async () => ({picture: await snapshot.crop(n), layers: [layerOf(layer, await layer.map(f, n), look)], marks: places});
   return html`<div class="veil" role="dialog" aria-modal="true" aria-label=${images.ids[n]} onClick=${(event) => event.target === event.currentTarget && onClose()}>
     <div class="zoom" data-ready="zoom"><header><h2>${images.ids[n]}</h2><nav>
-        ${TIMES.map((one) => html`<button aria-pressed=${one === times} onClick=${() => setTimes(one)}>${one}:1</button>`)}
+        ${TIMES.map((one) => html`<button aria-pressed=${one === times} onClick=${() => onTimes(one)}>${one}:1</button>`)}
         ${images.landmark_names.length > 0 && html`<button aria-pressed=${marks} onClick=${() => setMarks(!marks)} title="annotated landmarks">landmarks</button>`}
         <button onClick=${() => onImage(n)} title="which parts decide this image">explain image</button>
         <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
