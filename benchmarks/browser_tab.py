@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
 
 _FIND_FRAME = """
 function* frames(root) {
@@ -25,6 +28,13 @@ for (const frame of frames(document)) {
   if (frame.offsetParent !== null && search === "?name=" + arguments[0]) return frame;
 }
 return null;
+"""
+
+_HAVE_COLOURS = """
+return [...document.querySelectorAll(arguments[0])].every((canvas) => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size > 1;
+});
 """
 
 
@@ -76,6 +86,25 @@ class Tab:
     def count(self, selector: str) -> int:
         """Counts elements."""
         return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def drawn(self, selector: str = "canvas.picture") -> bool:
+        """Waits until every picture is drawn, and says whether each has more than one colour."""
+        wait_for(
+            lambda: self.count(selector) and self.count(selector) == self.count(f"{selector}[data-drawn]")
+        )
+        return self.script(_HAVE_COLOURS, selector)
+
+    def choose(self, label: str, value: str) -> None:
+        """Chooses an option of a list."""
+        Select(self.find(f"select[aria-label='{label}']")).select_by_value(value)
+
+    def write(self, selector: str, text: str) -> None:
+        """Writes into a field, in place of what is there; nothing empties it."""
+        self.find(selector).send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.ENTER)
+
+    def press(self, *keys: str) -> None:
+        """Presses keys, wherever the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def script(self, text: str, *arguments: Any) -> Any:
         """Runs JavaScript in the frame."""

@@ -4,7 +4,6 @@ import pytest
 
 pytest.importorskip("selenium")
 
-from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -58,51 +57,27 @@ def shown(tab):
     ]
 
 
-def drawn(tab, selector="canvas.picture"):
-    """Whether every picture has been drawn, with more than one colour in it."""
-    wait_for(lambda: tab.count(selector) and tab.count(selector) == tab.count(f"{selector}[data-drawn]"))
-    return tab.script(
-        """return [...document.querySelectorAll(arguments[0])].every((canvas) => {
-             const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-             return new Set(new Uint32Array(data.buffer)).size > 1; })""",
-        selector,
-    )
-
-
-def choose(tab, label, value):
-    Select(tab.find(f"select[aria-label='{label}']")).select_by_value(value)
-
-
-def press(tab, *keys):
-    ActionChains(tab.driver).send_keys(*keys).perform()
-
-
-def write(tab, selector, text):
-    field = tab.find(selector)
-    field.send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.ENTER)
-
-
 def test_grid_sort_search_flags_groups_and_ranges(tab):
     tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0")
     tab.ready("grid")
     assert sorted(shown(tab)) == list(range(FILTERS))
-    assert drawn(tab)
-    choose(tab, "sort", "peak")
+    assert tab.drawn()
+    tab.choose("sort", "peak")
     wait_for(lambda: "p.parts.sort=peak" in tab.address)
     by_peak = shown(tab)
     assert by_peak[-1] == 3, "the dead filter is last"
     tab.find("button", "high first").click()
     wait_for(lambda: shown(tab) == by_peak[::-1] or shown(tab)[0] == 3)
-    write(tab, "input[type=search]", "5, 2")
+    tab.write("input[type=search]", "5, 2")
     wait_for(lambda: sorted(shown(tab)) == [2, 5])
-    write(tab, "input[type=search]", "dead")
+    tab.write("input[type=search]", "dead")
     wait_for(lambda: shown(tab) == [3])
-    write(tab, "input[type=search]", "")
+    tab.write("input[type=search]", "")
     tab.find("label.check", "duplicate").click()
     wait_for(lambda: shown(tab) == [5])
     tab.find("label.check", "duplicate").click()
     wait_for(lambda: len(shown(tab)) == FILTERS)
-    write(tab, "input[aria-label='responds on, at least']", "50")
+    tab.write("input[aria-label='responds on, at least']", "50")
     wait_for(lambda: sorted(shown(tab)) == [0, 1, 2, 4, 5, 6])
     assert "p.parts.ranges=live" in tab.address
     tab.find("details.range[open] .exact button:enabled").click()
@@ -120,7 +95,7 @@ def test_a_filter_opened(tab, downloads):
     tab.ready("panel")
     wait_for(lambda: "p.parts.filter=2" in tab.address)
     assert tab.count(".panel section:first-of-type .image") == IMAGES
-    assert drawn(tab, ".panel canvas.picture")
+    assert tab.drawn(".panel canvas.picture")
     for name in ("random", "weakest", "strongest"):
         tab.find(".panel .tab", name.capitalize()).click()
         assert tab.find(".panel .tab[aria-selected=true]").text == name.capitalize()
@@ -136,7 +111,7 @@ def test_a_filter_opened(tab, downloads):
     tab.open("parts", "&" + link.split("&", 1)[1])
     tab.ready("panel")
     assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
-    choose(tab, "figure across steps", "mean_peak")
+    tab.choose("figure across steps", "mean_peak")
     wait_for(lambda: tab.count(".panel svg circle") >= 1)
     tab.find(".panel nav button", "PNG").click()
     wait_for(lambda: list(downloads.glob("*filter-2*.png")))
@@ -163,7 +138,7 @@ def test_zoom_to_the_image_and_back_to_its_parts(tab):
     tab.find(".zoom nav button", "explain image").click()
     tab.enter("part_images")
     tab.ready("image")
-    assert drawn(tab, ".explained canvas.picture")
+    assert tab.drawn(".explained canvas.picture")
     assert "score of" in tab.find("table.sum").text
     rows = tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
     values = [float(row.text.replace(MINUS, "-")) for row in rows]
@@ -185,9 +160,9 @@ def test_the_images_tab_is_searched_and_walked(tab):
     tab.find(".image-list").send_keys(Keys.ARROW_RIGHT)
     wait_for(lambda: tab.find(".explained").get_attribute("data-image") == "5")
     wait_for(lambda: "p.part_images.image=5" in tab.address)
-    write(tab, "input[type=search]", "cat")
+    tab.write("input[type=search]", "cat")
     wait_for(lambda: tab.count(".thumb") == IMAGES // 2)
-    choose(tab, "only", "wrong")
+    tab.choose("only", "wrong")
     wait_for(lambda: "0 of 9 images" in tab.find("output.count").text)
 
 
@@ -196,7 +171,7 @@ def test_an_image_beside_another_run(tab):
     tab.open("part_images", f"&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare={other}")
     tab.ready("image")
     wait_for(lambda: tab.count("table.sum") == 2)
-    assert drawn(tab, ".explained canvas.picture")
+    assert tab.drawn(".explained canvas.picture")
     assert tab.count(".tracks.beside canvas") == 2
     tab.find(".explained nav button", "3:1").click()
     wait_for(lambda: "p.part_images.times=3" in tab.address)
@@ -213,14 +188,14 @@ def test_steps_runs_side_by_side_and_links(tab):
     )
     tab.ready("grid")
     wait_for(lambda: tab.count(".cell canvas") == 2 * FILTERS)
-    choose(tab, "run", CANARY)
+    tab.choose("run", CANARY)
     wait_for(lambda: "3 of 3 steps kept" in tab.find(".steps output").text)
-    write(tab, "input[aria-label='exact step']", "3")
+    tab.write("input[aria-label='exact step']", "3")
     wait_for(lambda: "p.parts.step=2" in tab.address)
     tab.find(".grid").click()
-    press(tab, "]")
+    tab.press("]")
     wait_for(lambda: "p.parts.step=30" in tab.address)
-    choose(tab, "layer", "performer")
+    tab.choose("layer", "performer")
     wait_for(lambda: "p.parts.layer=performer" in tab.address)
     link = tab.address
     tab.open(link.lstrip("#").split("&")[0], "&" + link.split("&", 1)[1])
@@ -233,26 +208,26 @@ def test_everything_by_keyboard(tab):
     tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0&p.parts.sort=index")
     tab.ready("grid").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
     assert tab.ready("panel").get_attribute("data-filter") == "1"
-    press(tab, "n")
+    tab.press("n")
     wait_for(lambda: tab.ready("panel").get_attribute("data-filter") == "2")
-    press(tab, "p")
+    tab.press("p")
     wait_for(lambda: tab.ready("panel").get_attribute("data-filter") == "1")
-    press(tab, Keys.ESCAPE)
+    tab.press(Keys.ESCAPE)
     wait_for(lambda: not tab.count(".panel"))
-    press(tab, "g")
+    tab.press("g")
     wait_for(lambda: tab.count(".row h2"))
-    press(tab, "?")
+    tab.press("?")
     assert "next and previous filter" in tab.ready("keys").text
-    press(tab, Keys.ESCAPE)
+    tab.press(Keys.ESCAPE)
     wait_for(lambda: not tab.count("[data-ready=keys]"))
-    press(tab, "/")
+    tab.press("/")
     assert tab.script("return document.activeElement.type") == "search"
     tab.open("part_images", "&p.part_images.run=zebra")
     tab.ready("image").click()
-    press(tab, "/")
+    tab.press("/")
     assert tab.script("return document.activeElement.type") == "search"
-    press(tab, Keys.ESCAPE)
-    press(tab, "?")
+    tab.press(Keys.ESCAPE)
+    tab.press("?")
     tab.ready("keys")
 
 
@@ -261,15 +236,15 @@ def test_overlays_and_themes(tab):
     tab.ready("grid")
     assert tab.script("return document.documentElement.dataset.theme") == "dark"
     pixels = "return document.querySelector('.cell[data-filter=\"0\"] canvas').toDataURL()"
-    drawn(tab)
+    tab.drawn()
     seen = {tab.script(pixels)}
     for mode in ("heat", "none"):
-        choose(tab, "overlay", mode)
+        tab.choose("overlay", mode)
         wait_for(lambda: tab.script(pixels) not in seen)
         seen.add(tab.script(pixels))
-    choose(tab, "overlay", "heat")
+    tab.choose("overlay", "heat")
     assert "100 % of each image's highest activation" in tab.find(".legend").text
-    choose(tab, "colours", "cividis")
+    tab.choose("colours", "cividis")
     wait_for(lambda: tab.script(pixels) not in seen)
     tab.script("parent.document.body.classList.remove('dark-mode')")
     wait_for(lambda: tab.script("return document.documentElement.dataset.theme") == "light")

@@ -120,6 +120,7 @@ function App() {
       <${Select} label="layer" value=${layer.name} options=${layer.snapshot.index.layers.map(({name, title}) => [name, title])} onChange=${(value) => set({layer: value, filter: ""})}/>
       <${Select} label="beside" value=${state.compare} title="a second run, in the corner of every cell" options=${[["", "no other run"], ...names.filter((name) => name !== run).map((name) => [name, name])]} onChange=${(value) => set({compare: value})}/>
       ${state.compare && html`<output class="note">${otherSteps ? `${state.compare}: step ${nearestStep(otherSteps, step)}${other === null && !beside.layer && !beside.error ? ", reading…" : other === null ? ", without this layer" : ""}` : "this run is not here"}</output>`}
+      <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
     </header>
     <header class="bar second">
       <input ref=${search} class="search" type="search" aria-label="search" placeholder="Search: 17, 42, dead, group 3 ( / )" value=${state.query} onInput=${(event) => set({query: event.target.value})}/>
@@ -129,7 +130,6 @@ function App() {
       <${Look} look=${look} onChange=${(next) => set({look: lookText(next)})}/>
       <span class="spring"></span><output class="count">${filters.length} of ${layer.filters} filters</output>
       <button class="plain" onClick=${saveCsv} title="figures of these filters">CSV</button>
-      <${KeyHelp} keys=${KEYS}/>
     </header>
     <div class="body">
       <${Sidebar} ...${{layer, ranges, flags}} onRanges=${(next) => set({ranges: rangesText(next)})} onFlags=${(next) => set({flags: next.join(",")})}/>
