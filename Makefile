@@ -12,7 +12,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -122,6 +122,11 @@ bazel: setup  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-
 
 results: setup  ## Runs all of docs/results.md (ARGS="--data_dir=DATA --backbone_weights=WEIGHTS"); hours
 	$(VENV_PYTHON) -m benchmarks.results $(ARGS)
+
+performers_table: setup  ## Runs one model of each family through the chain, for docs/performers.md (ARGS=ResNet50 chooses)
+	$(VENV_PYTHON) -m benchmarks.families $(ARGS)
+
+performers_table: export TF_CPP_MIN_LOG_LEVEL = 3
 
 build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

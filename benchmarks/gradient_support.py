@@ -23,8 +23,9 @@ _NORMALISATIONS = (
 )
 _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
-# First and last (exclusive) row, and first and last column.
-Extent = tuple[int, int, int, int]
+# An image is a strip: this wide, and as long as it takes; wide enough for networks that pad nothing.
+_WIDTH = 96
+_LONGER = (0, 64, 192, 448, 960, 1984)
 
 
 def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
@@ -34,13 +35,16 @@ def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
     window becomes the mean over that window; what pools the whole image is held constant.
 
     Args:
-        model: functional, of fixed input size.
+        model: functional.
         layer: its name.
         seed: of the weights.
+
+    Returns:
+        A model of images of any size.
     """
     cut = keras.Model(model.inputs[0], model.get_layer(layer).output)
-    # A model's class may be one of a person's own, with a constructor of its own.
-    copy = keras.models.clone_model(cut, call_function=_call)
+    image = keras.Input((None, None, 3))
+    copy = keras.models.clone_model(cut, input_tensors=image, call_function=_call)
     random = np.random.default_rng(seed)
     for weight in copy.weights:
         weight.assign(_positive(weight.path, weight.shape, random))
@@ -68,9 +72,18 @@ def _positive(path: str, shape: tuple[int, ...], random: np.random.Generator) ->
     return random.uniform(0.7, 1.0, shape) / terms
 
 
-def extent(linear: keras.Model, unit: tuple[int, int]) -> Extent:
-    """Returns the pixels that reach a unit of a linear copy: those with a gradient that is not 0."""
-    image = tf.ones((1, *linear.inputs[0].shape[1:]))
+def extent(linear: keras.Model, size: tuple[int, int], unit: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Returns the pixels that reach a unit of a linear copy: those with a gradient that is not 0.
+
+    Args:
+        linear: the copy.
+        size: height and width of the image.
+        unit: row and column; negative ones count from the end.
+
+    Returns:
+        First row, last row (exclusive), first column, last column (exclusive).
+    """
+    image = tf.ones((1, *size, 3))
     with tf.GradientTape() as tape:
         tape.watch(image)
         seen = tf.reduce_sum(linear(image, training=False)[:, unit[0], unit[1]])
@@ -79,31 +92,37 @@ def extent(linear: keras.Model, unit: tuple[int, int]) -> Extent:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def measured_field(model: keras.Model, layer: str) -> ReceptiveField | None:
-    """Returns the receptive field that the gradients of three units show.
+def measured_field(model: keras.Model, layer: str) -> ReceptiveField:
+    """Returns the receptive field that gradients show.
 
-    The first two units' last pixels and the last unit's first pixel are free of the image's border as long as
-    half of the field fits into the image.
-
-    Returns:
-        None where the image is too small for that, or where rows and columns differ.
+    Raises:
+        ValueError: rows and columns differ, or no strip is long enough to hold half of the field.
     """
-    linear = linear_copy(model, layer)
-    image, units = model.inputs[0].shape[1], linear.outputs[0].shape[1]
-    first, second, last = (extent(linear, (unit, unit)) for unit in (0, 1, units - 1))
-    if first[:2] != first[2:] or second[:2] != second[2:] or last[:2] != last[2:]:
-        return None
-    if second[1] == image or last[0] == 0:
-        return None
-    stride = second[1] - first[1]
-    low = last[0] - stride * (units - 1)
-    return ReceptiveField(size=first[1] - low, stride=stride, centre=(first[1] + low) / 2)
+    linear, size = linear_copy(model, layer), model.inputs[0].shape[1]
+    rows, columns = (_along(linear, size, axis) for axis in (0, 1))
+    if rows != columns:
+        raise ValueError(f"{layer}: rows see {rows}, columns {columns}")
+    return rows
 
 
-def expected_extent(field: ReceptiveField, unit: tuple[int, int], image_size: int) -> Extent:
-    """Returns which of the image's pixels a unit sees, by a receptive field."""
-    ends = []
-    for index in unit:
-        centre = field.centre + field.stride * index
-        ends += [max(centre - field.size / 2, 0), min(centre + field.size / 2, image_size)]
-    return tuple(map(int, ends))  # type: ignore[return-value]
+def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:
+    """Measures along one axis, on strips that lengthen until the border does not hide anything.
+
+    All sizes differ from the model's own by multiples of 32, so that uneven padding is the same. The first
+    two units' last pixels and the last unit's first pixel are inside the image as soon as half the field is.
+    """
+    for longer in _LONGER:
+        length, width = size + longer, size % 32 + _WIDTH
+        strip = (length, width) if axis == 0 else (width, length)
+        units = linear.compute_output_shape((1, *strip, 3))[1 + axis]
+        ends = [
+            extent(linear, strip, (unit, 0) if axis == 0 else (0, unit))[2 * axis : 2 * axis + 2]
+            for unit in (0, 1, units - 1)
+        ]
+        (_, first), (_, second), (low, _) = ends
+        # A little is left free: what no window reaches at the end of the image counts as border, too.
+        if second < 0.9 * length and low > 0:
+            stride = second - first
+            low -= stride * (units - 1)
+            return ReceptiveField(size=first - low, stride=stride, centre=(first + low) / 2)
+    raise ValueError(f"half of the field is longer than {length} pixels")

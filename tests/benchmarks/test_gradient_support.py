@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.gradient_support import expected_extent, extent, linear_copy, measured_field
+from benchmarks.gradient_support import extent, linear_copy, measured_field
 from tf_explainer.schema import ReceptiveField
 
 L = keras.layers
@@ -18,8 +18,7 @@ def network(size=32):
 
 def test_a_copy_is_linear_up_to_the_layer():
     linear = linear_copy(network(), "scaled")
-    random = np.random.default_rng(0)
-    one, other = random.normal(size=(2, 1, 32, 32, 3)).astype(np.float32)
+    one, other = np.random.default_rng(0).normal(size=(2, 1, 32, 32, 3)).astype(np.float32)
     zero = np.asarray(linear(one * 0))
     np.testing.assert_array_equal(zero, 0)
     np.testing.assert_allclose(linear(one + other), linear(one) + linear(other), rtol=1e-3, atol=1e-4)
@@ -30,18 +29,31 @@ def test_the_field_of_a_network_counted_by_hand():
     assert measured_field(network(), "scaled") == ReceptiveField(size=12, stride=2, centre=5)
 
 
-def test_what_the_image_cannot_show_is_not_measured():
+def test_fields_larger_than_the_image_are_measured_on_longer_strips():
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, L.Conv2D(2, 33, padding="same", name="wide")(image))
-    assert measured_field(model, "wide") is None
+    assert measured_field(model, "wide") == ReceptiveField(size=33, stride=1, centre=0.5)
 
 
-def test_units_see_what_the_field_says():
-    field = ReceptiveField(size=12, stride=2, centre=5)
-    assert expected_extent(field, (0, 5), 32) == (0, 11, 9, 21)
+def test_oblong_fields_are_refused():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, L.Conv2D(2, (3, 5), padding="same", name="oblong")(image))
+    with pytest.raises(ValueError, match="oblong: rows see"):
+        measured_field(model, "oblong")
+
+
+def test_endless_fields_are_refused():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, L.Conv2D(1, (5001, 1), padding="same", name="long")(image))
+    with pytest.raises(ValueError, match="longer than 2000 pixels"):
+        measured_field(model, "long")
+
+
+def test_units_at_the_border_see_less():
     linear = linear_copy(network(), "scaled")
-    for unit in [(0, 0), (2, 3), (11, 11)]:
-        assert extent(linear, unit) == expected_extent(field, unit, 32)
+    # Unit i: 2 i - 1 to 2 i + 11, and nothing before 0.
+    assert extent(linear, (32, 40), (0, 5)) == (0, 11, 9, 21)
+    assert extent(linear, (32, 40), (2, -1)) == (3, 15, 29, 40)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -1,0 +1,146 @@
+"""One model of each family of `keras.applications`, from the rule to one epoch of its explainer.
+
+python -m benchmarks.families [ResNet50 ...]
+
+prints the table of docs/performers.md. Weights are random; batch normalisations have the statistics of some
+drawn animals, so that features neither fade nor explode. Each model has a process of its own, so that its memory
+is free afterwards and its layers' numbers begin at 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from benchmarks import child_process
+from benchmarks.gradient_support import measured_field
+from tf_explainer import layer_graph, layer_selection, schema
+from tf_explainer.backbones import build_backbone
+from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
+from tf_explainer.datasets.registry import open_source
+from tf_explainer.labelled_crops import read_crops
+from tf_explainer.performer import Performer
+from tf_explainer.performer_heads import attach_head, with_pooling
+from tf_explainer.schema import ReceptiveField
+
+MODELS = (
+    "VGG16",
+    "ResNet50",
+    "ResNet50V2",
+    "DenseNet121",
+    "InceptionV3",
+    "InceptionResNetV2",
+    "Xception",
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "NASNetMobile",
+    "ConvNeXtTiny",
+)
+_SIZE, _SMALL_SIZE, _IMAGES = 224, 128, 40
+_HEADER = (
+    "model",
+    f"target layer at {_SIZE} pixels",
+    "map",
+    "distilled, own head",
+    "field, stride, centre",
+    "by gradients",
+    f"explained at {_SMALL_SIZE} pixels",
+    "energy below 0",
+    "one epoch",
+)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table, row by row; or with `--row MODEL` one row as JSON."""
+    if arguments[:1] == ["--row"]:
+        print(json.dumps(_row(arguments[1])))
+        return
+    print("| " + " | ".join(_HEADER) + " |\n" + "| --- " * len(_HEADER) + "|", flush=True)
+    for name in arguments or MODELS:
+        output = child_process.run("benchmarks.families", ["--row", name]).output
+        print("| " + " | ".join(json.loads(output.splitlines()[-1])) + " |", flush=True)
+
+
+def _row(name: str) -> tuple[str, ...]:
+    performer = _performer(name, include_top=True)
+    target, field = performer.config.target_layer, performer.receptive_field()
+    shown = measured_field(performer.model, target)
+    return (
+        name,
+        f"`{target}` ({_made_by(performer)})",
+        _map(performer.feature_shape),
+        ", ".join(f"`{layer}`" for layer in performer.config.distilled_layers),
+        _field(field),
+        "the same" if shown == field else _field(shown),
+        *_chain(name),
+    )
+
+
+def _performer(name: str, *, include_top: bool) -> Performer:
+    config = PerformerConfig(backbone=name, backbone_weights="none", image_size=_SIZE)
+    model = build_backbone(config, include_top=include_top)
+    return Performer(model, layer_selection.with_layers(model, config))
+
+
+def _made_by(performer: Performer) -> str:
+    output = performer.model.get_layer(performer.config.target_layer).output
+    return layer_graph.activation(layer_graph.producer(output))
+
+
+def _chain(name: str) -> tuple[str, str, str]:
+    """Extracts and trains as a person would: the layer with its map, the energy below zero, what came."""
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = pathlib.Path(folder)
+        _save_lively(name, workdir / "performer.keras")
+        common = [f"--workdir={workdir}", f"--image_size={_SMALL_SIZE}"]
+        common += ["--dataset=creatures", f"--num_images={_IMAGES}"]
+        extracted = child_process.run("pipelines.extract_features", [*common, "--num_shards=2"]).output
+        manifest = json.loads((workdir / "features" / schema.MANIFEST).read_text(encoding="utf-8"))
+        training = ["--epochs=1", "--batch_size=8", "--snapshot_images=0", "--validation_every=0"]
+        trained = child_process.run("tf_explainer.train", [*common, *training]).output
+        target = manifest["target"]
+        share = re.search(r"leaves out (\S+) of the energy", extracted)
+        part_share = re.search(r"p = ([\d.]+)", trained)
+        if part_share is None or not (workdir / "explainer.keras").exists():
+            raise RuntimeError(f"{name}: no explainer came of {trained}")
+        epoch = f"p = {part_share[1]}"
+        return f"`{target['name']}` {_map(target['shape'])}", share[1] if share else "none", epoch
+
+
+def _save_lively(name: str, path: pathlib.Path) -> None:
+    """Saves a performer for the drawn animals, whose batch normalisations know them."""
+    config = PerformerConfig(backbone=name, backbone_weights="none", image_size=_SMALL_SIZE)
+    dataset = DatasetConfig(dataset="creatures", num_images=16)
+    source = open_source(dataset)
+    crops = read_crops(source, list(source.references()), _SMALL_SIZE, dataset)
+    training = with_pooling(PerformerTrainingConfig(head_widths=(64, 32), head_dropout=0), config)
+    keras.utils.set_random_seed(0)
+    model = attach_head(build_backbone(config), len(source.classes), training)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(np.stack([crop.image for crop in crops]).astype(np.float32), training=True)
+    model.save(path)
+
+
+def _field(field: ReceptiveField) -> str:
+    return ", ".join(f"{length:g}" for length in dataclasses.astuple(field))
+
+
+def _map(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
