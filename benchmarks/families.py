@@ -3,8 +3,8 @@
 python -m benchmarks.families [ResNet50 ...]
 
 prints the table of docs/performers.md. Weights are random; batch normalisations have the statistics of some
-drawn animals, so that features neither fade nor explode. Each model has a process of its own, so that its memory
-is free afterwards and its layers' numbers begin at 0.
+drawn animals, so that features neither fade nor explode. Each model has a process of its own, so that its
+memory is free afterwards and its layers' numbers begin at 0.
 """
 
 from __future__ import annotations
@@ -110,12 +110,17 @@ def _chain(name: str) -> tuple[str, str, str]:
         training = ["--epochs=1", "--batch_size=8", "--snapshot_images=0", "--validation_every=0"]
         trained = child_process.run("tf_explainer.train", [*common, *training]).output
         target = manifest["target"]
-        share = re.search(r"leaves out (\S+) of the energy", extracted)
-        part_share = re.search(r"p = ([\d.]+)", trained)
+        treated = "cut" if "max(x, 0), which" in extracted else "split"
+        share = re.search(r"(\S+%) of its energy", extracted)
+        part_share = re.search(r"p = (\d\.\d+)", trained)
         if part_share is None or not (workdir / "explainer.keras").exists():
             raise RuntimeError(f"{name}: no explainer came of {trained}")
         epoch = f"p = {part_share[1]}"
-        return f"`{target['name']}` {_map(target['shape'])}", share[1] if share else "none", epoch
+        return (
+            f"`{target['name']}` {_map(target['shape'])}",
+            f"{share[1]}, {treated}" if share else "none",
+            epoch,
+        )
 
 
 def _save_lively(name: str, path: pathlib.Path) -> None:

@@ -43,12 +43,19 @@ def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
         A model of images of any size.
     """
     cut = keras.Model(model.inputs[0], model.get_layer(layer).output)
-    image = keras.Input((None, None, 3))
-    copy = keras.models.clone_model(cut, input_tensors=image, call_function=_call)
+    image = keras.Input((None, None, 3), dtype="float64")
+    copy = keras.models.clone_model(
+        cut, input_tensors=image, clone_function=_in_double_precision, call_function=_call
+    )
     random = np.random.default_rng(seed)
     for weight in copy.weights:
         weight.assign(_positive(weight.path, weight.shape, random))
     return copy
+
+
+def _in_double_precision(layer: Any) -> Any:
+    """What reaches a corner of a deep network's field is less than float32 can tell from nothing."""
+    return type(layer).from_config(layer.get_config() | {"dtype": "float64"})
 
 
 def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -57,7 +64,9 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(layer, _GLOBAL):
         return keras.ops.ones_like(layer(*args))
     if isinstance(layer, keras.layers.MaxPooling2D):
-        return keras.layers.AveragePooling2D(layer.pool_size, layer.strides, layer.padding)(*args)
+        return keras.layers.AveragePooling2D(layer.pool_size, layer.strides, layer.padding, dtype="float64")(
+            *args
+        )
     if hasattr(layer, "activation"):
         layer.activation = keras.activations.linear
     return layer(*args, **kwargs)
@@ -83,7 +92,7 @@ def extent(linear: keras.Model, size: tuple[int, int], unit: tuple[int, int]) ->
     Returns:
         First row, last row (exclusive), first column, last column (exclusive).
     """
-    image = tf.ones((1, *size, 3))
+    image = tf.ones((1, *size, 3), tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(image)
         seen = tf.reduce_sum(linear(image, training=False)[:, unit[0], unit[1]])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tf_explainer.datasets.source import ImageSource
     from tf_explainer.performer import Performer
 
-# Images on which it is measured what is cut away.
+# Images on which it is measured how much of a map is negative.
 _SAMPLED = 8
 
 
@@ -147,22 +147,21 @@ def planned() -> tuple[FeatureExtraction, Performer]:
 
 
 def _announce(performer: Performer, source: ImageSource) -> None:
-    """Tells what a rule decided, where nobody did: the layers, and that negative values are cut away."""
+    """Tells what a rule decided, where nobody did: the layers, and what becomes of negative values."""
+    from tf_explainer import signed_maps
+
     named, chosen = flags.performer(), performer.config
     if not (named.target_layer and named.distilled_layers):
         print(
             f"By the rule in docs/performers.md, {chosen.target_layer} is explained, and given back are "
             f"{', '.join(chosen.distilled_layers)}; python -m tf_explainer.performers lists all layers"
         )
-    if performer.is_cut:
-        share = _share_cut(performer, source)
-        print(
-            f"{chosen.target_layer} can be negative: it is explained as max(x, 0)"
-            + ("" if share is None else f", which leaves out {share:.1%} of the energy on the first images")
-        )
+    if performer.treatment != "whole":
+        share = _negative_energy(performer, source)
+        print(signed_maps.notice(chosen.target_layer, performer.treatment, share))
 
 
-def _share_cut(performer: Performer, source: ImageSource) -> float | None:
+def _negative_energy(performer: Performer, source: ImageSource) -> float | None:
     """Measures the negative share of the target layer's energy on a few images; None if none can be read."""
     from tf_explainer.activation_statistics import activation_statistics
     from tf_explainer.labelled_crops import read_crops

@@ -53,6 +53,7 @@ ROOMS = {
         "tf_explainer.layer_graph",
         "tf_explainer.receptive_field",
         "tf_explainer.layer_selection",
+        "tf_explainer.signed_maps",
         "tf_explainer.preprocessing",
         "tf_explainer.backbone_weights",
         "tf_explainer.backbones",

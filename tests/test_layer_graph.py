@@ -93,6 +93,25 @@ def test_activations_that_can_be_negative_are_activations(layer):
     assert not layer_graph.is_rectified(output)
 
 
+@pytest.mark.parametrize(
+    ("layer", "nearly"),
+    [
+        (L.Activation("swish"), True),
+        (L.Activation("gelu"), True),
+        (L.LeakyReLU(), True),
+        (L.ReLU(), True),
+        (L.Activation("tanh"), False),
+        (L.Activation("elu"), False),
+        (L.BatchNormalization(), False),
+    ],
+    ids=str,
+)
+def test_is_nearly_rectified(layer, nearly):
+    output = layer(keras.Input((8, 8, 3)))
+    assert layer_graph.is_nearly_rectified(output) is nearly
+    assert layer_graph.is_nearly_rectified(L.Add()([output, L.ReLU()(output)])) is nearly
+
+
 def test_operations_are_activations_too():
     image = keras.Input((8, 8, 3))
     for operation in (keras.ops.silu, keras.ops.gelu, keras.ops.hard_silu, keras.ops.leaky_relu):

@@ -58,7 +58,7 @@ def test_the_rule_where_layers_have_numbers_for_names(name, units):
     model, config = network(name)
     performer = Performer(model, layer_selection.with_layers(model, config))
     assert performer.feature_shape == (14, 14, units)
-    assert performer.is_cut
+    assert performer.treatment == "cut"
 
 
 @pytest.mark.slow

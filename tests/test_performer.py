@@ -217,11 +217,11 @@ SWISH = PerformerConfig(
 )
 
 
-def test_what_is_below_zero_is_cut_from_the_features_alone():
+def test_what_little_is_below_zero_is_cut_from_the_features_alone():
     model = with_head(SWISH, pooling=L.GlobalAveragePooling2D(name="pool"), fc=False)
     performer = Performer(model, SWISH)
-    assert performer.is_cut
-    assert not Performer(mobilenet(), MOBILENET).is_cut
+    assert performer.treatment == "cut"
+    assert Performer(mobilenet(), MOBILENET).treatment == "whole"
     swish = model.get_layer(SWISH.target_layer).output
     own = keras.Model(model.inputs[0], [swish, model.get_layer("pool").output])
     maps, pooled_maps = (np.asarray(each) for each in own(IMAGES))
@@ -232,12 +232,24 @@ def test_what_is_below_zero_is_cut_from_the_features_alone():
     np.testing.assert_allclose(performer.trunk()(maps), pooled_maps, rtol=1e-4, atol=1e-5)
 
 
-def test_sums_that_everything_passes_through_can_be_explained():
-    config = dataclasses.replace(
-        RESNET, target_layer="conv4_block5_out", image_size=64, distilled_layers=("pool",)
-    )
+def test_sums_are_split_and_nothing_is_lost(tmp_path):
+    config = dataclasses.replace(RESNET, target_layer="conv4_block5_out", distilled_layers=("pool",))
     model = with_head(config, pooling=L.GlobalAveragePooling2D(name="pool"), fc=False)
-    assert Performer(model, config).is_cut
+    performer = Performer(model, config)
+    assert performer.treatment == "split"
+    assert performer.feature_shape == (4, 4, 2048)
+    outputs = performer.feature_model()(IMAGES)
+    maps = np.asarray(outputs["conv4_block5_out"])
+    assert maps.shape == (3, 4, 4, 2048)
+    assert maps.min() == 0
+    own = keras.Model(model.inputs[0], model.get_layer("conv4_block5_out").output)(IMAGES)
+    np.testing.assert_array_equal(maps[..., :1024] - maps[..., 1024:], own)
+    np.testing.assert_allclose(composed(performer, maps), outputs["scores"], rtol=1e-4, atol=1e-6)
+    trunk = performer.trunk()
+    assert trunk.trainable_weights == []
+    trunk.save(tmp_path / "trunk.keras")
+    loaded = keras.models.load_model(tmp_path / "trunk.keras")
+    np.testing.assert_allclose(loaded(maps), outputs["pool"], rtol=1e-4, atol=1e-5)
 
 
 def test_layers_that_nobody_names_are_found_and_can_be_explained(tmp_path):

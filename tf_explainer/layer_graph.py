@@ -13,8 +13,11 @@ import keras
 
 # By the names of functions, layers and operations alike, without underscores.
 _NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hardsigmoid", "softplus", "softmax", "exponential"}
+# Little of what these make is below zero.
+_NEARLY_NON_NEGATIVE = {"silu", "swish", "gelu", "hardsilu", "hardswish", "mish", "leakyrelu"}
 _OTHER_ACTIVATIONS = {
-    *("silu", "swish", "gelu", "hardsilu", "hardswish", "mish", "elu", "selu", "celu", "leakyrelu", "prelu"),
+    *_NEARLY_NON_NEGATIVE,
+    *("elu", "selu", "celu", "prelu"),
     *("tanh", "hardtanh", "softsign", "loglogistic", "logsigmoid", "glu", "squareplus", "sparseplus"),
     *("tanhshrink", "softshrink", "hardshrink", "threshold"),
 }
@@ -134,6 +137,11 @@ def is_rectified(tensor: Any) -> bool:
     sums, products and concatenations of such tensors.
     """
     return _is_behind(tensor, _NON_NEGATIVE)
+
+
+def is_nearly_rectified(tensor: Any) -> bool:
+    """Returns whether little of a tensor is below zero, as behind swish or GELU; see `is_rectified`."""
+    return _is_behind(tensor, _NON_NEGATIVE | _NEARLY_NON_NEGATIVE)
 
 
 def is_activated(tensor: Any) -> bool:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import backbone_weights, layer_graph, layer_selection
+from tf_explainer import backbone_weights, layer_graph, layer_selection, signed_maps
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError, nearest_names
@@ -25,6 +25,7 @@ from tf_explainer.fingerprint import fingerprint
 from tf_explainer.model_files import read_model
 from tf_explainer.receptive_field import receptive_field
 from tf_explainer.schema import ReceptiveField
+from tf_explainer.signed_maps import Treatment
 
 SCORES = "scores"
 
@@ -76,14 +77,15 @@ class Performer:
         return self.model.outputs[0].shape[-1]
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the target layer's map can be negative, and is explained as `max(x, 0)`."""
-        return not layer_graph.is_rectified(self._output(self.config.target_layer))
+    def treatment(self) -> Treatment:
+        """What is done to the target layer's map if it can be negative."""
+        return signed_maps.treatment(self._output(self.config.target_layer))
 
     @property
     def feature_shape(self) -> tuple[int, int, int]:
-        """The target layer's map of one image, `(L, L, D)`."""
-        return tuple(self._output(self.config.target_layer).shape[1:])
+        """What is explained of one image, `(L, L, D)`: the target layer's map, as `signed_maps` treats it."""
+        height, width, channels = self._output(self.config.target_layer).shape[1:]
+        return height, width, channels * (2 if self.treatment == "split" else 1)
 
     def distilled_units(self) -> dict[str, int]:
         """Returns each distilled layer's width, lowest layer first."""
@@ -92,13 +94,11 @@ class Performer:
     def feature_model(self) -> keras.Model:
         """Returns a model of all that extraction stores; it shares the performer's weights.
 
-        Outputs, by name: the target layer's features `[B, L, L, D]` without what is below zero, each
+        Outputs, by name: the target layer's features `[B, L, L, D]`, never negative (`signed_maps`), each
         distilled layer's `[B, units]` as the performer has it, and `scores`, `[B, classes]`.
         """
         target = self._output(self.config.target_layer)
-        if self.is_cut:
-            target = keras.layers.ReLU(name="above_zero")(target)
-        outputs = {self.config.target_layer: target}
+        outputs = {self.config.target_layer: signed_maps.non_negative(target, self.treatment)}
         outputs |= {name: _flat(self._output(name)) for name in self.config.distilled_layers}
         return keras.Model(self.model.inputs[0], outputs | {SCORES: self.model.outputs[0]}, name="features")
 
@@ -111,7 +111,14 @@ class Performer:
         """
         first = self.model.get_layer(self.config.distilled_layers[0])
         end = first.input if isinstance(first, keras.layers.Dense) else first.output
-        return _copy(self._output(self.config.target_layer), _flat(end), "trunk")
+        target = self._output(self.config.target_layer)
+        if self.treatment != "split":
+            return _copy(target, _flat(end), "trunk")
+        features = keras.Input(self.feature_shape, name="above_and_below_zero")
+        above = _copy(target, _flat(end), "above_target")
+        return keras.Model(
+            features, above(signed_maps.signed(features, self.treatment)), name="trunk", trainable=False
+        )
 
     def head(self) -> keras.Model:
         """Returns a frozen copy of the path from the last distilled layer to the scores.

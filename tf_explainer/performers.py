@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     config = flags.performer()
     performer, origin = _performer(config)
 
-    from tf_explainer import layer_selection
+    from tf_explainer import layer_selection, signed_maps
     from tf_explainer.activation_statistics import activation_statistics
 
     candidates = layer_selection.candidates(performer.model)
@@ -47,11 +47,8 @@ def main(arguments: Sequence[str]) -> None:
     print(f"\n> target layer ({chosen}): {target} {_size(performer.feature_shape)}")
     units = performer.distilled_units()
     print(f"  distilled layers: {', '.join(f'{name} ({width})' for name, width in units.items())}")
-    if performer.is_cut:
-        print(
-            f"  {target} can be negative: it is explained as max(x, 0), which leaves out "
-            f"{statistics[target].negative_energy:.1%} of its energy"
-        )
+    if performer.treatment != "whole":
+        print("  " + signed_maps.notice(target, performer.treatment, statistics[target].negative_energy))
 
 
 def _performer(config: PerformerConfig) -> tuple[Performer, str]:

@@ -54,3 +54,7 @@ def test_nothing_that_moves_is_no_part():
     assert independent_parts(np.full((9, 4, 2), 0.3), np.ones((9, 4), bool)) == 0
     assert independent_parts(np.zeros((9, 0, 2)), np.zeros((9, 0), bool)) == 0
     assert independent_parts(np.random.default_rng(0).normal(size=(9, 4, 2)), np.zeros((9, 4), bool)) == 0
+
+
+def test_no_image_shows_no_part():
+    assert independent_parts(np.zeros((0, 5, 2)), np.zeros((0, 5), bool)) == 0

@@ -1,6 +1,8 @@
 import json
 import re
 
+import keras
+import numpy as np
 import pytest
 from absl.testing import flagsaver
 from PIL import Image
@@ -8,8 +10,11 @@ from PIL import Image
 from pipelines import extract_features, feature_extraction, shard_writer
 from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
+from tf_explainer.config import DatasetConfig
+from tf_explainer.dataset import read_manifest
 from tf_explainer.errors import UserError
 from tf_explainer.images import hashed_shard
+from tf_explainer.stored_features import Features
 
 DATAFLOW = (
     "--runner=DataflowRunner",
@@ -55,6 +60,38 @@ def test_it_extracts_and_says_so(extract, tmp_path, capsys):
     assert "images/s" in said
     assert str(tmp_path / "features") in said
     assert json.loads((tmp_path / "features" / "manifest.json").read_text())["outputs"] == 12
+
+
+def swish_network(file):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = keras.layers.Conv2D(4, 9, strides=4, padding="same", activation="relu", name="low")(x)
+    x = keras.layers.Conv2D(6, 5, padding="same", activation="swish", name="high")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)).save(file)
+
+
+def test_what_nobody_decided_is_told(extract, tmp_path, capsys):
+    swish_network(tmp_path / "swish.keras")
+    extract(
+        f"--performer={tmp_path}/swish.keras", "--target_layer=", "--distilled_layers=", "--encoding=float16"
+    )
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(
+        "By the rule in docs/performers.md, high is explained, and given back are pool; python -m"
+    )
+    number = (
+        r"high can be negative: it is explained as max\(x, 0\), which leaves out (\d+\.\d)% of its energy"
+    )
+    assert 0 < float(re.match(number, said[1])[1]) < 100
+    manifest = read_manifest(str(tmp_path / "features"))
+    assert (manifest.target.name, manifest.target.shape) == ("high", (8, 8, 6))
+    features = Features(
+        manifest=manifest, directory=str(tmp_path / "features"), dataset=DatasetConfig(dataset="creatures")
+    )
+    maps = np.concatenate([batch["high"] for batch in features.batches("all", negatives=True)])
+    assert len(maps) == 12
+    assert np.min(maps) == 0 < np.max(maps)
 
 
 def test_a_whole_set_is_left_alone(extract, tmp_path, capsys, monkeypatch):

@@ -40,7 +40,7 @@ def independent_parts(places: np.ndarray, live: np.ndarray) -> float:
     """
     count = np.maximum(live.sum(axis=0), 1)[:, None]
     mean = np.where(live[..., None], places, 0.0).sum(axis=0) / count
-    moves = np.where(live[..., None], places - mean, 0.0).reshape(len(places), -1)
+    moves = np.where(live[..., None], places - mean, 0.0).reshape(len(places), 2 * places.shape[1])
     # tr(C)^2 / ||C||^2 needs no eigenvalues, and the smaller of the two Gram matrices has the same.
     gram = moves.T @ moves if moves.shape[1] <= len(moves) else moves @ moves.T
     total, squares = np.trace(gram), (gram**2).sum()
