@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks import gradient_support
 from benchmarks.gradient_support import extent, linear_copy, measured_field
 from tf_explainer.schema import ReceptiveField
 
@@ -42,10 +43,11 @@ def test_oblong_fields_are_refused():
         measured_field(model, "oblong")
 
 
-def test_endless_fields_are_refused():
+def test_endless_fields_are_refused(monkeypatch):
+    monkeypatch.setattr(gradient_support, "_LONGER", (0, 16))
     image = keras.Input((16, 16, 3))
-    model = keras.Model(image, L.Conv2D(1, (5001, 1), padding="same", name="long")(image))
-    with pytest.raises(ValueError, match="longer than 2000 pixels"):
+    model = keras.Model(image, L.Conv2D(1, 99, padding="same", name="long")(image))
+    with pytest.raises(ValueError, match="longer than 32 pixels"):
         measured_field(model, "long")
 
 
