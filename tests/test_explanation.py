@@ -95,6 +95,14 @@ def test_the_picture_shows_the_parts_in_their_colours(explanation):
     )
 
 
+def test_the_bars_sum_to_the_score(explanation):
+    *rows, (label, score, _) = explanation_picture._rows(explanation, explanation.parts[:1])
+    assert label == "score (log-odds)"
+    assert sum(value for _, value, _ in rows) == pytest.approx(score, abs=1e-5)
+    labels = [label for label, _, _ in rows]
+    assert labels[1:3] == ["1 other part", "filters in no part"]
+
+
 def colours(picture):
     return {colour for _, colour in picture.getcolors(maxcolors=2**24)}
 

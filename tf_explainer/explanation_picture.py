@@ -69,7 +69,7 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
     named = {part.part.name for part in shown}
     others = [part.contribution for part in explanation.parts if part.part.name not in named]
     if others:
-        rows.append((f"{len(others)} other parts", sum(others), None))
+        rows.append((f"{len(others)} other part" + "s" * (len(others) > 1), sum(others), None))
     if explanation.other_filters:
         rows.append(("filters in no part", explanation.other_filters, None))
     rows.append(("everything else (textures)", explanation.ordinary, None))
