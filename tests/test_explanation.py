@@ -96,8 +96,10 @@ def test_the_picture_shows_the_parts_in_their_colours(explanation):
 
 
 def test_the_bars_sum_to_the_score(explanation):
-    *rows, (label, score, _) = explanation_picture._rows(explanation, explanation.parts[:1])
+    more = dataclasses.replace(explanation, score=explanation.score + 0.5, other_filters=0.5)
+    *rows, (label, score, _) = explanation_picture._rows(more, more.parts[:1])
     assert label == "score (log-odds)"
+    assert explanation.other_filters == pytest.approx(0, abs=1e-6)
     assert sum(value for _, value, _ in rows) == pytest.approx(score, abs=1e-5)
     labels = [label for label, _, _ in rows]
     assert labels[1:3] == ["1 other part", "filters in no part"]
