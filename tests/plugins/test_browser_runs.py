@@ -113,7 +113,7 @@ def test_sort_range_search_flags_and_parts(tab, downloads):
     assert int(tab.find("output.count").text.split(" of ")[0]) < every or "0.5" in tab.address
     tab.open("parts")
     tab.ready("grid")
-    # The largest part: by its landmark, in runs that were evaluated since parts have names there, or its number.
+    # The largest part, by its landmark or, in runs of before, by its number.
     assert tab.find(".row:first-child h2", "filters")
     assert tab.drawn(".cell canvas.picture")
 
