@@ -3,26 +3,28 @@
 python -m benchmarks.families [ResNet50 ...]
 
 prints the table of docs/performers.md. Weights are random; batch normalisations have the statistics of some
-drawn animals, so that features neither fade nor explode. Each model has a process of its own, so that its
-memory is free afterwards and its layers' numbers begin at 0.
+drawn animals, so that features neither fade nor explode.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
 import pathlib
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
+from absl.testing import flagsaver
 
-from benchmarks import child_process
 from benchmarks.gradient_support import measured_field
-from tf_explainer import layer_graph, layer_selection, schema
+from pipelines import extract_features
+from tf_explainer import flags, layer_graph, layer_selection, schema, train
 from tf_explainer.backbones import build_backbone
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
 from tf_explainer.datasets.registry import open_source
@@ -62,14 +64,11 @@ _HEADER = (
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints the table, row by row; or with `--row MODEL` one row as JSON."""
-    if arguments[:1] == ["--row"]:
-        print(json.dumps(_row(arguments[1])))
-        return
+    """Prints the table, row by row."""
     print("| " + " | ".join(_HEADER) + " |\n" + "| --- " * len(_HEADER) + "|", flush=True)
     for name in arguments or MODELS:
-        output = child_process.run("benchmarks.families", ["--row", name]).output
-        print("| " + " | ".join(json.loads(output.splitlines()[-1])) + " |", flush=True)
+        keras.backend.clear_session()  # Layers' numbers begin at 0.
+        print("| " + " | ".join(_row(name)) + " |", flush=True)
 
 
 def _row(name: str) -> tuple[str, ...]:
@@ -105,10 +104,10 @@ def _chain(name: str) -> tuple[str, str, str]:
         _save_lively(name, workdir / "performer.keras")
         common = [f"--workdir={workdir}", f"--image_size={_SMALL_SIZE}"]
         common += ["--dataset=creatures", f"--num_images={_IMAGES}"]
-        extracted = child_process.run("pipelines.extract_features", [*common, "--num_shards=2"]).output
+        extracted = _run(extract_features.main, [*common, "--num_shards=2"])
         manifest = json.loads((workdir / "features" / schema.MANIFEST).read_text(encoding="utf-8"))
         training = ["--epochs=1", "--batch_size=8", "--snapshot_images=0", "--validation_every=0"]
-        trained = child_process.run("tf_explainer.train", [*common, *training]).output
+        trained = _run(train.main, [*common, *training])
         target = manifest["target"]
         treated = "cut" if "max(x, 0), which" in extracted else "split"
         share = re.search(r"(\S+%) of its energy", extracted)
@@ -121,6 +120,14 @@ def _chain(name: str) -> tuple[str, str, str]:
             f"{share[1]}, {treated}" if share else "none",
             epoch,
         )
+
+
+def _run(step: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> str:
+    """Runs a binary's step by its flags, and returns what it prints."""
+    with flagsaver.flagsaver(), contextlib.redirect_stdout(io.StringIO()) as printed:
+        flags.FLAGS(["families", *arguments])
+        step([])
+    return printed.getvalue()
 
 
 def _save_lively(name: str, path: pathlib.Path) -> None:

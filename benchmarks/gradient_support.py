@@ -25,7 +25,7 @@ _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 # An image is a strip: this wide, and as long as it takes; wide enough for networks that pad nothing.
 _WIDTH = 96
-_LONGER = (0, 64, 192, 448, 960, 1984)
+_LONGER = (0, 64, 192, 448, 960, 1344, 1984)
 
 
 def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
@@ -124,14 +124,19 @@ def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:
         length, width = size + longer, size % 32 + _WIDTH
         strip = (length, width) if axis == 0 else (width, length)
         units = linear.compute_output_shape((1, *strip, 3))[1 + axis]
-        ends = [
-            extent(linear, strip, (unit, 0) if axis == 0 else (0, unit))[2 * axis : 2 * axis + 2]
-            for unit in (0, 1, units - 1)
-        ]
-        (_, first), (_, second), (low, _) = ends
+        _, second = _ends(linear, strip, axis, 1)
         # A little is left free: what no window reaches at the end of the image counts as border, too.
-        if second < 0.9 * length and low > 0:
+        if second >= 0.9 * length:
+            continue
+        (_, first), (low, _) = (_ends(linear, strip, axis, unit) for unit in (0, units - 1))
+        if low > 0:
             stride = second - first
             low -= stride * (units - 1)
             return ReceptiveField(size=first - low, stride=stride, centre=(first + low) / 2)
     raise ValueError(f"half of the field is longer than {length} pixels")
+
+
+def _ends(linear: keras.Model, strip: tuple[int, int], axis: int, unit: int) -> tuple[int, int]:
+    """Returns the first pixel along an axis that reaches a unit, and the one behind the last."""
+    ends = extent(linear, strip, (unit, 0) if axis == 0 else (0, unit))
+    return (ends[0], ends[1]) if axis == 0 else (ends[2], ends[3])

@@ -42,7 +42,6 @@ DISTRIBUTIONS = {
 
 # What a module uses without importing it: classes registered by name, programs run by a test.
 USED_BY_NAME = {
-    "benchmarks.families": ["pipelines.extract_features", "tf_explainer.train"],
     "tests.pipelines.runners": ["pipelines.extract_features"],
     "benchmarks.extraction": ["benchmarks.bare_model", "benchmarks.reading", "pipelines.extract_features"],
     "tests.test_cross_replica": ["tests.replica_training"],
