@@ -55,7 +55,8 @@ def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
 
 def _in_double_precision(layer: Any) -> Any:
     """What reaches a corner of a deep network's field is less than float32 can tell from nothing."""
-    return type(layer).from_config(layer.get_config() | {"dtype": "float64"})
+    precision = {"dtype": "float64"} if isinstance(layer, keras.layers.Layer) else {}  # Not of `a + b`.
+    return type(layer).from_config(layer.get_config() | precision)
 
 
 def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
