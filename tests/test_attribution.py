@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
-from tf_explainer.attribution import Attributor, attribute_layer, log_odds_of
+from tf_explainer.attribution import Attributor, LayerAttributor, log_odds_of
 
 
 @pytest.fixture
@@ -107,7 +107,9 @@ def test_a_layer_of_any_classifier():
     pooled = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax", name="scores")(pooled))
     images = np.random.default_rng(0).normal(size=(6, 12, 12, 3)).astype(np.float32)
-    attribution, log_odds = attribute_layer(model, "maps", images)
+    attributor = LayerAttributor(model, "maps")
+    log_odds = attributor.log_odds(images)
+    attribution = attributor.attribute(images, log_odds.argmax(axis=1))
     p = np.asarray(model(images))
     np.testing.assert_allclose(log_odds, np.log(p / (1 - p)), atol=1e-4)
     kernel, bias = (np.asarray(weight) for weight in model.get_layer("scores").weights)

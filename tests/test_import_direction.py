@@ -162,6 +162,7 @@ ROOMS = {
         "tf_explainer.plugins.parts.plugin",
         "tf_explainer.plugins.parts.snapshot",
         "tf_explainer.plugins.parts.quantised_maps",
+        "tf_explainer.plugins.parts.square_canvas",
         "tf_explainer.plugins.parts.pictures",
         "tf_explainer.plugins.parts.response_figures",
         "tf_explainer.plugins.parts.measured_figures",

@@ -99,26 +99,43 @@ class Attributor:
         return _attribution(lambda activations: self.scores(activations, training=False), tracks, classes)
 
 
-def attribute_layer(model: keras.Model, layer: str, images: np.ndarray) -> tuple[Attribution, np.ndarray]:
-    """Attributes the score of the class that a classifier names to the filters of one of its layers.
+class LayerAttributor:
+    """Attributes a classifier's scores to the filters of one of its layers.
 
     Args:
         model: a functional classifier of one input.
         layer: its name; the scores see nothing that does not pass through it.
-        images: `[B, S, S, 3]`, as the model takes them.
-
-    Returns:
-        The attribution, without an ordinary track, and the log-odds of all classes, `[B, classes]` float32.
     """
-    maps = model.get_layer(layer).output
-    above = log_odds_of(keras.Model(maps, model.outputs[0]))
-    activations = keras.Model(model.inputs[0], maps)(tf.convert_to_tensor(images, tf.float32), training=False)
-    log_odds = np.asarray(above(activations, training=False))
-    nothing = tf.zeros_like(activations)
-    attribution = _attribution(
-        lambda both: above(both[0] + both[1], training=False), [activations, nothing], log_odds.argmax(axis=1)
-    )
-    return attribution, log_odds
+
+    def __init__(self, model: keras.Model, layer: str) -> None:
+        maps = model.get_layer(layer).output
+        self._below = keras.Model(model.inputs[0], maps)
+        self._above = log_odds_of(keras.Model(maps, model.outputs[0]))
+
+    def log_odds(self, images: np.ndarray) -> np.ndarray:
+        """Returns the scores of all classes, `[B, classes]` float32.
+
+        Args:
+            images: `[B, H, W, 3]`, as the model takes them.
+        """
+        return np.asarray(self._above(self._activations(images), training=False))
+
+    def attribute(self, images: np.ndarray, classes: np.ndarray) -> Attribution:
+        """Attributes one score an image; there is no ordinary track.
+
+        Args:
+            images: `[B, H, W, 3]`, as the model takes them.
+            classes: `[B]` int, whose scores.
+        """
+        activations = self._activations(images)
+        return _attribution(
+            lambda both: self._above(both[0] + both[1], training=False),
+            [activations, tf.zeros_like(activations)],
+            classes,
+        )
+
+    def _activations(self, images: np.ndarray) -> Any:
+        return self._below(tf.convert_to_tensor(images, tf.float32), training=False)
 
 
 def _attribution(

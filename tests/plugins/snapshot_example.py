@@ -14,7 +14,7 @@ from tf_explainer.attribution import Attribution
 from tf_explainer.metrics.peaks import UnitGrid
 from tf_explainer.plugins.images import summary as image_summary
 from tf_explainer.plugins.images.plugin import ImagesLoader
-from tf_explainer.plugins.images.summary import ImageScores
+from tf_explainer.plugins.images.summary import ClassScores, ImageScores
 from tf_explainer.plugins.parts import summary
 from tf_explainer.plugins.parts.plugin import PartsLoader
 from tf_explainer.plugins.parts.snapshot import Images, Snapshot
@@ -60,23 +60,30 @@ def some_snapshot(seed=0):
 
 def some_scores(seed=0):
     random = np.random.default_rng(seed)
+    named = np.arange(IMAGES) % 2
+    ranked = [
+        ClassScores(classes=classes, attribution=_some_attribution(random)) for classes in (named, 1 - named)
+    ]
+    return ImageScores(
+        layer="block/parts",
+        names=("fox", "cat"),
+        ranked=ranked,
+        explainer_scores=random.normal(size=(IMAGES, 2)),
+        performer_scores=random.uniform(size=(IMAGES, 2)),
+    )
+
+
+def _some_attribution(random):
     parts, ordinary = (
         random.normal(size=(IMAGES, SIDE, SIDE, FILTERS)),
         random.normal(size=(IMAGES, SIDE, SIDE)),
     )
-    return ImageScores(
-        layer="block/parts",
-        names=("fox", "cat"),
-        classes=np.arange(IMAGES) % 2,
-        attribution=Attribution(
-            scores=random.normal(size=IMAGES),
-            parts=parts.sum(axis=(1, 2)),
-            ordinary=ordinary.sum(axis=(1, 2)),
-            interpretable_maps=parts.sum(axis=3),
-            ordinary_maps=ordinary,
-        ),
-        explainer_scores=random.normal(size=(IMAGES, 2)),
-        performer_scores=random.uniform(size=(IMAGES, 2)),
+    return Attribution(
+        scores=random.normal(size=IMAGES),
+        parts=parts.sum(axis=(1, 2)),
+        ordinary=ordinary.sum(axis=(1, 2)),
+        interpretable_maps=parts.sum(axis=3),
+        ordinary_maps=ordinary,
     )
 
 

@@ -166,6 +166,31 @@ def test_the_images_tab_is_searched_and_walked(tab):
     wait_for(lambda: "0 of 9 images" in tab.find("output.count").text)
 
 
+def test_any_stored_class_is_explained(tab):
+    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4")
+    tab.ready("image")
+    assert "Why fox?" in tab.find(".why").text
+    before = tab.find("table.sum").text
+    tab.find(".class-choice button", "cat").click()
+    wait_for(lambda: "p.part_images.class=1" in tab.address)
+    assert tab.find("table.sum tr", "score of cat")
+    tab.ready("image")
+    assert tab.find("table.sum").text != before
+    values = [
+        float(row.text.replace(MINUS, "-"))
+        for row in tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
+    ]
+    assert sum(values[:3]) == pytest.approx(values[3], abs=0.02)
+    selector = ".contributions .value, .rest .value"
+    listed = [
+        float(one.text.replace(MINUS, "-")) for one in tab.driver.find_elements(By.CSS_SELECTOR, selector)
+    ]
+    assert sum(listed) == pytest.approx(values[0], abs=0.02 * len(listed))
+    assert tab.drawn(".explained canvas.picture")
+    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4&p.part_images.class=7")
+    assert "is not stored of this image" in tab.find(".missing-class").text
+
+
 def test_an_image_beside_another_run(tab):
     other = CANARY.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("=", "%3D")
     tab.open("part_images", f"&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare={other}")

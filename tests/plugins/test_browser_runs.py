@@ -188,6 +188,21 @@ def test_an_image_is_explained_and_leads_back(tab):
     tab.ready("image")
 
 
+def test_another_class_is_explained(tab):
+    tab.open("part_images", "&p.part_images.image=2")
+    tab.ready("image")
+    others = tab.driver.find_elements(By.CSS_SELECTOR, ".class-choice [aria-pressed=false]")
+    if not others:
+        pytest.skip("the run stores one class an image; tf_explainer.evaluate writes more")
+    others[0].click()
+    wait_for(lambda: "p.part_images.class=" in tab.address)
+    tab.ready("image")
+    rows = tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
+    values = [float(row.text.replace(MINUS, "-")) for row in rows]
+    assert sum(values[:3]) == pytest.approx(values[3], abs=0.03)
+    assert values[3] < 0, "not the class that the performer names"
+
+
 def test_dark_colours_and_keys(tab):
     tab.open("parts", "&p.parts.grouped=0&p.parts.look=heat,0.4,0.6,filter,cividis", dark=True)
     tab.ready("grid").send_keys(Keys.ARROW_RIGHT, Keys.ENTER)

@@ -22,25 +22,33 @@ def client(tmp_path_factory, request):
 @pytest.mark.parametrize(("step", "seed"), [(2, 0), (30, 1)])
 def test_what_is_served_sums_to_the_score(client, step, seed):
     scores = some_scores(seed)
+    named = scores.ranked[0]
     index = client.get(f"{BASE}/index?run=run&step={step}").json
     assert index["layer"] == "block/parts"
-    assert index["classes"] == scores.classes.tolist()
+    assert index["classes"] == named.classes.tolist()
     assert index["explainer_classes"] == scores.explainer_scores.argmax(axis=1).tolist()
-    shown = scores.performer_scores[np.arange(IMAGES), scores.classes]
+    shown = scores.performer_scores[np.arange(IMAGES), named.classes]
     np.testing.assert_allclose(index["performer_scores"], shown, rtol=1e-6)
     for n in range(IMAGES):
         answer = client.get(f"{BASE}/contributions?run=run&step={step}&image={n}")
-        parts = np.frombuffer(answer.data, "<f4")
-        assert parts.shape == (FILTERS,)
-        np.testing.assert_allclose(parts, scores.attribution.parts[n], rtol=1e-6)
-        total = parts.sum() + index["ordinary"][n] + index["remainder"][n]
-        assert total == pytest.approx(index["scores"][n], abs=1e-4)
-        assert parts.sum() == pytest.approx(index["parts"][n], abs=1e-4)
-    maps = scores.attribution.interpretable_maps, scores.attribution.ordinary_maps
+        for one, parts, stored in zip(
+            [index, *index["others"]],
+            np.frombuffer(answer.data, "<f4").reshape(2, FILTERS),
+            scores.ranked,
+            strict=True,
+        ):
+            assert one["classes"][n] == stored.classes[n]
+            np.testing.assert_allclose(parts, stored.attribution.parts[n], rtol=1e-6)
+            total = parts.sum() + one["ordinary"][n] + one["remainder"][n]
+            assert total == pytest.approx(one["scores"][n], abs=1e-4)
+            assert parts.sum() == pytest.approx(one["parts"][n], abs=1e-4)
+    attributions = [one.attribution for one in scores.ranked]
+    maps = [track for one in attributions for track in (one.interpretable_maps, one.ordinary_maps)]
+    scales = [one["scales"] for one in [index, *index["others"]]]
     for track, expected in enumerate(maps):
         answer = client.get(f"{BASE}/tracks?run=run&step={step}&track={track}")
         coded = np.frombuffer(answer.data, np.int8).reshape(IMAGES, SIDE, SIDE)
-        scale = np.array(index["scales"])[:, None, None]
+        scale = np.array(scales[track // 2])[:, None, None]
         assert (np.abs(coded * scale / 127 - expected) <= scale / 253).all()
 
 
@@ -51,7 +59,7 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
         ("index?run=other&step=2", 404, "tf_explainer.evaluate"),
         ("contributions?run=run&step=2&image=9", 400, "0 to 8"),
         ("contributions?run=run&step=2&image=x", 400, "whole number"),
-        ("tracks?run=run&step=2&track=2", 400, "0 to 1"),
+        ("tracks?run=run&step=2&track=4", 400, "0 to 3"),
         ("tracks?run=run&step=2", 400, "track"),
     ],
 )

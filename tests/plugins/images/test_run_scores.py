@@ -12,10 +12,15 @@ def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     explainer, head = small_explainer(), small_head()
     shown = ShownImages.choose(features, "all", 40)
     scores = of_images(explainer, head, shown)
-    assert len(scores.classes) > 32, "more than one batch"
-    assert scores.classes.tolist() == shown.images.predicted.tolist()
+    assert len(scores.ranked[0].classes) > 32, "more than one batch"
+    assert scores.ranked[0].classes.tolist() == shown.images.predicted.tolist()
+    classes = np.stack([one.classes for one in scores.ranked], axis=1)
+    assert (np.sort(classes, axis=1) == np.arange(classes.shape[1])).all(), "each class once"
+    likely = np.take_along_axis(scores.performer_scores, classes, axis=1)
+    assert (np.diff(likely, axis=1) <= 0).all()
     whole = shown.maps(explainer, PERFORMER).astype(np.float32)
-    at_once = Attributor(explainer, head).attribute(whole, scores.classes)
-    np.testing.assert_allclose(scores.attribution.parts, at_once.parts, atol=1e-5)
-    log_odds = scores.explainer_scores[np.arange(len(whole)), scores.classes]
-    np.testing.assert_allclose(scores.attribution.scores, log_odds, atol=1e-5)
+    for one in scores.ranked:
+        at_once = Attributor(explainer, head).attribute(whole, one.classes)
+        np.testing.assert_allclose(one.attribution.parts, at_once.parts, atol=1e-5)
+        log_odds = scores.explainer_scores[np.arange(len(whole)), one.classes]
+        np.testing.assert_allclose(one.attribution.scores, log_odds, atol=1e-5)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.plugins.snapshot_example import GRID, some_maps
 from tf_explainer.errors import UserError
+from tf_explainer.plugins.images import summary as image_summary
 from tf_explainer.plugins.parts import summary
 from tf_explainer.plugins.parts.quantised_maps import LEVELS
 
@@ -35,6 +36,34 @@ def test_any_layer_of_any_model(model, images):
     assert snapshot.layers[0].grid.spacing == pytest.approx(2 / 24)
     assert snapshot.images.labels.tolist() == [0, 1] * 20
     assert "match" in {figure.key for figure in snapshot.layers[1].figures}
+
+
+@pytest.mark.parametrize("shape", [(24, 40, 3), (None, None, 3)])
+def test_images_and_maps_that_are_not_square(shape):
+    inputs = keras.Input(shape)
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="first")(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=(1, 2), padding="same", name="wide")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(x)))
+    images = np.random.default_rng(0).integers(0, 256, (5, 24, 40, 3), np.uint8)
+    snapshot = summary.of_model(model, ["first", "wide"], images)
+    np.testing.assert_array_equal(snapshot.images.crops[:, :24], images)
+    assert snapshot.images.crops.shape == (5, 40, 40, 3)
+    assert not snapshot.images.crops[:, 24:].any()
+    cut = keras.Model(inputs, [model.get_layer(name).output for name in ("first", "wide")])
+    first, wide = cut.predict(images.astype(np.float32), verbose=0)
+    got = [layer.maps.transpose(1, 2, 3, 0) * layer.scales / LEVELS for layer in snapshot.layers]
+    np.testing.assert_allclose(got[0][:, :12], np.maximum(first, 0), atol=first.max() / 500)
+    # Half as many columns as of the rows' spacing: each stands twice.
+    np.testing.assert_allclose(got[1][:, :12], np.maximum(wide, 0).repeat(2, 2), atol=wide.max() / 500)
+    for layer in snapshot.layers:
+        assert layer.maps.shape == (4, 5, 20, 20)
+        assert not layer.maps[:, :, 12:].any()
+        assert layer.grid.spacing == pytest.approx(2 / 40)
+    scores = image_summary.of_model(model, "first", images)
+    for one in scores.ranked:
+        maps = one.attribution.interpretable_maps
+        assert maps.shape == (5, 20, 20)
+        np.testing.assert_allclose(maps.sum(axis=(1, 2)), one.attribution.parts.sum(axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("layer", "words"), [("third", "no layer 'third'"), ("scores", "feature maps")])

@@ -5,10 +5,11 @@ Images, filters and maps are those of the snapshot of the same run and step.
 | tag | data class | content |
 | --- | --- | --- |
 | `part_images/index` | tensor, string scalar | JSON, see `images.summary.ImageScores.index` |
-| `part_images/contributions` | tensor, `[N, F]` float32 | of each filter to each image's score |
-| `part_images/tracks` | blobs, 2 | GZIP: `[N, L, L]` int8, the contributions by place of each track |
+| `part_images/contributions` | tensor, `[N, K * F]` float32 | of each filter to K classes of each image |
+| `part_images/tracks` | blobs, 2 K | GZIP: `[N, L, L]` int8, contributions by place, tracks class by class |
 
-A place's contribution is `int8 * scale / 127`, with a scale for every image in the index.
+A place's contribution is `int8 * scale / 127`, with a scale for every image and class in
+the index. The first of an image's classes is the one that the performer names.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ All addresses are below `/data/plugin/part_images/`, for reading. The Parts plug
 | --- | --- | --- |
 | `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "write_one": TEXT}` |
 | `index` | run, step | JSON, see `images.summary.ImageScores.index` |
-| `contributions` | run, step, image | `[F]` float32 |
-| `tracks` | run, step, track (0: interpretable, 1: ordinary) | `[N, L, L]` int8 |
+| `contributions` | run, step, image | `[K, F]` float32, of the image's K classes |
+| `tracks` | run, step, track (0: interpretable, 1: ordinary; 2, 3: of the second class) | `[N, L, L]` int8 |
 | `static/FILE` | | the front end |
 
 400: an argument is missing or wrong; 404: it is not stored; both say what to do, as plain text.

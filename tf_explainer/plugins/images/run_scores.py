@@ -8,7 +8,7 @@ import numpy as np
 from tf_explainer.attribution import Attribution, Attributor
 from tf_explainer.evaluation import PERFORMER
 from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.plugins.images.summary import ImageScores
+from tf_explainer.plugins.images.summary import ClassScores, ImageScores, likely_classes
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
 from tf_explainer.schema import SCORES
 
@@ -16,7 +16,7 @@ _BATCH_SIZE = 16
 
 
 def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> ImageScores:
-    """Attributes the score of the class that the performer names, image by image.
+    """Attributes the scores of the classes that the performer finds likeliest, image by image.
 
     Args:
         explainer: a trained explainer.
@@ -24,20 +24,22 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
         shown: the images.
     """
     features, performer_scores = shown.maps(explainer, PERFORMER), shown.records[SCORES]
-    classes = performer_scores.argmax(axis=1)
     attributor = Attributor(explainer, head)
-    batches: list[Attribution] = []
-    log_odds: list[np.ndarray] = []
-    for first in range(0, len(features), _BATCH_SIZE):
-        some = slice(first, first + _BATCH_SIZE)
-        batches.append(attributor.attribute(features[some], classes[some]))
-        log_odds.append(attributor.log_odds(features[some]))
+    batches = [slice(first, first + _BATCH_SIZE) for first in range(0, len(features), _BATCH_SIZE)]
+    ranked = [
+        ClassScores(
+            classes=classes,
+            attribution=Attribution.joined(
+                [attributor.attribute(features[some], classes[some]) for some in batches]
+            ),
+        )
+        for classes in likely_classes(performer_scores).T
+    ]
     known, outputs = shown.features.manifest.classes, performer_scores.shape[1]
     return ImageScores(
         layer=INTERPRETABLE_LAYERS[-1],
         names=known if len(known) == outputs else [f"output {k}" for k in range(outputs)],
-        classes=classes,
-        attribution=Attribution.joined(batches),
-        explainer_scores=np.concatenate(log_odds),
+        ranked=ranked,
+        explainer_scores=np.concatenate([attributor.log_odds(features[some]) for some in batches]),
         performer_scores=performer_scores,
     )

@@ -20,49 +20,44 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_explainer.attribution import Attribution, attribute_layer
+from tf_explainer.attribution import Attribution, LayerAttributor
 from tf_explainer.plugins.images import metadata
+from tf_explainer.plugins.parts import square_canvas
 from tf_explainer.plugins.parts.quantised_maps import packed
 from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
 
 _LEVELS = 127
 _BATCH_SIZE = 16
+# Each class adds about 0.7 MB to a snapshot of 300 images and 512 filters.
+_MOST_CLASSES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageScores:
-    """N images of a snapshot of the Parts plugin.
+class ClassScores:
+    """One class of each of N images.
 
     Attributes:
-        layer: of the snapshot, whose filters contribute.
-        names: of the classes, or of the performer's outputs where these are others.
         classes: `[N]` int, whose scores are attributed.
         attribution: of these scores.
-        explainer_scores: `[N, classes]`.
-        performer_scores: `[N, classes]`, the performer's output.
     """
 
-    layer: str
-    names: Sequence[str]
     classes: np.ndarray
     attribution: Attribution
-    explainer_scores: np.ndarray
-    performer_scores: np.ndarray
 
-    def index(self) -> dict[str, Any]:
-        """Returns what the front end reads first, as plain values."""
+    def index(self, performer_scores: np.ndarray) -> dict[str, Any]:
+        """Returns what the front end reads first, as plain values.
+
+        Args:
+            performer_scores: `[N, classes]`.
+        """
         attribution = self.attribution
         return {
-            "version": metadata.FORMAT_VERSION,
-            "layer": self.layer,
-            "names": list(self.names),
             "classes": [int(label) for label in self.classes],
             "scores": _rounded(attribution.scores),
             "parts": _rounded(attribution.parts.sum(axis=1)),
             "ordinary": _rounded(attribution.ordinary),
             "remainder": _rounded(attribution.remainder),
-            "explainer_classes": [int(label) for label in self.explainer_scores.argmax(axis=1)],
-            "performer_scores": _rounded(np.take_along_axis(self.performer_scores, self.classes[:, None], 1)),
+            "performer_scores": _rounded(np.take_along_axis(performer_scores, self.classes[:, None], 1)),
             "scales": _rounded(self.scales),
         }
 
@@ -73,29 +68,75 @@ class ImageScores:
         largest = np.abs(maps).max(axis=(0, 2, 3))
         return np.where(largest > 0, largest, 1)
 
+    def tracks(self) -> list[bytes]:
+        """Returns the maps of the interpretable and of the ordinary track, coded."""
+        maps = self.attribution.interpretable_maps, self.attribution.ordinary_maps
+        shares = (track / self.scales[:, None, None] for track in maps)
+        return [packed(np.rint(share * _LEVELS).astype(np.int8).tobytes()) for share in shares]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageScores:
+    """N images of a snapshot of the Parts plugin.
+
+    Attributes:
+        layer: of the snapshot, whose filters contribute.
+        names: of the classes, or of the performer's outputs where these are others.
+        ranked: K classes an image: first the one that the performer names, then the next likely.
+        explainer_scores: `[N, classes]`.
+        performer_scores: `[N, classes]`, the performer's output.
+    """
+
+    layer: str
+    names: Sequence[str]
+    ranked: Sequence[ClassScores]
+    explainer_scores: np.ndarray
+    performer_scores: np.ndarray
+
+    def index(self) -> dict[str, Any]:
+        """Returns what the front end reads first, as plain values."""
+        first, *others = (one.index(self.performer_scores) for one in self.ranked)
+        return {
+            "version": metadata.FORMAT_VERSION,
+            "layer": self.layer,
+            "names": list(self.names),
+            **first,
+            "others": others,
+            "explainer_classes": [int(label) for label in self.explainer_scores.argmax(axis=1)],
+        }
+
+
+def likely_classes(scores: np.ndarray) -> np.ndarray:
+    """Returns the classes that are explained of each image.
+
+    Args:
+        scores: `[N, classes]`.
+
+    Returns:
+        `[N, K]` int, the likeliest first; K is at most 3.
+    """
+    return np.argsort(-scores, axis=1, kind="stable")[:, :_MOST_CLASSES]
+
 
 def of_model(model: keras.Model, layer: str, images: np.ndarray, names: Sequence[str] = ()) -> ImageScores:
     """Attributes the classes that a Keras classifier names to the filters of one of its layers.
 
     Args:
-        model: a functional classifier of one square image input.
+        model: a functional classifier of one image input.
         layer: of a snapshot of the Parts plugin; the scores see nothing that does not pass through it.
-        images: `[N, S, S, 3]` uint8, those of the snapshot.
+        images: `[N, H, W, 3]` uint8, those of the snapshot.
         names: of the classes.
     """
-    batches, log_odds = zip(
-        *(
-            attribute_layer(model, layer, images[first : first + _BATCH_SIZE].astype(np.float32))
-            for first in range(0, len(images), _BATCH_SIZE)
-        ),
-        strict=True,
-    )
-    scores = np.concatenate(log_odds)
+    attributor = LayerAttributor(model, layer)
+    batches = [
+        images[first : first + _BATCH_SIZE].astype(np.float32) for first in range(0, len(images), _BATCH_SIZE)
+    ]
+    scores = np.concatenate([attributor.log_odds(batch) for batch in batches])
+    classes = likely_classes(scores)
     return ImageScores(
         layer=layer,
         names=names or [f"output {k}" for k in range(scores.shape[1])],
-        classes=scores.argmax(axis=1),
-        attribution=Attribution.joined(list(batches)),
+        ranked=[_class_scores(attributor, batches, of_rank) for of_rank in classes.T],
         explainer_scores=scores,
         performer_scores=1 / (1 + np.exp(-scores)),
     )
@@ -108,15 +149,27 @@ def write(scores: ImageScores, step: int) -> None:
         scores: of the images.
         step: the snapshot's.
     """
-    attribution = scores.attribution
-    tracks = [
-        packed(np.rint(maps / scores.scales[:, None, None] * _LEVELS).astype(np.int8).tobytes())
-        for maps in (attribution.interpretable_maps, attribution.ordinary_maps)
-    ]
+    tracks = [track for one in scores.ranked for track in one.tracks()]
     write_blobs(metadata.PLUGIN_NAME, metadata.TRACKS, tracks, step)
-    write_tensor(metadata.PLUGIN_NAME, metadata.CONTRIBUTIONS, attribution.parts.astype(np.float32), step)
+    parts = np.concatenate([one.attribution.parts for one in scores.ranked], axis=1)
+    write_tensor(metadata.PLUGIN_NAME, metadata.CONTRIBUTIONS, parts.astype(np.float32), step)
     index = json.dumps(scores.index(), allow_nan=False)
     write_tensor(metadata.PLUGIN_NAME, metadata.INDEX, index, step)
+
+
+def _class_scores(
+    attributor: LayerAttributor, batches: Sequence[np.ndarray], classes: np.ndarray
+) -> ClassScores:
+    of_batches = np.split(classes, np.cumsum([len(batch) for batch in batches[:-1]]))
+    attributed = Attribution.joined(
+        [attributor.attribute(batch, some) for batch, some in zip(batches, of_batches, strict=True)]
+    )
+    height, width = batches[0].shape[1:3]
+    maps = {
+        name: square_canvas.maps(getattr(attributed, name)[..., None], height, width)[..., 0]
+        for name in ("interpretable_maps", "ordinary_maps")
+    }
+    return ClassScores(classes=classes, attribution=dataclasses.replace(attributed, **maps))
 
 
 def _rounded(values: np.ndarray) -> list[float]:

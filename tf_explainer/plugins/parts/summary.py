@@ -23,7 +23,7 @@ from keras import ops
 
 from tf_explainer.errors import UserError
 from tf_explainer.metrics.peaks import UnitGrid
-from tf_explainer.plugins.parts import metadata, pictures, quantised_maps
+from tf_explainer.plugins.parts import metadata, pictures, quantised_maps, square_canvas
 from tf_explainer.plugins.parts.response_figures import response_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
 from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
@@ -66,29 +66,32 @@ def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **kn
     """Takes a snapshot of some layers of a Keras model.
 
     Args:
-        model: a functional model of one square image input.
-        layers: names of layers whose outputs are feature maps `[B, L, L, D]`; what is negative in them is
+        model: a functional model of one image input.
+        layers: names of layers whose outputs are feature maps `[B, A, B, D]`; what is negative in them is
             taken as 0. The first is shown first, and the filters of the others are compared with it.
-        images: `[N, S, S, 3]` uint8. The model gets them unchanged, as float32.
-        **known: what is known about the images, by the names of `Images`' attributes.
+        images: `[N, H, W, 3]` uint8. The model gets them unchanged, as float32. Where H and W differ,
+            images and maps are shown on a square with an empty margin.
+        **known: what is known about the images, by the names of `Images`' attributes; landmarks in units of
+            the longer side.
 
     Raises:
-        UserError: a layer does not exist or gives no square feature maps.
+        UserError: a layer does not exist or gives no feature maps.
     """
-    shapes = {name: _map_shape(model, name) for name in layers}
+    for name in layers:
+        _check_layer(model, name)
     cut = keras.Model(model.inputs[0], {name: model.get_layer(name).output for name in layers})
     outputs = [
         cut(images[first : first + _BATCH_SIZE].astype(np.float32), training=False)
         for first in range(0, len(images), _BATCH_SIZE)
     ]
-    maps = {
-        name: np.concatenate([ops.convert_to_numpy(output[name]) for output in outputs]) for name in layers
-    }
+    height, width = images.shape[1:3]
     coded: list[Layer] = []
     for name in layers:
-        grid = _grid(model, name, images.shape[1], shapes[name][0])
-        coded.append(of_maps(name, name, maps[name], grid, coded[:1]))
-    return Snapshot(images=Images.of(images, **known), layers=coded)
+        whole = np.concatenate([ops.convert_to_numpy(output[name]) for output in outputs])
+        maps = square_canvas.maps(whole, height, width)
+        grid = _grid(model, name, images.shape[1:], maps.shape[1])
+        coded.append(of_maps(name, name, maps, grid, coded[:1]))
+    return Snapshot(images=Images.of(square_canvas.images(images), **known), layers=coded)
 
 
 def of_maps(
@@ -108,19 +111,20 @@ def of_maps(
     return Layer(name=name, title=title, grid=grid, maps=coded, scales=scales, figures=figures)
 
 
-def _map_shape(model: keras.Model, name: str) -> tuple[int, ...]:
+def _check_layer(model: keras.Model, name: str) -> None:
     names = [layer.name for layer in model.layers]
     if name not in names:
         raise UserError(f"the model has no layer {name!r}; it has {', '.join(names[-20:])}")
     shape = tuple(model.get_layer(name).output.shape[1:])
-    if len(shape) != 3 or shape[0] != shape[1]:
-        raise UserError(f"layer {name!r} gives {shape}: choose one that gives square feature maps (L, L, D)")
-    return shape
+    if len(shape) != 3:
+        raise UserError(f"layer {name!r} gives {shape}: choose one that gives feature maps (A, B, D)")
 
 
-def _grid(model: keras.Model, name: str, image_size: int, side: int) -> UnitGrid:
+def _grid(model: keras.Model, name: str, image_shape: tuple[int, ...], side: int) -> UnitGrid:
     try:
-        return UnitGrid.of(receptive_field(model, name), image_size, side)
+        if None in model.input_shape[1:3]:
+            model = keras.models.clone_model(model, input_tensors=keras.Input(image_shape))
+        return UnitGrid.of(receptive_field(model, name), max(image_shape[:2]), side)
     except UserError:
         # No regular geometry: each unit stands for its own tile of the image.
         return UnitGrid(side=side, first=0.5 / side, spacing=1 / side, extent=1 / side)

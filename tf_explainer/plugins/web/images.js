@@ -16,7 +16,7 @@ import {latestRun, nearestStep, useAddress, useRuns} from "./tab_state.js";
 
 const PLUGIN = "part_images";
 const PARTS_PLUGIN = "parts";
-const DEFAULTS = {run: "", step: "", image: "0", by: "part", chosen: "", only: "all", sort: "index", query: "", look: "", compare: "", times: "", marks: ""};
+const DEFAULTS = {run: "", step: "", image: "0", by: "part", chosen: "", only: "all", sort: "index", query: "", look: "", compare: "", times: "", marks: "", class: ""};
 const KEYS = [["← ↑ ↓ →", "walk through the images, once one of the list is chosen"], ["/", "search"], ["Esc", "leave the search"], ["?", "these keys"]];
 const ROWS = 24;
 
@@ -64,7 +64,7 @@ function TrackMap({snapshot, layer, scores, n, track, title, total}) {
     layers: [{signed: await scores.track(track, n, layer.units), grid: layer.grid, full: scores.scales[n]}],
   });
   return html`<figure class="track"><${Picture} side=${224} look=${LOOK} label=${title}
-      what=${`${scores.run},${scores.step},${track},${n}`} ask=${ask}/>
+      what=${`${scores.run},${scores.step},${scores.rank},${track},${n}`} ask=${ask}/>
     <figcaption><b>${title}</b> <span>${signed(total)}</span></figcaption></figure>`;
 }
 
@@ -76,12 +76,20 @@ function ScoreSum({scores, n}) {
   ]}/>`;
 }
 
+/** The same image and class in the other run; note: what is missing there. */
+function besideOf(other, id, name) {
+  if (!other) return null;
+  const n = other.snapshot?.images.ids.indexOf(id) ?? -1;
+  const scores = n < 0 ? undefined : other.scores.ranks.find(({classes, names}) => names[classes[n]] === name);
+  const missing = n < 0 ? `${id} is not stored` : scores ? "" : `${name} is not stored of this image`;
+  return {...other, n, scores, note: other.note || missing};
+}
+
 /** Both tracks of the other run on the same image, or a line that says that they are missing. */
-function TracksBeside({other, n, id}) {
-  if (n < 0) return html`<p class="muted beside">${other.run}: ${other.note || `${id} is not stored`}.</p>`;
-  const {snapshot, layer, scores} = other;
+function TracksBeside({run, note, snapshot, layer, scores, n}) {
+  if (note) return html`<p class="muted beside">${run}: ${note}.</p>`;
   return html`<div class="tracks beside">
-    <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title=${`${other.run}: interpretable`} total=${scores.parts[n]}/>
+    <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title=${`${run}: interpretable`} total=${scores.parts[n]}/>
     <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]}/>
   </div>`;
 }
@@ -113,30 +121,38 @@ function savePng(title) {
   sheet.toBlob((blob) => download("image.png", blob), "image/png");
 }
 
-function Explained({snapshot, layer, scores, n, other, state, set, look}) {
+/** The classes of an image whose scores are stored, as buttons. */
+function ClassChoice({ranks, n, chosen, set}) {
+  if (ranks.length < 2) return null;
+  return html`<p class="class-choice" role="group" aria-label="class that is explained">${ranks.map(({rank, classes, names, performer_scores}) => html`<button class="plain" aria-pressed=${classes[n] === chosen}
+    title="what speaks for and against this class" onClick=${() => set({class: rank ? String(classes[n]) : "", chosen: ""})}>${names[classes[n]]} <small>${number(100 * performer_scores[n])} %</small></button>`)}</p>`;
+}
+
+function Explained({snapshot, layer, scores: named, n, other, state, set, look}) {
+  const scores = named.of(n, state.class) ?? named;
   const [contributions, setContributions] = useState(null);
   const times = timesOf(Number(state.times), snapshot.images.size);
   const [failed, setFailed] = useState("");
   useEffect(() => {
     let current = true;
-    scores.contributions(n).then((next) => current && setContributions({n, values: next}), (error) => current && setFailed(String(error.message)));
+    scores.contributions(n, layer.filters).then((next) => current && setContributions({n, scores, values: next}), (error) => current && setFailed(String(error.message)));
     return () => { current = false; };
   }, [scores, n]);
-  const ready = contributions?.n === n;
+  const ready = contributions?.n === n && contributions.scores === scores;
   const rows = useMemo(() => (ready ? rowsOf(layer, contributions.values, state.by, n) : []), [contributions, layer, state.by, n]);
   if (failed) return html`<${Message} title="This image cannot be explained" text=${failed}/>`;
   const chosen = rows.find(({key}) => key === state.chosen) ?? rows[0];
   const {images} = snapshot;
   const name = scores.names[scores.classes[n]];
   const rest = rows.slice(ROWS);
-  const beside = other && (other.snapshot ? other.snapshot.images.ids.indexOf(images.ids[n]) : -1);
+  const beside = besideOf(other, images.ids[n], name);
   const marks = images.landmark_names.map((name, k) => ({name, place: snapshot.landmark(n, k)})).filter(({place}) => place);
   const ask = async () => ({picture: await snapshot.crop(n), layers: chosen ? [layerOf(layer, await layer.map(chosen.f, n), look)] : [], marks: state.marks ? marks : []});
   return html`<section class="explained" data-ready=${ready ? "image" : ""} data-image=${n}>
     <div class="large">
       <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2><nav>${TIMES.map((one) => html`<button class="plain" aria-pressed=${times === one} onClick=${() => set({times: String(one)})}>${one}:1</button>`)}
         <button class="plain" title="picture and both maps as a PNG" onClick=${() => savePng(`${images.ids[n]}: log-odds of ${name} ${signed(scores.scores[n])}, filter ${chosen?.f}, interpretable track ${signed(scores.parts[n])}, ordinary track ${signed(scores.ordinary[n])}`)}>PNG</button></nav></header>
-      <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${name}</b> (${number(100 * scores.performer_scores[n])} %),
+      <p class="classes">true class <b>${snapshot.className(images.labels[n])}</b>; the performer says <b>${named.names[named.classes[n]]}</b> (${number(100 * named.performer_scores[n])} %),
         the explainer <b>${scores.names[scores.explainer_classes[n]]}</b>${images.held_out[n] ? "; training never saw this image" : ""}</p>
       <${Picture} side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`${scores.run},${scores.step},${chosen?.f},${n},${state.marks}`}/>
       <p class="muted">${chosen ? html`The region of filter #${chosen.f}${chosen.group !== undefined ? `, which adds most of ${chosen.name}` : ""}. ` : ""}
@@ -145,14 +161,16 @@ function Explained({snapshot, layer, scores, n, other, state, set, look}) {
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${0} title="interpretable track" total=${scores.parts[n]}/>
         <${TrackMap} ...${{snapshot, layer, scores, n}} track=${1} title="ordinary track" total=${scores.ordinary[n]}/>
       </div>
-      ${beside !== undefined && html`<${TracksBeside} ...${{other, n: beside}} id=${images.ids[n]}/>`}
+      ${beside && html`<${TracksBeside} ...${beside}/>`}
       <p class="legend wide"><span>against ${signed(-scores.scales[n])}</span><i style=${`background:${signedGradient()}`}></i><span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
     </div>
     <div class="why">
       <h3>Why ${name}? <small>log-odds in nats; gradient × activation</small></h3>
+      <${ClassChoice} ranks=${named.ranks} n=${n} chosen=${scores.classes[n]} set=${set}/>
+      ${!named.of(n, state.class) && html`<p class="muted missing-class">${named.names[state.class] ?? "The class of this address"} is not stored of this image; these are.</p>`}
       <${ScoreSum} ...${{scores, n}}/>
-      ${beside !== undefined && html`<h3>${other.run} <small>the same image in the other run</small></h3>
-        ${beside < 0 ? html`<p class="muted">${other.note || "This run has not stored this image."}</p>` : html`<${ScoreSum} scores=${other.scores} n=${beside}/>`}`}
+      ${beside && html`<h3>${beside.run} <small>the same image in the other run</small></h3>
+        ${beside.note ? html`<p class="muted">${beside.note}.</p>` : html`<${ScoreSum} scores=${beside.scores} n=${beside.n}/>`}`}
       <h3>Parts <span class="switch">${["part", "filter"].map((by) => html`<button class="tab" aria-selected=${state.by === by} onClick=${() => set({by, chosen: ""})}>By ${by}</button>`)}</span>
         <button class="plain small" onClick=${() => saveCsv(snapshot, layer, scores, n, contributions.values)} disabled=${!ready}>CSV</button></h3>
       <${Contributions} rows=${rows.slice(0, ROWS)} selected=${chosen?.key} onSelect=${(key) => set({chosen: key ?? ""})}/>

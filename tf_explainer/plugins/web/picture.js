@@ -8,7 +8,7 @@ export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
 
 /** The enlargement that is asked for, or else one that suits a crop of this size. */
-export const timesOf = (wanted, size) => (TIMES.includes(wanted) ? wanted : Math.min(Math.max(Math.round(COMFORTABLE / size), 1), TIMES.at(-1)));
+export const timesOf = (wanted, size) => (TIMES.includes(wanted) ? wanted : Math.min(Math.max(Math.round(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1)));
 
 export const COLOURS = {explainer: [46, 204, 255], performer: [255, 159, 28]};
 
