@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     network = demo_network.network(len(known["classes"]), seed=0)
     scores = image_summary.of_model(network, demo_network.LAYERS[0], crops, known["classes"])
     snapshot = summary.of_model(
-        network, demo_network.LAYERS, crops, predicted=np.asarray(scores.classes), **known
+        network, demo_network.LAYERS, crops, predicted=np.asarray(scores.ranked[0].classes), **known
     )
     RunWriter(workdir.evaluation_snapshot, anew=True).write(snapshot, 0, scores)
     print(f"To look at it: tensorboard --logdir={workdir.tensorboard}, tab Explained images")

@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from tf_explainer.attribution import Attribution, LayerAttributor
 from tf_explainer.plugins.images import metadata
@@ -138,7 +139,7 @@ def of_model(model: keras.Model, layer: str, images: np.ndarray, names: Sequence
         names=names or [f"output {k}" for k in range(scores.shape[1])],
         ranked=[_class_scores(attributor, batches, of_rank) for of_rank in classes.T],
         explainer_scores=scores,
-        performer_scores=1 / (1 + np.exp(-scores)),
+        performer_scores=ops.convert_to_numpy(ops.sigmoid(scores)),
     )
 
 
