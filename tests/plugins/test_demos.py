@@ -35,8 +35,10 @@ def test_contributions_sum_to_scores(run):
     wait_for(lambda: client.get("/data/plugin/part_images/runs").json["runs"] == {"evaluation": [0]})
     index = client.get("/data/plugin/part_images/index?run=evaluation&step=0").json
     parts = client.get("/data/plugin/part_images/contributions?run=evaluation&step=0&image=7").data
-    total = np.frombuffer(parts, "<f4").sum() + index["ordinary"][7] + index["remainder"][7]
-    assert total == pytest.approx(index["scores"][7], abs=1e-4)
+    classes = [index, *index["others"]]
+    for one, filters in zip(classes, np.frombuffer(parts, "<f4").reshape(len(classes), -1), strict=True):
+        total = filters.sum() + one["ordinary"][7] + one["remainder"][7]
+        assert total == pytest.approx(one["scores"][7], abs=1e-4)
     snapshot = client.get("/data/plugin/parts/index?run=evaluation&step=0").json
     assert snapshot["images"]["predicted"] == index["classes"]
     assert index["names"] == snapshot["images"]["classes"]
