@@ -11,7 +11,7 @@ from tf_explainer.labelled_crops import LabelledCrop
 from tf_explainer.performer_heads import attach_head
 
 CONFIG = PerformerTrainingConfig(
-    head_widths=(8,), epochs=12, learning_rate=3e-3, batch_size=8, head_dropout=0.0
+    head_pooling="flatten", head_widths=(8,), epochs=12, learning_rate=3e-3, batch_size=8, head_dropout=0.0
 )
 IMAGES = np.random.default_rng(1).integers(0, 256, (64, 32, 32, 3), np.uint8)
 
