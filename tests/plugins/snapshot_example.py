@@ -99,7 +99,9 @@ def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):
     """A client of TensorBoard's server, once it has read everything."""
     plugins = [core_plugin.CorePluginLoader(include_debug_info=False), *loaders]
     server = program.TensorBoard(plugins=plugins, assets_zip_provider=lambda: None)
-    arguments = ["", f"--logdir={logdir}", f"--load_fast={str(fast).lower()}", "--reload_interval=1", *extra]
+    # Read once: a thread that reads on while the interpreter ends takes the process down.
+    once = "--reload_interval=0"
+    arguments = ["", f"--logdir={logdir}", f"--load_fast={str(fast).lower()}", once, *extra]
     server.configure(argv=arguments)
     data_provider, multiplexer = server._make_data_provider()
     app = application.TensorBoardWSGIApp(
