@@ -16,6 +16,7 @@ from tests.small_run import CLASSES, PARTS, write_run
 from tf_explainer import explain, explanation_picture, explanation_report, flags
 from tf_explainer.errors import UserError
 from tf_explainer.explanation import ImageExplainer, SeenPart
+from tf_explainer.parts import lone_filter
 
 ORANGE, SKY = (230, 159, 0), (86, 180, 233)
 
@@ -96,13 +97,40 @@ def test_the_picture_shows_the_parts_in_their_colours(explanation):
 
 
 def test_the_bars_sum_to_the_score(explanation):
-    more = dataclasses.replace(explanation, score=explanation.score + 0.5, other_filters=0.5)
-    *rows, (label, score, _) = explanation_picture._rows(more, more.parts[:1])
+    alone = [
+        dataclasses.replace(explanation.parts[0], part=lone_filter(number), contribution=0.25)
+        for number in (7, 8, 9)
+    ]
+    more = dataclasses.replace(explanation, score=explanation.score + 0.75, lone_filters=tuple(alone))
+    *rows, (label, score, _) = explanation_picture._rows(more, [more.parts[0], alone[0]])
     assert label == "score (log-odds)"
-    assert explanation.other_filters == pytest.approx(0, abs=1e-6)
     assert sum(value for _, value, _ in rows) == pytest.approx(score, abs=1e-5)
     labels = [label for label, _, _ in rows]
-    assert labels[1:3] == ["1 other part", "filters in no part"]
+    assert labels[1:4] == ["filter 7", "1 other part", "2 other filters"]
+
+
+def test_a_filter_in_no_part_is_shown_by_itself(run, image, explanation):
+    _, performer, explainer = run
+    alone = ImageExplainer(performer, explainer, (), CLASSES).explain(image)
+    assert not alone.parts
+    contributions = {seen.part.filters[0]: seen.contribution for seen in alone.lone_filters}
+    assert contributions
+    for seen in explanation.parts:
+        own = [contributions.get(number, 0) for number in seen.part.filters]
+        assert sum(own) == pytest.approx(seen.contribution, abs=1e-6)
+    assert alone.other_filters == pytest.approx(
+        sum(seen.contribution for seen in explanation.strongest), abs=1e-6
+    )
+    written = json.loads(json.dumps(alone.to_dict()))["contributions"]
+    assert [each["filters"] for each in written["lone_filters"]] == [[number] for number in contributions]
+    page = explanation_report.report([("", alone, Image.new("RGB", (8, 8)))])
+    assert all(f"<td>filter {number}</td>" in page for number in contributions)
+
+
+def test_the_strongest_come_first(explanation):
+    loud = dataclasses.replace(explanation.parts[0], part=lone_filter(7), contribution=-100.0)
+    both = dataclasses.replace(explanation, lone_filters=(loud,))
+    assert both.strongest == (loud, *explanation.parts)
 
 
 def colours(picture):

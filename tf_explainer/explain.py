@@ -48,7 +48,9 @@ def main(arguments: Sequence[str]) -> None:
         atomic_file.write_text(
             f"{path}.json", json.dumps({"image": name} | explanation.to_dict(), indent=1) + "\n"
         )
-        greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.parts[:3])
+        greatest = ", ".join(
+            f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3]
+        )
         print(f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}")
         if config.html:
             shown.append((name, explanation, picture))

@@ -18,7 +18,7 @@ from tf_explainer.attribution import Attribution, Attributor
 from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
 from tf_explainer.metrics.peaks import UnitGrid
-from tf_explainer.parts import Part
+from tf_explainer.parts import Part, lone_filter
 from tf_explainer.performer import SCORES, Performer
 
 # How far a sum of probabilities may be from 1.
@@ -43,6 +43,17 @@ class SeenPart:
     strength: float
     map: np.ndarray
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as plain values."""
+        return {
+            "name": self.part.name,
+            "title": self.part.title,
+            "contribution": self.contribution,
+            "place": None if self.place is None else dict(zip("yx", self.place, strict=True)),
+            "strength": self.strength,
+            "filters": list(self.part.filters),
+        }
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
@@ -55,7 +66,8 @@ class Explanation:
         performer_probability, explainer_probability: of that class, each by itself.
         performer_class: what the performer says.
         parts: every part of the explainer, the greatest contribution (of either sign) first.
-        other_filters: what filters in no part add.
+        lone_filters: filters that share their place with no other, each a part of its own, in the same order;
+            those that add nothing are left out.
         ordinary: what the ordinary track adds: textures and all that is no part.
         remainder: what biases, and the curvature of the softmax, add.
         interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
@@ -69,12 +81,22 @@ class Explanation:
     explainer_probability: float
     performer_class: str
     parts: tuple[SeenPart, ...]
-    other_filters: float
+    lone_filters: tuple[SeenPart, ...]
     ordinary: float
     remainder: float
     interpretable_map: np.ndarray
     ordinary_map: np.ndarray
     grid: UnitGrid
+
+    @property
+    def other_filters(self) -> float:
+        """What the filters in no part add together, in nats."""
+        return sum(seen.contribution for seen in self.lone_filters)
+
+    @property
+    def strongest(self) -> tuple[SeenPart, ...]:
+        """All parts and lone filters, the greatest contribution (of either sign) first."""
+        return _greatest_first([*self.parts, *self.lone_filters])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all numbers as plain values."""
@@ -85,17 +107,8 @@ class Explanation:
             "performer_probability": self.performer_probability,
             "performer_class": self.performer_class,
             "contributions": {
-                "parts": [
-                    {
-                        "name": seen.part.name,
-                        "title": seen.part.title,
-                        "contribution": seen.contribution,
-                        "place": None if seen.place is None else dict(zip("yx", seen.place, strict=True)),
-                        "strength": seen.strength,
-                        "filters": list(seen.part.filters),
-                    }
-                    for seen in self.parts
-                ],
+                "parts": [seen.to_dict() for seen in self.parts],
+                "lone_filters": [seen.to_dict() for seen in self.lone_filters],
                 "other_filters": self.other_filters,
                 "ordinary": self.ordinary,
                 "remainder": self.remainder,
@@ -121,6 +134,9 @@ class ImageExplainer:
         self, performer: Performer, explainer: Explainer, parts: Sequence[Part], class_names: Sequence[str]
     ) -> None:
         self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
+        grouped = {number for part in parts for number in part.filters}
+        filters = range(explainer.get_layer(INTERPRETABLE_LAYERS[-1]).filters)
+        self._alone = [lone_filter(number) for number in filters if number not in grouped]
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
         self._attributor = Attributor(explainer, performer.head())
@@ -149,8 +165,10 @@ class ImageExplainer:
         chosen = decided if class_name is None else self._names.index(class_name)
         attribution, score = self._attribute(features, chosen)
         maps = np.asarray(self._maps(features, training=False))[0]
-        seen = [self._seen(part, maps, attribution.parts[0]) for part in self._parts]
-        of_parts = sum(each.contribution for each in seen)
+        seen, alone = (
+            _greatest_first([self._seen(part, maps, attribution.parts[0]) for part in parts])
+            for parts in (self._parts, self._alone)
+        )
         return Explanation(
             crop=crop,
             class_name=self._names[chosen],
@@ -158,8 +176,8 @@ class ImageExplainer:
             performer_probability=float(by_performer[chosen]),
             explainer_probability=float(1 / (1 + np.exp(-score))),
             performer_class=self._names[decided],
-            parts=tuple(sorted(seen, key=lambda each: -abs(each.contribution))),
-            other_filters=float(attribution.parts[0].sum() - of_parts),
+            parts=seen,
+            lone_filters=tuple(each for each in alone if each.contribution),
             ordinary=float(attribution.ordinary[0]),
             remainder=float(attribution.remainder[0]),
             interpretable_map=attribution.interpretable_maps[0],
@@ -190,6 +208,10 @@ class ImageExplainer:
             strength=strength,
             map=mean,
         )
+
+
+def _greatest_first(seen: Sequence[SeenPart]) -> tuple[SeenPart, ...]:
+    return tuple(sorted(seen, key=lambda each: -abs(each.contribution)))
 
 
 def class_probabilities(scores: Any) -> Any:

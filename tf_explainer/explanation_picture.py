@@ -35,9 +35,10 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
     Args:
         explanation: of one image.
         title: what the image is called.
-        most_parts: parts shown by themselves, at most 7; the others are summed up.
+        most_parts: parts and lone filters shown by themselves, at most 7; the others are summed up.
     """
-    shown = [part for part in explanation.parts if part.place is not None][: min(most_parts, len(_PARTS))]
+    seen = [part for part in explanation.strongest if part.place is not None]
+    shown = seen[: min(most_parts, len(_PARTS))]
     rows = _rows(explanation, shown)
     height = max(_SIDE + _GAP + _SMALL + 28, 40 + 30 * len(rows) + 60)
     page = Image.new("RGB", (3 * _MARGIN + _SIDE + _BARS, 2 * _MARGIN + 52 + height), _PAPER)
@@ -67,11 +68,10 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
         (part.part.name, part.contribution, colour) for part, colour in zip(shown, _PARTS, strict=False)
     ]
     named = {part.part.name for part in shown}
-    others = [part.contribution for part in explanation.parts if part.part.name not in named]
-    if others:
-        rows.append((f"{len(others)} other part" + "s" * (len(others) > 1), sum(others), None))
-    if explanation.other_filters:
-        rows.append(("filters in no part", explanation.other_filters, None))
+    for kind, several in (("part", explanation.parts), ("filter", explanation.lone_filters)):
+        others = [part.contribution for part in several if part.part.name not in named]
+        if others:
+            rows.append((f"{len(others)} other {kind}" + "s" * (len(others) > 1), sum(others), None))
     rows.append(("everything else (textures)", explanation.ordinary, None))
     rows.append(("remainder (biases)", explanation.remainder, None))
     return [*rows, ("score (log-odds)", explanation.score, None)]

@@ -41,9 +41,8 @@ def _section(title: str, explanation: Explanation, picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    rows = [(seen.part.title, len(seen.part.filters), seen.contribution) for seen in explanation.parts]
+    rows = [(seen.part.title, len(seen.part.filters), seen.contribution) for seen in explanation.strongest]
     body = "".join(_row(name, str(filters), value) for name, filters, value in rows)
-    body += _row("filters in no part", "", explanation.other_filters)
     body += _row("everything else (ordinary track)", "", explanation.ordinary)
     body += _row("remainder", "", explanation.remainder)
     body += _row("score (log-odds)", "", explanation.score, "sum")

@@ -28,14 +28,14 @@ class Part:
         landmark: what it follows, or None.
         found: share of the annotated images on which it is within a tenth of the crop of where the landmark
             lets expect it; None without a landmark.
-        responds: share of the images of its category on which any of its filters responds.
+        responds: share of the images of its category on which any of its filters responds; None if not known.
     """
 
     name: str
     filters: tuple[int, ...]
     landmark: str | None
     found: float | None
-    responds: float
+    responds: float | None
 
     @property
     def title(self) -> str:
@@ -83,6 +83,11 @@ def find_parts(layer: LayerMeasures, annotations: Annotations, grid: UnitGrid) -
             )
         )
     return parts
+
+
+def lone_filter(number: int) -> Part:
+    """Returns a filter that is in no group as a part of its own, `filter N`."""
+    return Part(name=f"filter {number}", filters=(number,), landmark=None, found=None, responds=None)
 
 
 def to_json(parts: Sequence[Part]) -> str:
