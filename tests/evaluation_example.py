@@ -90,10 +90,10 @@ def _example(image: dict) -> tf.train.Example:
 
     fields = {
         schema.ID: of_bytes(image["id"].encode()),
-        schema.VIEW: of_bytes(schema.ORIGINAL.encode()),
-        schema.AFFINE: of_floats(np.array([1, 0, 1, 0])),
+        schema.VIEW: of_bytes(image.get("view", schema.ORIGINAL).encode()),
+        schema.AFFINE: of_floats(np.array(image.get("affine", (1, 0, 1, 0)))),
         schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[image["label"]])),
-        schema.FOLD_POSITION: of_floats(np.array(images.fold_position(image["id"]))),
+        schema.FOLD_POSITION: of_floats(np.array(images.fold_position(image["id"].partition("#")[0]))),
         schema.LANDMARKS: of_floats(image["landmarks"]),
         schema.CROP: of_bytes(jpeg.getvalue()),
         schema.SCORES: of_floats(image["scores"]),

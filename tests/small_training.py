@@ -36,17 +36,26 @@ def small_performer() -> Performer:
     )
 
 
-def small_features(folder: pathlib.Path, images: int = 60) -> Manifest:
-    """Stores images' features in a folder, which is made."""
+def small_features(folder: pathlib.Path, images: int = 60, mirrored: bool = False) -> Manifest:
+    """Stores images' features in a folder, which is made, each mirrored too if asked for."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = write_features(folder, stored_images(images))
+    stored = stored_images(images)
+    if mirrored:
+        stored = [view for image in stored for view in (image, _mirrored(image))]
+    written = write_features(folder, stored)
     manifest = dataclasses.replace(
         written,
+        views=("flip",) if mirrored else (),
         target=dataclasses.replace(written.target, mean=0.4),
         distilled=tuple(dataclasses.replace(layer, mean_square_norm=1.5) for layer in written.distilled),
     )
     (folder / schema.MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest)))
     return manifest
+
+
+def _mirrored(image: dict) -> dict:
+    changes = {"id": f"{image['id']}#flip", "view": "flip", "affine": (1, 0, -1, 1)}
+    return image | changes | {"block": image["block"][:, ::-1]}
 
 
 def small_trainer(

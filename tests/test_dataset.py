@@ -264,6 +264,20 @@ def test_an_epoch_of_several_views_sees_each_once(viewed):
     assert seen == sorted(there + [f"{image_id}#flip" for image_id in there])
 
 
+def test_the_views_of_an_image_stay_together_in_every_share(viewed):
+    def halves(batches):
+        """The second of two replicas' share."""
+        return batches.map(lambda batch: {name: v[tf.shape(v)[0] // 2 :] for name, v in batch.items()})
+
+    for changes in ({}, {"divide": halves}):
+        for batch in training(*viewed, views=("original", "flip"), **changes):
+            assert list(batch["view"]) == [b"original", b"flip"] * (len(batch["view"]) // 2)
+            first, second = ids(batch)[::2], ids(batch)[1::2]
+            assert [f"{image_id}#flip" for image_id in first] == second
+            assert (batch["label"][::2] == batch["label"][1::2]).all()
+            assert len(batch["conv"]) == len(batch["view"])
+
+
 def test_negatives_follow_in_every_batch(stored):
     for batch in training(*stored):
         negative = batch["label"] == 2

@@ -98,6 +98,7 @@ ROOMS = {
         "tf_explainer.cross_replica",
         "tf_explainer.losses",
         "tf_explainer.constellations",
+        "tf_explainer.equivariance",
         "tf_explainer.layers",
         "tf_explainer.explainer",
     ],

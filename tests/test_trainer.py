@@ -266,6 +266,26 @@ def test_xla_gives_the_same_losses(trained, start):
         assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
 
 
+def test_peaks_come_to_move_with_the_views(tmp_path):
+    folder = tmp_path / "features"
+    manifest = small_features(folder, mirrored=True)
+    workdir = WorkDir(root=str(tmp_path), features_dir=str(folder))
+    recorder = Recorder()
+    explainer = ExplainerConfig(equivariance_weight=20.0, filter_weight=0.0, part_share_weight=0.0)
+    config = dataclasses.replace(CONFIG, epochs=6)
+    small_trainer(workdir, manifest, config=config, explainer=explainer, callbacks=[recorder]).run()
+    apart = [values["equivariance"] for values in recorder.values]
+    assert np.mean(apart[-5:]) < 0.7 * np.mean(apart[:5])
+    images = [values["images"] for values in recorder.values]
+    assert images[0] == 20
+    assert all(count % 2 == 0 for count in images)
+
+
+def test_equivariance_without_views_says_what_to_run(start):
+    with pytest.raises(UserError, match=r"--equivariance_weight=2 .* --views=flip,crop and --overwrite"):
+        start(explainer=ExplainerConfig(equivariance_weight=2.0))
+
+
 def test_learning_rates_follow_the_schedule(start):
     rates = []
 

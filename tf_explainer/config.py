@@ -188,6 +188,8 @@ class ExplainerConfig:
         repulsion_weight: weight of the rigid term that keeps the filters' places apart.
         repulsion_width: reach of the repulsion, in units of the feature map.
         independence_weight: weight of the term that lets constellations move independently.
+        equivariance_weight: weight of the term that lets peaks move with the stored views; 0: training reads
+            the original view alone.
         independence_width: movement from which they count as independent, in units of the feature map.
         initial_part_share: p before training.
         input_scale: the input is divided by this many times its mean.
@@ -213,6 +215,7 @@ class ExplainerConfig:
     repulsion_width: float = 1.5
     independence_weight: float = 0.0
     independence_width: float = 1.5
+    equivariance_weight: float = 0.0
     initial_part_share: float = 0.7
     input_scale: float = 5.0
     norm_floor: float = 0.1

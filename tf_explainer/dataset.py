@@ -161,12 +161,12 @@ def training_dataset(
             they begin again when they are used up.
         seed: of the order.
         epoch: of the order: every epoch has its own, the same whenever it is run.
-        views: of every image; each is an image of its own to the batches.
+        views: of every image; those of one image stay together, and count as one image of a batch.
         skip: batches to leave out at the start, those that an interrupted training has behind it.
         divide: cuts the batches into the replicas' shares; only what it leaves is decoded.
 
     Returns:
-        Dictionaries as from `feature_dataset`, batched.
+        Dictionaries as from `feature_dataset`, batched: `[B * V, ...]`, an image's V views one by one.
 
     Raises:
         UserError: a view is not stored.
@@ -183,6 +183,17 @@ def training_dataset(
     )
     shuffle_seed = int(order.integers(2**31))
     negative = manifest.negative_label
+    if len(views) > 1:
+        records = records.batch(len(views), drop_remainder=True)
+
+    def is_negative(record: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.reshape(record[schema.LABEL], [-1])[0] == negative
+
+    def one_by_one(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Puts the views' axis `[B, V, ...]` into the batch's; replicas have their shares by then."""
+        if len(views) == 1:
+            return batch
+        return {name: tf.reshape(v, tf.concat([[-1], tf.shape(v)[2:]], 0)) for name, v in batch.items()}
 
     def batches(of: tf.data.Dataset, size: int) -> tf.data.Dataset:
         return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed).batch(size)
@@ -191,7 +202,7 @@ def training_dataset(
         return (
             divide(of.skip(skip))
             .map(
-                lambda batch: stored_records.decoded(batch, manifest, with_crops=False),
+                lambda batch: stored_records.decoded(one_by_one(batch), manifest, with_crops=False),
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=True,
             )
@@ -200,12 +211,12 @@ def training_dataset(
 
     if negative is None or not manifest.class_counts[manifest.classes[negative]]:
         return decoded(batches(records, batch_size))
-    categories = batches(records.filter(lambda r: r[schema.LABEL] != negative), batch_size)
+    categories = batches(records.filter(lambda r: tf.logical_not(is_negative(r))), batch_size)
     if not negatives_per_batch:
         return decoded(categories)
     # Shuffled before it is repeated: each pass over the negatives ends before the next begins.
     negatives = (
-        records.filter(lambda r: r[schema.LABEL] == negative)
+        records.filter(is_negative)
         .shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
         .repeat()
         .batch(negatives_per_batch)

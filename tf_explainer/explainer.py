@@ -21,8 +21,9 @@ import numpy as np
 from keras import ops
 
 # By module, not by name: registration may import this module while one of those is half imported.
-from tf_explainer import constellations, cross_replica, layers, losses, templates
+from tf_explainer import constellations, cross_replica, equivariance, layers, losses, templates
 from tf_explainer.config import ExplainerConfig
+from tf_explainer.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
 SCORES = "scores"
@@ -156,6 +157,7 @@ class Explainer(keras.Model):
                 "consistency": config.consistency_weight,
                 "repulsion": config.repulsion_weight,
                 "independence": config.independence_weight,
+                "equivariance": config.equivariance_weight,
                 "classification": config.classification_weight,
             }
         )
@@ -166,8 +168,9 @@ class Explainer(keras.Model):
         """Returns this replica's share of every loss term, unweighted.
 
         Args:
-            targets: the performer's distilled features by layer, `[B, units]`, and its `scores`,
-                `[B, classes]` (needed only by `classification_weight` and `category_assignment`).
+            targets: the performer's distilled features by layer, `[B, units]`, its `scores`,
+                `[B, classes]` (needed only by `classification_weight` and `category_assignment`), and
+                `affine`, see `equivariance.equivariance_loss` (without it that term is 0).
             outputs: what calling the explainer returned.
             training: whether the statistics that span batches take this one in.
 
@@ -198,6 +201,11 @@ class Explainer(keras.Model):
             self._constellations(layer),
             self.config.repulsion_width,
             self.config.independence_width,
+        )
+        terms["equivariance"] = (
+            equivariance.equivariance_loss(maps, strength, targets[AFFINE])
+            if AFFINE in targets
+            else ops.zeros(())
         )
         if self.config.classification_weight:
             terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])

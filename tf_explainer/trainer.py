@@ -24,7 +24,7 @@ from tf_explainer.non_finite import origin
 from tf_explainer.optimizer import GroupedAdam
 from tf_explainer.performer import Performer
 from tf_explainer.precision import set_compute_dtype
-from tf_explainer.schema import Manifest
+from tf_explainer.schema import ORIGINAL, Manifest
 from tf_explainer.training_batches import TrainingBatches
 from tf_explainer.training_step import STOPPING, TrainingStep, squares_of
 
@@ -100,7 +100,12 @@ class Trainer:
             list(callbacks) if self._chief else [], model=self.explainer
         )
         self._batches = TrainingBatches(
-            manifest=manifest, features=workdir.features, dataset=dataset, config=config, strategy=strategy
+            manifest=manifest,
+            features=workdir.features,
+            dataset=dataset,
+            config=config,
+            strategy=strategy,
+            views=_views(manifest, explainer),
         )
         self._epochs = math.ceil(config.steps / self._batches.expected) if config.steps else config.epochs
         self._identity = training_identity.identity(manifest, dataset, explainer, config)
@@ -255,3 +260,15 @@ def _optimizer(config: TrainConfig) -> GroupedAdam:
         },
         gradients_are_summed=True,
     )
+
+
+def _views(manifest: Manifest, explainer: ExplainerConfig) -> tuple[str, ...]:
+    """Returns the views that training reads, the original first."""
+    if not explainer.equivariance_weight:
+        return (ORIGINAL,)
+    if not manifest.views:
+        raise UserError(
+            f"--equivariance_weight={explainer.equivariance_weight:g} needs views of the images: run "
+            "`python -m pipelines.extract_features` with the same flags, --views=flip,crop and --overwrite"
+        )
+    return (ORIGINAL, *manifest.views)

@@ -9,11 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_explainer import distribution
+from tf_explainer import distribution, views
 from tf_explainer.config import DatasetConfig, TrainConfig
 from tf_explainer.dataset import training_dataset, verify_checksums
 from tf_explainer.errors import UserError
-from tf_explainer.schema import SCORES, Manifest
+from tf_explainer.schema import AFFINE, ORIGINAL, SCORES, Manifest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class TrainingBatches:
         dataset: which images are held out.
         config: size of the batches, and the seed.
         strategy: the replicas.
+        views: stored views of every image, the original first; an image's views stay together.
     """
 
     manifest: Manifest
@@ -33,9 +34,12 @@ class TrainingBatches:
     dataset: DatasetConfig
     config: TrainConfig
     strategy: tf.distribute.Strategy
+    views: tuple[str, ...] = (ORIGINAL,)
 
     def of_epoch(self, epoch: int, *, skip: int = 0, limit: int = -1) -> tf.distribute.DistributedDataset:
         """Returns per-replica dictionaries of the layers' features, float16, and of the performer's scores.
+
+        With several views they are `[B * V, ...]`, and `affine` is `[B, V, 4]`, in units of the map.
 
         Args:
             epoch: counted from 1; 0 has an order of its own, for calibration.
@@ -43,6 +47,15 @@ class TrainingBatches:
             limit: batches at most; -1: all.
         """
         names = [self.manifest.target.name, *(layer.name for layer in self.manifest.distilled), SCORES]
+
+        matrix, vector = views.in_units(self.manifest.receptive_field, self.manifest.image_size)
+
+        def chosen(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            kept = {name: batch[name] for name in names}
+            if len(self.views) > 1:
+                affine = tf.reshape(batch[AFFINE], (-1, len(self.views), 4))
+                kept[AFFINE] = affine @ matrix + vector
+            return kept
 
         def batches(divide: distribution.Division) -> tf.data.Dataset:
             return training_dataset(
@@ -54,9 +67,10 @@ class TrainingBatches:
                 negatives_per_batch=self.config.negatives_per_batch,
                 seed=self.config.seed,
                 epoch=epoch,
+                views=self.views,
                 skip=skip,
                 divide=lambda whole: divide(whole.take(limit)),
-            ).map(lambda batch: {name: batch[name] for name in names})
+            ).map(chosen)
 
         return distribution.distribute(self.strategy, batches)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_explainer import images
 from tf_explainer.images import Box, ImageRecord, ImageReference
-from tf_explainer.schema import ORIGINAL
+from tf_explainer.schema import ORIGINAL, ReceptiveField
 
 # Share of the crop's side: about two of the 14 units of VGG-16's last convolution.
 MAX_SHIFT = 0.15
@@ -114,3 +114,24 @@ def _moved(landmarks: np.ndarray, affine: np.ndarray) -> np.ndarray:
     scale, offset = affine[[0, 2]], affine[[1, 3]]
     centres, extents = landmarks[:, :2] * scale + offset, landmarks[:, 2:] * np.abs(scale)
     return np.concatenate([centres, extents], axis=1).astype(np.float32)
+
+
+def in_units(field: ReceptiveField, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what takes affine maps from sides of the crop to units of a feature map.
+
+    A unit u is centred at `first + stride u` pixels of the crop's S, so that
+    `u' = scale u + (S offset + (scale - 1) first) / stride`.
+
+    Args:
+        field: of the map's units.
+        image_size: S.
+
+    Returns:
+        A matrix `[4, 4]` and a vector `[4]`, float32: `affine @ matrix + vector` has its offsets in units.
+    """
+    first, side = field.centre / field.stride, image_size / field.stride
+    axis = np.array([[1, first], [0, side]])
+    return (
+        np.kron(np.eye(2), axis).astype(np.float32),
+        np.array([0, -first, 0, -first], np.float32),
+    )
