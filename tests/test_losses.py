@@ -192,6 +192,14 @@ def test_assigned_scores_are_those_of_the_peaks_template(random):
         )
 
 
+def test_specificity_is_the_mean_peak_on_images_of_other_categories(random):
+    maps = random.uniform(0, 1, (4, 3, 3, 2)).astype("float32")
+    positive = np.array([[1, 0], [0, 0], [1, 1], [0, 1]], bool)
+    others = [maps[b, :, :, f].max() for b, f in np.ndindex(4, 2) if not positive[b, f]]
+    assert float(losses.specificity_loss(maps, positive)) == pytest.approx(np.mean(others), rel=1e-5)
+    assert float(losses.specificity_loss(maps, np.ones_like(positive))) == 0
+
+
 def test_classification_is_the_cross_entropy_with_the_performers_decision():
     ours = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]], "float32")
     theirs = np.array([[0.4, 0.35, 0.25], [0.5, 0.3, 0.2]], "float32")

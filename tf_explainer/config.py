@@ -187,6 +187,7 @@ class ExplainerConfig:
         consistency_weight: weight of the rigid term that keeps each filter at its place.
         repulsion_weight: weight of the rigid term that keeps the filters' places apart.
         repulsion_width: reach of the repulsion, in units of the feature map.
+        specificity_weight: weight of the term that silences filters on images of other categories.
         independence_weight: weight of the term that lets constellations move independently.
         equivariance_weight: weight of the term that lets peaks move with the stored views; 0: training reads
             the original view alone.
@@ -216,6 +217,7 @@ class ExplainerConfig:
     independence_weight: float = 0.0
     independence_width: float = 1.5
     equivariance_weight: float = 0.0
+    specificity_weight: float = 0.0
     initial_part_share: float = 0.7
     input_scale: float = 5.0
     norm_floor: float = 0.1

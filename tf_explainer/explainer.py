@@ -158,6 +158,7 @@ class Explainer(keras.Model):
                 "repulsion": config.repulsion_weight,
                 "independence": config.independence_weight,
                 "equivariance": config.equivariance_weight,
+                "specificity": config.specificity_weight,
                 "classification": config.classification_weight,
             }
         )
@@ -207,6 +208,7 @@ class Explainer(keras.Model):
             if AFFINE in targets
             else ops.zeros(())
         )
+        terms["specificity"] = ops.zeros(()) if positive is None else losses.specificity_loss(maps, positive)
         if self.config.classification_weight:
             terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])
         else:

@@ -225,6 +225,7 @@ for _name, _help in {
     "repulsion_width": "Reach of the repulsion, units of the feature map.",
     "independence_weight": "Weight of the term that lets constellations move independently.",
     "equivariance_weight": "Weight of the term that lets peaks move with the views that --views has stored.",
+    "specificity_weight": "Weight of the term that silences filters on other categories' images.",
     "independence_width": "Movement from which constellations count as independent, units.",
     "input_scale": "The input is divided by this many times its mean.",
     "norm_floor": "Floor of alpha as a share of its mean.",

@@ -12,6 +12,8 @@ from keras import ops
 from tf_explainer import cross_replica, templates
 
 _LARGEST_EXPONENT = 80.0
+_SINKHORN_ROUNDS = 20
+_TINY = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
@@ -145,18 +147,22 @@ class InterpretableConv(keras.layers.Conv2D):
     def category(self, excluded: int | None = None) -> Any:
         """Returns the class whose images activate each filter most (ICNN, section 3), `[filters]` int.
 
-        Activations are measured against those of the other filters on the same class: else the class that
-        activates the whole layer most would take all filters.
+        Activations are compared after the layer's classes, and each filter's activations over classes, were
+        brought to the same sum (Sinkhorn, Ann. Math. Stat. 35, 1964): every class then has about the same
+        share of the filters. Else the class that activates the layer most takes all of them, and what then
+        hardly responds to the other classes can win them no more.
 
         Args:
             excluded: a class that is no category, the negative one.
         """
         frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
         response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
-        relative = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), 1e-12)
         if excluded is not None:
-            relative = relative - 1e6 * ops.one_hot(excluded, self.classes, dtype="float32")[:, None]
-        return ops.argmax(relative, axis=0)
+            response = response * (1 - ops.one_hot(excluded, self.classes, dtype="float32"))[:, None]
+        for _ in range(_SINKHORN_ROUNDS):
+            response = response / ops.maximum(ops.sum(response, axis=0), _TINY)
+            response = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), _TINY)
+        return ops.argmax(response, axis=0)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
