@@ -8,7 +8,8 @@ from tf_explainer import flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(file.relative_to(ROOT).as_posix() for file in ROOT.glob("configs/**/*.flags"))
-RUNS = [file for file in FILES if file != "configs/base.flags"]
+SHARED = ("configs/base.flags", "configs/categories.flags")
+RUNS = [file for file in FILES if file not in SHARED]
 BINARIES = (
     "tf_explainer.train_performer",
     "pipelines.extract_features",
@@ -36,6 +37,7 @@ def test_there_are_flagfiles():
         "configs/base.flags",
         "configs/vgg.flags",
         "configs/mobilenet.flags",
+        "configs/vgg_animals.flags",
         "configs/demo.flags",
         "configs/paper/cub200.flags",
         "configs/paper/ilsvrc_animal_part.flags",
@@ -79,7 +81,9 @@ def test_it_rests_on_the_shared_one_and_has_a_directory_of_its_own(file):
     lines = (ROOT / file).read_text().splitlines()
     settings = [line for line in lines if line.startswith("--")]
     assert settings[0] == "--flagfile=configs/base.flags"
-    names = [line.partition("=")[0] for line in settings]
+    shared = [f"--flagfile={file}" for file in SHARED]
+    assert {line for line in settings if line.startswith("--flagfile")} <= set(shared)
+    names = [line.partition("=")[0] for line in settings if line not in shared]
     assert len(names) == len(set(names)), "a flag is set twice"
 
 

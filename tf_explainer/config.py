@@ -206,12 +206,12 @@ class ExplainerConfig:
     category_assignment: Literal["none", "activation", "predicted"] = "none"
     template_beta: float = 4.0
     temperature: float = 1.0
-    filter_weight: float = 0.25
+    filter_weight: float = 0.3
     part_share_weight: float = 0.4
     reconstruction_weight: float = 1.0
     classification_weight: float = 0.0
     constellations: int = 1
-    consistency_weight: float = 1.0
+    consistency_weight: float = 0.5
     repulsion_weight: float = 1.0
     repulsion_width: float = 1.5
     independence_weight: float = 0.0
@@ -264,7 +264,7 @@ class TrainConfig:
     batch_size: int = 16
     negatives_per_batch: int = 16
     learning_rate: float = 2e-4
-    decoder_learning_rate: float = 2e-5
+    decoder_learning_rate: float = 5e-5
     part_share_learning_rate: float = 2e-2
     learning_rate_schedule: str = "cosine"
     learning_rate_warmup: int = 0
