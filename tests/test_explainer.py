@@ -96,7 +96,12 @@ def test_decoder_starts_as_the_performer(head, features):
 
 def test_loss_terms_add_up_with_their_weights(head, features):
     explainer = build(
-        head[0], filter_weight=0.7, part_share_weight=0.1, repulsion_weight=3.0, initial_part_share=0.2
+        head[0],
+        filter_weight=0.7,
+        part_share_weight=0.1,
+        consistency_weight=2.0,
+        repulsion_weight=3.0,
+        initial_part_share=0.2,
     )
     outputs = explainer(features, training=True)
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
@@ -107,7 +112,7 @@ def test_loss_terms_add_up_with_their_weights(head, features):
         + terms["reconstruction/fc2"]
         + 0.7 * (terms["filter/conv_interp_1"] + terms["filter/conv_interp_2"])
         + 0.1 * terms["part_share"]
-        + terms["consistency"]
+        + 2.0 * terms["consistency"]
         + 3.0 * terms["repulsion"]
         + 0.0 * terms["independence"]
     )
