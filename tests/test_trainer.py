@@ -161,8 +161,8 @@ def test_other_settings_are_refused_until_asked_for(start, tmp_path):
     start(dataclasses.replace(CONFIG, epochs=1)).run()
     before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     other = ExplainerConfig(filter_weight=9.0)
-    before = ExplainerConfig().filter_weight
-    with pytest.raises(UserError, match=rf"filter_weight: {before} -> 9\.0.*--noresume"):
+    weight = ExplainerConfig().filter_weight
+    with pytest.raises(UserError, match=rf"filter_weight: {weight} -> 9\.0.*--noresume"):
         start(explainer=other).run()
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
     start(dataclasses.replace(CONFIG, epochs=1, resume=False), explainer=other).run()
