@@ -18,9 +18,13 @@ def test_an_environment_with_the_project_in_it_is_refused(tmp_path):
         program.parent.mkdir(parents=True)
         program.write_text("#!/bin/sh\necho it ran\n")
         program.chmod(0o755)
-    # A Python that imports anything.
+    # A Python that imports anything, as do the environments that it makes.
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexit 0\n")
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in -m) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python";; esac\n'
+        f"echo {tmp_path}\n"
+    )
     python.chmod(0o755)
     script = ["sh", str(project / "tools" / "bazel.sh")]
     refused = subprocess.run(

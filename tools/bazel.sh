@@ -27,6 +27,12 @@ if [ "$1" = lint ]; then
   exec "$buildifier" -mode=check -lint=warn BUILD MODULE.bazel
 fi
 
+# The packages of the environment without what its .pth files add: `make setup` installs the project so.
+packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$python" -m venv --without-pip --clear "$tools/environment"
+python=$tools/environment/bin/python
+echo "$packages" >"$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/packages.pth"
+
 if "$python" -I -c 'import tf_explainer' 2>/dev/null; then
   echo "Error: $python holds the project itself: missing dependencies would not be noticed" >&2
   exit 1
