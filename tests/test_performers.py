@@ -78,3 +78,26 @@ def test_the_work_directory_holds_a_performer_too(listing, swish):
 def test_weights_that_cannot_be_had_are_refused_where_a_file_was_named(listing):
     with pytest.raises(UserError, match="no such file"):
         listing("--backbone=mobilenet", "--backbone_weights=nowhere.h5", "--image_size=64")
+
+
+def test_layers_are_listed_where_the_rule_finds_none(listing, tmp_path):
+    """One convolution sees 3 of 32 pixels: no target by itself, but one that may be named."""
+    image = keras.Input((32, 32, 3))
+    x = L.Conv2D(4, 3, padding="same", activation="relu", name="narrow")(image)
+    model = keras.Model(image, L.Dense(3, activation="softmax")(L.GlobalAveragePooling2D(name="pool")(x)))
+    model.save(tmp_path / "performer.keras")
+    arguments = (f"--performer={tmp_path}/performer.keras", "--image_size=32")
+    text = listing(*arguments)
+    assert row(text, "narrow").startswith("  narrow  32 x 32 x 4  activation")
+    assert text.splitlines()[-1].startswith("> no layer can be the target layer by itself: ")
+    assert "name one by --target_layer" in text
+    assert row(listing(*arguments, "--target_layer=narrow"), "narrow").startswith("> narrow")
+
+
+def test_a_network_without_any_map_is_refused(listing, tmp_path):
+    image = keras.Input((32, 32, 3))
+    keras.Model(image, L.Dense(3, activation="softmax")(L.Flatten()(image))).save(
+        tmp_path / "performer.keras"
+    )
+    with pytest.raises(UserError, match="no layer can be the target layer"):
+        listing(f"--performer={tmp_path}/performer.keras", "--image_size=32")

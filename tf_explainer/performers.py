@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tf_explainer.activation_statistics import ActivationStatistics
     from tf_explainer.layer_selection import Candidate
-    from tf_explainer.performer import Performer
 
 _IMAGES = 8
 _HEADER = ("layer", "map", "made by", "field", "stride", "first centre", "<= 0", "energy < 0")
@@ -32,17 +31,31 @@ def main(arguments: Sequence[str]) -> None:
     """Prints one line for each candidate, lowest first, and the layers that the settings choose."""
     del arguments
     config = flags.performer()
-    performer, origin = _performer(config)
+    model, origin = _model(config)
 
     from tf_explainer import layer_selection, signed_maps
     from tf_explainer.activation_statistics import activation_statistics
+    from tf_explainer.performer import Performer
 
-    candidates = layer_selection.candidates(performer.model)
-    target = performer.config.target_layer
+    candidates = layer_selection.candidates(model)
+    performer, reason = None, ""
+    try:
+        performer = Performer(model, layer_selection.with_layers(model, config))
+    except UserError as error:
+        # Whoever is to name a layer needs the list most.
+        if config.target_layer or not candidates:
+            raise
+        reason = str(error)
+    target = performer.config.target_layer if performer else ""
     names = [each.layer for each in candidates]
-    statistics = activation_statistics(performer.model, [*names, target], _images(config.image_size))
+    statistics = activation_statistics(
+        model, [*names, target] if target else names, _images(config.image_size)
+    )
     print(f"{origin}, {config.image_size} x {config.image_size} pixels")
     print("\n".join(_table(candidates, statistics, target)))
+    if performer is None:
+        print(f"\n> {reason}")
+        return
     chosen = "by --target_layer" if config.target_layer else "by the rule in docs/performers.md"
     print(f"\n> target layer ({chosen}): {target} {_size(performer.feature_shape)}")
     units = performer.distilled_units()
@@ -51,18 +64,15 @@ def main(arguments: Sequence[str]) -> None:
         print("  " + signed_maps.notice(target, performer.treatment, statistics[target].negative_energy))
 
 
-def _performer(config: PerformerConfig) -> tuple[Performer, str]:
+def _model(config: PerformerConfig) -> tuple[Any, str]:
     """Returns the network, and what it is."""
-    from tf_explainer import layer_selection
-    from tf_explainer.performer import Performer, saved_model
+    from tf_explainer.performer import saved_model
 
     # Without a work directory there is none that could hold one.
     model = saved_model(config, flags.workdir() if flags.names_workdir() else None)
     if model is None:
-        model, origin = _backbone(config)
-    else:
-        origin = config.performer or flags.workdir().performer
-    return Performer(model, layer_selection.with_layers(model, config)), origin
+        return _backbone(config)
+    return model, config.performer or flags.workdir().performer
 
 
 def _backbone(config: PerformerConfig) -> tuple[Any, str]:
