@@ -19,7 +19,7 @@ python=${VENV_PYTHON:-$root/.venv/bin/python}
 
 if [ ! -x "$bazel" ] || [ ! -x "$buildifier" ]; then
   mkdir -p "$tools"
-  npm install --silent --no-save --prefix "$tools" @bazel/bazel-linux_x64@2.1.0 @bazel/buildifier@8.2.1 >&2
+  npm install --loglevel=error --no-audit --no-fund --no-save --prefix "$tools" @bazel/bazel-linux_x64@2.1.0 @bazel/buildifier@8.2.1 >&2
   chmod +x "$bazel" "$buildifier"
 fi
 
