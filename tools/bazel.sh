@@ -71,7 +71,9 @@ done
 
 command=$1
 shift
+# What Bazel 2.1 puts around a Python program begins with `env python`, which Debian does not have.
+path=$(dirname "$python"):$PATH
 # shellcheck disable=SC2086
 exec "$bazel" --output_user_root="$tools/out" --max_idle_secs=60 "$command" $overrides \
   --symlink_prefix=/ --noincompatible_use_python_toolchains --python_path="$python" \
-  --test_output=errors --test_env=HOME --test_env=TF_CPP_MIN_LOG_LEVEL=3 --test_summary=terse "$@"
+  --test_output=errors --test_env=HOME "--test_env=PATH=$path" --test_env=TF_CPP_MIN_LOG_LEVEL=3 --test_summary=terse "$@"
