@@ -24,6 +24,10 @@ def test_what_a_service_started_ends_with_it(tmp_path):
     command = [sys.executable, "-c", CHILD, seconds]
     with services.running(command, lambda: log.read_text() == "up\n", log):
         assert is_running(seconds)
+    # Nobody waits for a grandchild: it is told to end, and ends soon.
+    end = time.monotonic() + 20
+    while is_running(seconds) and time.monotonic() < end:
+        time.sleep(0.05)
     assert not is_running(seconds)
 
 
