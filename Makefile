@@ -3,6 +3,12 @@
 
 PYTHON ?=
 ARGS ?=
+WITH ?=
+
+# Packages and settings of another environment must not be taken for those of .venv.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONUSERBASE PYTHONSTARTUP PYTHONPLATLIBDIR
+
+MAKE_VENV := tools/make_venv.sh $(if $(PYTHON),"--python=$(PYTHON)")
 
 VENV_PYTHON := .venv/bin/python
 DEMO := --flagfile=configs/demo.flags
@@ -12,30 +18,33 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel build_file clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
 
-setup:  ## Makes .venv as requirements.txt says (PYTHON=python3.12 chooses the interpreter)
-	@tools/make_venv.sh "$(PYTHON)"
+setup:  ## Makes .venv as requirements/core.txt says (PYTHON=python3.12 chooses the interpreter, WITH=gcp or WITH=gpu adds)
+	@$(MAKE_VENV) core $(WITH)
 
-lint: setup  ## Checks format, style and types
+developer:  ## Adds what tests and checks need, as requirements/dev.txt says
+	@$(MAKE_VENV) dev
+
+lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m mypy
 
-test: setup  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
+test: developer  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
 	$(VENV_PYTHON) -m pytest $(ARGS)
 
-test_layers: setup  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
+test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
 	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py tests/test_constellations.py \
 	  tests/test_explainer.py tests/test_optimizer.py $(ARGS)
 
-test_slow: setup  ## Runs the slow tests
+test_slow: developer  ## Runs the slow tests
 	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
 
-test_kills: setup  ## Kills the extraction at random moments, 20 times in a row: no byte may change
+test_kills: developer  ## Kills the extraction at random moments, 20 times in a row: no byte may change
 	$(VENV_PYTHON) -m pytest -m slow -s tests/pipelines/test_kills.py $(ARGS)
 
 demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
@@ -56,66 +65,71 @@ tensorboard: setup  ## Opens the demo in TensorBoard, tab Parts (ARGS="--logdir=
 	@[ -n "$(ARGS)" ] || [ -d runs/demo/tensorboard ] || { echo "There is no demo yet: make demo"; exit 1; }
 	$(VENV_PYTHON) -m tensorboard.main $(or $(ARGS),--logdir=runs/demo/tensorboard)
 
+dataflow_dry_run: WITH = gcp
 dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (ARGS="--flagfile=..." checks your own)
 	@[ -n "$(ARGS)" ] || [ -e runs/demo/performer.keras ] || $(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
 dataflow_dry_run: export TF_CPP_MIN_LOG_LEVEL = 3
 
-notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows (Jupyter goes into build/jupyter)
-	$(VENV_PYTHON) -m pip install -q --upgrade --target=build/jupyter nbclient==0.11.0 ipykernel==7.4.0 "python-dateutil<3"
-	PYTHONPATH=build/jupyter:$(CURDIR) $(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb
+notebook: WITH = notebook
+notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows
+	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb
 
 notebook: export TF_CPP_MIN_LOG_LEVEL = 3
 
-test_onnx: setup  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
-	$(VENV_PYTHON) -m pip install -q --no-deps --upgrade --target=build/onnx tf2onnx==1.17.0 onnx==1.23.2 onnxruntime==1.32.0
+test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
+	@$(MAKE_VENV) --into=build/onnx onnx
 	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest tests/test_saved_model.py $(ARGS)
 
 flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
 	mvn -q -B -f tools/flink_job_server/pom.xml package
-	$(VENV_PYTHON) -m pip install -q --no-deps --upgrade --target=build/flink apache-flink-libraries==1.19.3
+	@$(MAKE_VENV) --into=build/flink flink
 
-test_runners: setup  ## Runs the same extraction on every runner; `make flink` first, for Flink to be among them
+test_runners: developer  ## Runs the same extraction on every runner; `make flink` first, for Flink to be among them
 	$(VENV_PYTHON) -m pytest -m "slow or not slow" tests/pipelines/test_runners.py $(ARGS)
 
-compare_runners: setup  ## Extracts the real images beside the project on every runner, compares all files, prints times
+compare_runners: developer  ## Extracts the real images beside the project on every runner, compares all files, prints times
 	$(VENV_PYTHON) -m tests.pipelines.compare_runners $(ARGS)
 
 compare_runners: export TF_CPP_MIN_LOG_LEVEL = 3
 
-# Workers get the versions that were tested, without what only developers need.
-COMPILE := uv pip compile pyproject.toml --extra gcp --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# One lock file for each environment. All of them have the versions that were tested, those of dev.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate
+TESTED := -c requirements/dev.txt
 
-requirements:  ## Compiles all requirements from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
-	$(COMPILE) --extra dev -o requirements.txt $(ARGS)
-	$(COMPILE) -c requirements.txt -o pipelines/requirements.txt
-	$(COMPILE) -c requirements.txt --extra gpu -o pipelines/requirements_gpu.txt
+requirements:  ## Compiles requirements/ from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
+	$(COMPILE) pyproject.toml --extra gcp --extra dev -o requirements/dev.txt $(ARGS)
+	$(COMPILE) pyproject.toml $(TESTED) -o requirements/core.txt
+	for extra in gcp gpu notebook; do \
+	  $(COMPILE) pyproject.toml --extra $$extra $(TESTED) -o requirements/$$extra.txt $(ARGS) || exit 1; done
+	$(COMPILE) --group installer $(TESTED) -o requirements/installer.txt $(ARGS)
+	for group in onnx flink; do $(COMPILE) --no-deps --group $$group -o requirements/$$group.txt $(ARGS) || exit 1; done
 
-benchmark_extraction: setup  ## Measures extraction against the bare model (ARGS="--only VGG")
+benchmark_extraction: developer  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
 
-benchmark_training: setup  ## Measures a training step and its parts (ARGS=20: rounds)
+benchmark_training: developer  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
 
-package: setup  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
+package: developer  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
 	rm -rf dist
 	$(VENV_PYTHON) -m build --no-isolation --outdir=dist .
 	$(VENV_PYTHON) -m twine check --strict dist/*
 	tools/try_wheel.sh dist/*.whl
 
-docs: setup  ## Writes the API pages, from the docstrings, into build/docs
+docs: developer  ## Writes the API pages, from the docstrings, into build/docs
 	rm -rf build/docs
 	KERAS_BACKEND=tensorflow $(VENV_PYTHON) -m pdoc --docformat=google --no-show-source \
 	  --output-directory=build/docs tf_explainer pipelines
 
-benchmark_plugin: setup  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
+benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)
 
 benchmark_plugin: export TF_CPP_MIN_LOG_LEVEL = 3
 
-bazel: setup  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-64; ARGS=//:tests/test_losses chooses)
+bazel: developer  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-64; ARGS=//:tests/test_losses chooses)
 	tools/bazel.sh lint
 	tools/bazel.sh build //...
 	tools/bazel.sh test $(or $(ARGS),//...)
@@ -128,9 +142,10 @@ performers_table: setup  ## Runs one model of each family through the chain, for
 
 performers_table: export TF_CPP_MIN_LOG_LEVEL = 3
 
-build_file: setup  ## Writes BUILD anew, after modules or their imports have changed
+build_file: developer  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets
 
 clean:  ## Removes .venv, caches and runs/demo; other runs stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info runs/demo
+	[ ! -d .venv ] || mv .venv .venv.removed-by-clean
+	rm -rf .venv.* .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info runs/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

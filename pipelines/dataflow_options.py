@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -39,9 +40,14 @@ def completed(
         accelerator: whether workers have a GPU.
 
     Raises:
-        UserError: an option is missing or wrong, or workers would have no images, features or code of ours.
+        UserError: an option is missing or wrong, workers would have no images, features or code of ours, or
+            Google Cloud's packages are not installed.
     """
-    if not beam_options.is_dataflow(arguments):
+    on_dataflow = beam_options.is_dataflow(arguments)
+    in_buckets = [f"{flag}={path}" for flag, path in places.items() if (path or "").startswith("gs://")]
+    if on_dataflow or in_buckets:
+        _check_packages(in_buckets[0] if in_buckets else "--runner=DataflowRunner")
+    if not on_dataflow:
         return list(arguments)
     options = PipelineOptions(list(arguments))
     _check_cloud(options.view_as(GoogleCloudOptions))
@@ -54,6 +60,17 @@ def is_template(arguments: Sequence[str]) -> bool:
     """Whether the job is only described, for the launcher of a Flex Template to start it."""
     template = PipelineOptions(list(arguments)).view_as(GoogleCloudOptions).template_location
     return beam_options.is_dataflow(arguments) and template is not None
+
+
+def _check_packages(needed_by: str) -> None:
+    # Beam registers gs:// only where these are, and otherwise takes it for a folder on this machine.
+    try:
+        importlib.import_module("apache_beam.io.gcp.gcsfilesystem")
+    except ImportError as error:
+        raise UserError(
+            f"{needed_by} needs Google Cloud's packages, which are not installed ({error}):"
+            " make setup WITH=gcp, or pip install 'tf-explainer[gcp]'"
+        ) from error
 
 
 def _check_cloud(cloud: GoogleCloudOptions) -> None:

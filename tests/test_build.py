@@ -71,7 +71,7 @@ def test_some_targets_are_as_a_person_would_write_them(build):
 def test_third_party_packages_are_locked(build):
     locked = {
         line.split("==")[0].split("[")[0]
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        for line in (ROOT / "requirements" / "dev.txt").read_text().splitlines()
         if "==" in line
     }
     used = {

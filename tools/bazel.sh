@@ -7,7 +7,7 @@
 #
 # The Bazel that npm ships is 2.1, older than MODULE.bazel. What that file declares is given to it by small
 # repositories: native rules under the names of rules_python, and one empty target per package of
-# requirements.txt. The packages themselves are those of .venv, which must not hold the project: a module that
+# requirements/dev.txt. The packages themselves are those of .venv, which must not hold the project: a module that
 # BUILD does not declare is not there when the test runs. A newer Bazel reads MODULE.bazel and needs none of this.
 set -eu
 cd "$(dirname "$0")/.."
@@ -64,7 +64,7 @@ repository remote_coverage_tools .
 echo 'filegroup(name = "coverage_report_generator", visibility = ["//visibility:public"])' \
   >"$tools/remote_coverage_tools/BUILD"
 repository pypi .
-for package in $(sed -n 's/^\([A-Za-z0-9._-]*\)\(\[[a-z,]*\]\)\{0,1\}==.*/\1/p' requirements.txt | tr 'A-Z.-' 'a-z__'); do
+for package in $(sed -n 's/^\([A-Za-z0-9._-]*\)\(\[[a-z,]*\]\)\{0,1\}==.*/\1/p' requirements/dev.txt | tr 'A-Z.-' 'a-z__'); do
   mkdir -p "$tools/pypi/$package"
   echo "py_library(name = \"$package\", visibility = [\"//visibility:public\"])" >"$tools/pypi/$package/BUILD"
 done

@@ -1,4 +1,5 @@
 import re
+import sys
 
 import pytest
 
@@ -46,6 +47,23 @@ def test_another_runner_gets_nothing():
     assert dataflow_options.completed(["--runner=FlinkRunner"], local, accelerator=True) == [
         "--runner=FlinkRunner"
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "places", "named"),
+    [
+        (arguments(), {}, "--runner=DataflowRunner"),
+        (
+            ["--runner=FnApiRunner"],
+            {"--data_dir": "photos", "--features_dir": "gs://b/x"},
+            "--features_dir=gs://b/x",
+        ),
+    ],
+)
+def test_a_bucket_without_the_packages_of_google_cloud_is_refused(monkeypatch, given, places, named):
+    monkeypatch.setitem(sys.modules, "apache_beam.io.gcp.gcsfilesystem", None)
+    with pytest.raises(UserError, match=rf"^{named} needs Google Cloud's packages.*make setup WITH=gcp"):
+        dataflow_options.completed(given, places)
 
 
 @pytest.mark.parametrize("name", ["project", "region", "temp_location"])

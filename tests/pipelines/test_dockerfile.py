@@ -10,7 +10,7 @@ import pytest
 from tests.source_imports import ROOT
 
 FOLDER = ROOT / "pipelines"
-REQUIREMENTS = ["requirements.txt", "requirements_gpu.txt"]
+LOCKS = ROOT / "requirements"
 
 
 @pytest.fixture(name="lines")
@@ -33,7 +33,7 @@ def pins(path):
 def test_beam_and_python_are_those_of_the_project(lines):
     (image,) = [rest for rest in arguments(lines, "FROM") if rest.startswith("apache/")]
     python, beam = re.fullmatch(r"apache/beam_python([\d.]+)_sdk:([\d.]+)", image).groups()
-    assert beam == pins(ROOT / "requirements.txt")["apache-beam"] == importlib.metadata.version("apache-beam")
+    assert beam == pins(LOCKS / "dev.txt")["apache-beam"] == importlib.metadata.version("apache-beam")
     assert f"--python-version {python} " in (ROOT / "Makefile").read_text()
     assert f'requires-python = ">={python}' in (ROOT / "pyproject.toml").read_text()
     (launcher,) = [rest for rest in arguments(lines, "FROM") if rest.startswith("gcr.io/")]
@@ -49,7 +49,7 @@ def test_what_is_copied_exists_and_is_not_ignored(lines):
         if not rest.startswith("--from")
         for source in shlex.split(rest)[:-1]
     ]
-    assert {"tf_explainer", "pipelines", "configs", "pyproject.toml"} <= set(copied)
+    assert {"tf_explainer", "pipelines", "configs", "requirements", "pyproject.toml"} <= set(copied)
     for source in copied:
         assert (ROOT / source).exists(), source
         assert pathlib.PurePath(source).parts[0] in kept
@@ -71,27 +71,24 @@ def test_it_starts_workers_and_launches_jobs(lines):
     assert 'if __name__ == "__main__":' in (ROOT / program).read_text()
 
 
-@pytest.mark.parametrize("name", REQUIREMENTS)
-def test_workers_have_the_tested_versions(name):
-    tested, here = pins(ROOT / "requirements.txt"), pins(FOLDER / name)
-    assert {"apache-beam", "keras", "setuptools", "tensorflow"} <= here.keys()
-    others = {package for package in here if package not in tested}
-    assert all(package.startswith("nvidia-") for package in others)
-    assert bool(others) == (name == "requirements_gpu.txt")
-    assert {package: here[package] for package in here.keys() - others} == {
-        package: tested[package] for package in here.keys() - others
-    }
+def test_workers_get_whole_lock_files_that_no_resolver_opens_again(lines):
+    (install,) = [rest for rest in arguments(lines, "RUN") if "/tmp/requirements/" in rest]
+    assert install.startswith("for name in installer ${ENVIRONMENTS};")
+    assert {"--no-deps", "--no-build-isolation", "--require-hashes"} <= set(install.split())
+    (default,) = re.findall(r"ENVIRONMENTS=(\w+)", " ".join(arguments(lines, "ARG")))
+    assert default == "gcp"
+    assert {"apache-beam", "keras", "tensorflow", "google-cloud-storage"} <= pins(LOCKS / "gcp.txt").keys()
 
 
-@pytest.mark.parametrize("name", REQUIREMENTS)
-def test_every_requirement_has_hashes(name):
-    text = (FOLDER / name).read_text().replace("\\\n", " ")
-    assert all("--hash=sha256:" in line for line in text.splitlines())
+def test_a_gpu_adds_nothing_but_its_driver_to_the_tested_versions():
+    added = pins(LOCKS / "gpu.txt").keys() - pins(LOCKS / "core.txt").keys()
+    assert added
+    assert all(package.startswith("nvidia-") for package in added)
 
 
-@pytest.mark.parametrize("name", REQUIREMENTS)
+@pytest.mark.parametrize("name", ["core", "gcp", "gpu"])
 def test_nothing_that_the_project_needs_is_missing(name):
     (block,) = re.findall(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
     wanted = set(re.findall(r'^ *"([a-z0-9-]+)', block, re.MULTILINE))
     assert len(wanted) > 8
-    assert wanted <= pins(FOLDER / name).keys()
+    assert wanted <= pins(LOCKS / f"{name}.txt").keys()
