@@ -1,9 +1,11 @@
 """What `pip install` brings: the distribution's files, console scripts and entry points."""
 
 import importlib
+import os
 import pathlib
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -19,6 +21,8 @@ SOURCES = {
     for path in ROOT.glob(pattern)
     if path.is_file() and path.suffix != ".pyc"
 }
+
+FLAGFILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.flags")}
 
 
 def binaries():
@@ -69,7 +73,50 @@ def test_the_wheel_holds_every_file_of_the_packages(distributions):
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == SOURCES
+    flagfiles = {
+        f"tf_explainer-{PROJECT['version']}.data/data/share/tf_explainer/{name}" for name in FLAGFILES
+    }
+    assert names == SOURCES | flagfiles
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_copies_flagfiles_that_work_where_they_are(distributions, tmp_path):
+    (wheel,) = distributions.glob("*.whl")
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    # The packages of this environment, but the wheel in place of the project.
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            f"--python={python}",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            wheel,
+        ],
+        env=outside,
+        check=True,
+    )
+    place = subprocess.run(
+        [python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pathlib.Path(place.stdout.strip(), "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    command = [tmp_path / "venv" / "bin" / "tf-explainer-configs", "mine"]
+    copied = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True, check=True)
+    assert copied.stdout.split() == sorted(f"mine/{name.removeprefix('configs/')}" for name in FLAGFILES)
+    assert "--flagfile=mine/base.flags" in (tmp_path / "mine" / "demo.flags").read_text()
+    again = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
+    assert (again.returncode, again.stderr) == (
+        1,
+        "Error: mine exists, so nothing was copied: name a folder that does not\n",
+    )
 
 
 @pytest.mark.slow
@@ -77,7 +124,7 @@ def test_the_sdist_builds_the_same_wheel(distributions):
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    assert names >= {"README.md", "LICENSE", "pyproject.toml"} | SOURCES
+    assert names >= {"README.md", "LICENSE", "pyproject.toml"} | SOURCES | FLAGFILES
 
 
 @pytest.mark.slow
