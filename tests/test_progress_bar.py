@@ -1,6 +1,8 @@
 import io
 import os
 
+import pytest
+
 from tf_explainer import progress_bar
 from tf_explainer.progress_bar import ProgressBar, Stages
 
@@ -36,9 +38,11 @@ def test_elsewhere_a_line_is_written_every_few_seconds_and_at_the_end(monkeypatc
     assert len(lines) == 1 + 100 // 5 + 1 - 1
 
 
-def test_on_a_terminal_one_line_is_written_over(monkeypatch):
+@pytest.mark.parametrize(("columns", "lines", "longest"), [(13, 9, 12), (0, 0, 79)])
+def test_on_a_terminal_one_line_is_written_over(monkeypatch, columns, lines, longest):
+    """Pseudo-terminals may have no size: 0 x 0."""
     file = Terminal()
-    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((13, 9)))
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, lines)))
     bar = ProgressBar("images", 3, file=file, mininterval=0)
     for _ in range(3):
         bar.update()
@@ -47,7 +51,7 @@ def test_on_a_terminal_one_line_is_written_over(monkeypatch):
     assert file.getvalue().endswith("\n")
     shown = [line.rstrip() for line in file.getvalue().split("\r") if line.strip()]
     assert len(shown) >= 4
-    assert max(map(len, shown)) <= 12, "a line that wraps is not written over"
+    assert max(map(len, shown)) <= longest, "a line that wraps is not written over"
 
 
 def test_without_a_total_the_time_is_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import tqdm
 from tqdm.utils import disp_trim
 
 _SECONDS = 5.0
+_COLUMNS = 80
 
 
 class ProgressBar(tqdm.tqdm):
@@ -43,16 +45,16 @@ class ProgressBar(tqdm.tqdm):
         if self._lines:
             options |= {"file": self._lines, "mininterval": 0}
         else:
-            options |= {"file": output, "dynamic_ncols": True}
+            # tqdm writes nothing where a terminal does not tell how many lines it has.
+            options |= {"file": output, "nrows": 24}
         self.total = total
         super().__init__(desc=work, total=total, unit=unit and f" {unit}", **options)
 
     def __str__(self) -> str:
         values = self.format_dict
         text = self.format_meter(**values | {"bar_format": self._format(values)})
-        # A line that wraps would be written anew below each time. Some terminals do not tell their width.
-        width = values["ncols"] or 0
-        return disp_trim(text, width) if width > 0 else text
+        # A line that wraps would be written anew below each time.
+        return text if self._lines else disp_trim(text, _columns(self.fp) - 1)
 
     def _format(self, values: Mapping[str, Any]) -> str:
         done = "{desc}: {n_fmt}{unit}" if self.total is None else "{desc}: {n_fmt}/{total_fmt}{unit}"
@@ -79,6 +81,14 @@ class ProgressBar(tqdm.tqdm):
         if self._lines:
             self._lines.ends = True
         super().close()
+
+
+def _columns(file: TextIO) -> int:
+    """Returns a terminal's width; some do not tell it."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
 
 
 class Stages:
