@@ -59,8 +59,6 @@ demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into ru
 	@echo "Explained images:       $(CURDIR)/runs/demo/explanations/report.html"
 	@echo "All filters and curves: make tensorboard   (.venv/bin/tensorboard --logdir=runs/demo/tensorboard)"
 
-demo: export TF_CPP_MIN_LOG_LEVEL = 2
-
 tensorboard: setup  ## Opens the demo in TensorBoard, tab Parts (ARGS="--logdir=runs --port=6007" for other runs)
 	@[ -n "$(ARGS)" ] || [ -d runs/demo/tensorboard ] || { echo "There is no demo yet: make demo"; exit 1; }
 	$(VENV_PYTHON) -m tensorboard.main $(or $(ARGS),--logdir=runs/demo/tensorboard)
@@ -70,13 +68,9 @@ dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (A
 	@[ -n "$(ARGS)" ] || [ -e runs/demo/performer.keras ] || $(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
-dataflow_dry_run: export TF_CPP_MIN_LOG_LEVEL = 3
-
 notebook: WITH = notebook
 notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows
 	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb
-
-notebook: export TF_CPP_MIN_LOG_LEVEL = 3
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
@@ -91,8 +85,6 @@ test_runners: developer  ## Runs the same extraction on every runner; `make flin
 
 compare_runners: developer  ## Extracts the real images beside the project on every runner, compares all files, prints times
 	$(VENV_PYTHON) -m tests.pipelines.compare_runners $(ARGS)
-
-compare_runners: export TF_CPP_MIN_LOG_LEVEL = 3
 
 # One lock file for each environment. All of them have the versions that were tested, those of dev.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -127,8 +119,6 @@ docs: developer  ## Writes the API pages, from the docstrings, into build/docs
 benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)
 
-benchmark_plugin: export TF_CPP_MIN_LOG_LEVEL = 3
-
 bazel: developer  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-64; ARGS=//:tests/test_losses chooses)
 	tools/bazel.sh lint
 	tools/bazel.sh build //...
@@ -139,8 +129,6 @@ results: setup  ## Runs all of docs/results.md (ARGS="--data_dir=DATA --backbone
 
 performers_table: setup  ## Runs one model of each family through the chain, for docs/performers.md (ARGS=ResNet50 chooses)
 	$(VENV_PYTHON) -m benchmarks.families $(ARGS)
-
-performers_table: export TF_CPP_MIN_LOG_LEVEL = 3
 
 build_file: developer  ## Writes BUILD anew, after modules or their imports have changed
 	$(VENV_PYTHON) -m tests.build_targets

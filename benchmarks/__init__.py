@@ -1,1 +1,5 @@
 """What is measured, and how: the figures of docs/performance.md."""
+
+from tf_explainer.terminal import silence_libraries
+
+silence_libraries()

@@ -52,7 +52,7 @@ def run(module: str, arguments: Sequence[str], cores: Collection[int] | None = N
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=output,
             stderr=errors,
             preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),

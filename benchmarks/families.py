@@ -111,7 +111,7 @@ def _chain(name: str) -> tuple[str, str, str]:
         target = manifest["target"]
         treated = "cut" if "max(x, 0), which" in extracted else "split"
         share = re.search(r"(\S+%) of its energy", extracted)
-        part_share = re.search(r"p = (\d\.\d+)", trained)
+        part_share = re.search(r"p is (\d\.\d+)", trained)
         if part_share is None or not (workdir / "explainer.keras").exists():
             raise RuntimeError(f"{name}: no explainer came of {trained}")
         epoch = f"p = {part_share[1]}"

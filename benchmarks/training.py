@@ -8,14 +8,11 @@ that are as sparse. What is compared is measured in turn in one process; medians
 
 from __future__ import annotations
 
-import os
 import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     job = pipeline.run().job
     print("\n".join(dataflow_job.describe(job, extraction.shards.num_shards)))
     print("The job is in order. Nothing was submitted or written.")
+    print(flags.next_command("pipelines.extract_features", with_others=True))
 
 
 def run() -> None:

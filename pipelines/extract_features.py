@@ -34,13 +34,31 @@ _SAMPLED = 8
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Extracts, and prints the balance of images."""
+    """Extracts, and prints the balance of images and what comes next."""
+    if extract(arguments):
+        print(flags.next_command("tf_explainer.train"))
+    elif flags.dry_run().dry_run:
+        print(flags.next_command("pipelines.extract_features", with_others=True))
+
+
+def extract(arguments: Sequence[str]) -> bool:
+    """Extracts, and prints the balance of images.
+
+    Args:
+        arguments: options of Beam.
+
+    Returns:
+        Whether the features are there now.
+
+    Raises:
+        UserError: they are not whole in the end.
+    """
     from pipelines import counters, dataflow_options, dead_letters, feature_set, progress, staged_performer
 
     options = checked_options(arguments)
     if flags.dry_run().dry_run:
         print("\n".join(_estimate(options)))
-        return
+        return False
     pipeline = open_pipeline(options)
     workdir = flags.workdir()
     extraction = plan()
@@ -53,14 +71,14 @@ def main(arguments: Sequence[str]) -> None:
             f"{workdir.features} is whole: {_balance(manifest)}. "
             f"(After a change of the images themselves, remove its {schema.MANIFEST} and run this again.)"
         )
-        return
+        return True
     staged = staged_performer.stage(extraction.performer, workdir)
     start = time.perf_counter()
     with progress.shown(extraction.shards, extraction.source):
         result = _run(pipeline, dataclasses.replace(extraction, performer=staged))
     if dataflow_options.is_template(options):
         print("The job is described; the launcher of the template submits it.")
-        return
+        return False
     seconds = time.perf_counter() - start
     manifest = feature_set.whole(workdir.features)
     if manifest is None:
@@ -68,10 +86,11 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"{workdir.features} is not whole: {reason}")
     computed = counters.totals(result).get("computed", 0)
     print(
-        f"{_balance(manifest)}; {computed} computed now in {seconds:.0f} s, "
-        f"{computed / seconds:.1f} images/s. The features are in {workdir.features}"
+        f"{_balance(manifest)}; {computed} computed now in {seconds:.0f} s, {computed / seconds:.1f} images/s"
     )
     print(counters.summary(result))
+    print(f"The features are in {workdir.features}")
+    return True
 
 
 def checked_options(arguments: Sequence[str]) -> list[str]:

@@ -7,12 +7,11 @@ import posixpath
 import threading
 from collections.abc import Iterator
 
-import tqdm
-
 from pipelines import atomic_files
 from pipelines.shard_report import ShardReport, ShardSettings, sidecar_name
 from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.errors import UserError
+from tf_explainer.progress_bar import ProgressBar
 
 _SECONDS = 2.0
 
@@ -37,10 +36,10 @@ class FinishedImages:
 
 @contextlib.contextmanager
 def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
-    """Shows a bar of images, done and in all, with images a second and the time left."""
+    """Shows the images, done and in all, with images a second and the time left."""
     finished = FinishedImages(settings)
     done = threading.Event()
-    bar = tqdm.tqdm(unit="image", desc="features", initial=finished.count())
+    bar = ProgressBar("features", unit="images", initial=finished.count())
 
     def watch() -> None:
         # What goes wrong here goes wrong in the pipeline, too, which tells of it.
@@ -48,7 +47,8 @@ def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
             bar.total = _total(source)
             while not done.wait(_SECONDS):
                 bar.update(finished.count() - bar.n)
-                bar.refresh()
+                if bar.n < bar.total:
+                    bar.refresh()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
     for _ in range(2):
         feature_verification.discard(features_dir, extract_features.plan().configuration, problems)
-        extract_features.main(arguments)
+        extract_features.extract(arguments)
         problems = _told(features_dir)
         if not problems:
             print(f"{features_dir} is repaired: whole and sound")

@@ -1,15 +1,20 @@
 """The chain as a person types it, small: every step by its command, and what they say to bad input."""
 
+import itertools
 import json
 import math
 import os
 import pathlib
+import re
+import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.test_terminal import TALK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = (
@@ -19,6 +24,8 @@ SMALL = (
     "--epochs=2",
     "--num_shards=3",
 )
+# Processes of their own, which may talk too.
+WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 STEPS = (
     "tf_explainer.train_performer",
     "pipelines.extract_features",
@@ -33,7 +40,7 @@ def run(binary, *arguments):
     return subprocess.run(
         [sys.executable, "-m", binary, *arguments],
         cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
         capture_output=True,
         text=True,
         check=False,
@@ -42,18 +49,19 @@ def run(binary, *arguments):
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory):
-    """All steps, once; the run's directory and what each step printed."""
+    """All steps, once; the run's directory, and what each step printed and wrote as errors."""
     workdir = tmp_path_factory.mktemp("run")
-    printed = {}
+    printed, errors = {}, {}
     for binary in STEPS:
-        result = run(binary, *SMALL, f"--workdir={workdir}")
+        others = WORKERS if binary.startswith("pipelines.") else ()
+        result = run(binary, *SMALL, f"--workdir={workdir}", *others)
         assert result.returncode == 0, f"{binary}: {result.stderr[-3000:]}"
-        printed[binary] = result.stdout
-    return workdir, printed
+        printed[binary], errors[binary] = result.stdout, result.stderr
+    return workdir, printed, errors
 
 
 def test_every_step_leaves_what_the_next_one_needs(chain):
-    workdir, _ = chain
+    workdir, *_ = chain
     for name in (
         "performer.keras",
         "features/manifest.json",
@@ -67,6 +75,27 @@ def test_every_step_leaves_what_the_next_one_needs(chain):
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
     assert list((workdir / "checkpoints").glob("epoch-0002-*/variables.index"))
     assert not [path for path in workdir.rglob("*") if path.name.startswith(".")], "a temporary file was left"
+
+
+def test_libraries_are_quiet_and_progress_is_told_in_whole_lines(chain):
+    for binary, errors in chain[2].items():
+        said = errors + chain[1][binary]
+        assert not TALK.search(said), f"{binary}: {said}"
+        assert "\r" not in said
+        assert "?" not in errors
+    for line in chain[2]["tf_explainer.train"].splitlines():
+        assert re.match(
+            r"(training|epoch \d/2): \d+/\d+ steps|epoch \d, held-out images: loss |A snapshot", line
+        )
+    counts = re.findall(r": (\d+)/(\d+) steps", chain[2]["tf_explainer.train"])
+    assert counts[-1][0] == counts[-1][1]
+
+
+def test_every_step_ends_with_the_command_of_the_next(chain):
+    for binary, following in itertools.pairwise(STEPS):
+        last = chain[1][binary].splitlines()[-1]
+        flags = [*SMALL, f"--workdir={chain[0]}"]
+        assert shlex.split(last) == ["Next:", sys.executable, "-m", following, *flags]
 
 
 def test_metrics_have_every_measure(chain):
@@ -127,7 +156,7 @@ def test_the_explainer_is_a_keras_model(chain):
 
 
 def test_running_a_finished_step_again_changes_nothing(chain):
-    workdir, _ = chain
+    workdir, *_ = chain
     names = ("performer.keras", "features/manifest.json", "explainer.keras")
     before = {name: (workdir / name).read_bytes() for name in names}
     for binary in STEPS[:3]:

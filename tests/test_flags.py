@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -203,3 +204,54 @@ def test_flags_of_others_are_handed_on_where_asked():
     result = run("print(arguments)", "--epochs=3", "--runner=FnApiRunner", pass_unknown=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "['--runner=FnApiRunner']\n"
+
+
+BINARIES = [
+    *(
+        f"tf_explainer.{name}"
+        for name in ("train_performer", "train", "evaluate", "explain", "export", "performers")
+    ),
+    *(f"pipelines.{name}" for name in ("extract_features", "verify_features", "dataflow_dry_run")),
+]
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_help_tells_purpose_command_line_and_flags(binary):
+    command = [sys.executable, "-m", binary]
+    result = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"\npython -m {binary} " in result.stdout
+    _, flags_alone = result.stdout.split("Flags with their defaults")
+    listed = re.findall(r"^  --(?:\[no\])?(\w+)", flags_alone, re.MULTILINE)
+    assert listed == OURS
+    assert "\nThe images:\n" in result.stdout
+    assert "\n  --epochs=10  Passes over the images.\n" in result.stdout
+
+
+def test_help_of_a_console_script_is_the_same():
+    code = (
+        "import sys; sys.argv[0] = 'tf-explainer-train'; from tf_explainer.train import run; sys.exit(run())"
+    )
+    script = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True)
+    module = subprocess.run(
+        [sys.executable, "-m", "tf_explainer.train", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert script.returncode == 0
+    assert script.stdout == module.stdout != ""
+
+
+def test_the_full_help_has_the_flags_of_the_library_too():
+    result = run("print('ran')", "--helpfull")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "--epochs=10" in result.stdout
+    assert "--[no]logtostderr" in result.stdout
+    assert "ran" not in result.stdout.splitlines()
+
+
+def test_the_next_command_has_the_flags_but_not_those_of_others():
+    step = "print(flags.next_command('a.b')); print(flags.next_command('a.b', with_others=True))"
+    result = run(step, "--epochs=3", "--runner=X", "--workdir", "a b", pass_unknown=True)
+    assert result.stdout.splitlines() == [
+        "Next: python -m a.b --epochs=3 --workdir 'a b'",
+        "Next: python -m a.b --epochs=3 --runner=X --workdir 'a b'",
+    ]

@@ -18,6 +18,9 @@ ROOMS = {
         "tf_explainer.images",
         "tf_explainer.views",
         "tf_explainer.feature_coding",
+        "tf_explainer.terminal",
+        "tf_explainer.progress_bar",
+        "tf_explainer.command_line",
     ],
     "data sets": [
         "tf_explainer.datasets",
@@ -224,6 +227,7 @@ LIBRARIES = {
         "tf_explainer.onnx_gradients",  # Gradients, again.
         "tf_explainer.performer_fitting",
         "tf_explainer.performer",
+        "tf_explainer.precision",
         "tf_explainer.plugins.run_writer",
         "tf_explainer.plugins.summary_tags",
         "tf_explainer.saved_model",

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -187,7 +188,7 @@ def test_the_binary_trains_once(tmp_path):
     first = run_binary(*flags)
     assert first.returncode == 0, first.stderr
     assert "held-out images" in first.stdout
-    assert "training: 100%" in first.stderr
+    assert re.search(r"training: (\d+)/\1 in ", first.stderr)
     written = os.stat(tmp_path / "performer.keras").st_mtime_ns
     second = run_binary(*flags)
     assert second.returncode == 0, second.stderr

@@ -38,7 +38,7 @@ def test_a_make_target_exists():
 
 
 def test_a_flag_exists():
-    named = set(re.findall(r"--([a-z_]+)", TEXT)) - {"helpfull", "flagfile", "direct_num_workers", "logdir"}
+    named = set(re.findall(r"--([a-z_]+)", TEXT)) - {"help", "flagfile", "direct_num_workers", "logdir"}
     assert len(named) > 5
     assert named <= set(flags.FLAGS)
 

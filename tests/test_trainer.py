@@ -16,6 +16,7 @@ from tf_explainer.config import ExplainerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.tensorboard_summaries import TensorBoardSummaries
 from tf_explainer.trainer import Terminated
+from tf_explainer.training_batches import TrainingBatches
 
 # Reported beside the loss terms.
 EXTRA = {"loss", "live_filters", "gradient_norm", "images", "stopping"}
@@ -151,10 +152,63 @@ def test_a_finished_training_can_be_prolonged(trained, start):
     assert recorder.steps == list(range(16, 21))
 
 
-def test_epochs_are_as_many_as_make_the_steps(start):
+def test_as_many_steps_are_trained_as_asked(start):
+    """Epochs have 5 steps: the second one is cut short, and measured as if it were whole."""
+    recorder, measured = Recorder(), []
+    config = dataclasses.replace(CONFIG, steps=7, epochs=9)
+    start(config, callbacks=[recorder], validate=lambda _: measured.append(1) or {}).run()
+    assert recorder.epochs == [1, 2]
+    assert recorder.steps == list(range(1, 8))
+    assert recorder.params["total_steps"] == 7
+    assert len(measured) == 2
+    again = Recorder()
+    start(config, callbacks=[again]).run()
+    assert again.steps == []
+    more = Recorder()
+    start(dataclasses.replace(config, steps=9), callbacks=[more]).run()
+    assert more.steps == [8, 9]
+
+
+def test_an_interrupted_training_by_steps_ends_at_the_same_step_with_the_same_weights(start, tmp_path):
+    config = dataclasses.replace(CONFIG, steps=8)
+    whole = start(config, root=tmp_path / "whole").run()
+    first = Recorder()
+    with pytest.raises(Terminated, match=r"Stopped after step 6 of 8\. Everything is saved"):
+        start(config, callbacks=[first], stop=lambda: len(first.steps) == 5).run()
+    second = Recorder()
+    explainer = start(config, callbacks=[second]).run()
+    assert second.steps == [7, 8]
+    for one, other in zip(weights(explainer), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_steps_fall_with_the_schedule_to_the_last(start):
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(trainer.optimizer.learning_rate))
+
+    trainer = start(
+        dataclasses.replace(CONFIG, steps=8, learning_rate_schedule="linear"), callbacks=[Rates()]
+    )
+    trainer.run()
+    np.testing.assert_allclose(rates, [1e-3 * (8 - done) / 8 for done in range(8)], rtol=1e-6)
+
+
+def test_the_steps_of_an_epoch_are_known_after_the_first(start, monkeypatch):
+    """Four are expected, and five come."""
+    totals = []
+
+    class Totals(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            totals.append(self.params["total_steps"])
+
     recorder = Recorder()
-    start(dataclasses.replace(CONFIG, steps=6, epochs=9), callbacks=[recorder]).run()
-    assert recorder.epochs == [1, 2]  # of 5 steps each
+    monkeypatch.setattr(TrainingBatches, "expected", 4)
+    start(callbacks=[Totals(), recorder]).run()
+    assert totals == [12, 15, 15]
+    assert recorder.params["total_steps"] == recorder.steps[-1] == 15
 
 
 def test_other_settings_are_refused_until_asked_for(start, tmp_path):

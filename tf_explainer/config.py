@@ -230,19 +230,19 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the images of the categories.
-        steps: in place of `epochs`: as many whole epochs as make about this many optimizer steps, so that
-            small data sets train as long as large ones. 0: as `epochs` says.
+        steps: in place of `epochs`: this many optimizer steps, so that small data sets train as long as large
+            ones; the last epoch ends where they do. 0: as `epochs` says.
         batch_size: images of the categories a step, over all replicas.
         negatives_per_batch: images of the negative class added to each step.
         learning_rate: Adam's step for the encoder.
         decoder_learning_rate: Adam's step for the decoder.
         part_share_learning_rate: Adam's step for w_p.
         learning_rate_schedule: by what the three steps are multiplied: `constant` (1), `cosine` or `linear`
-            (both fall to 0 with the last epoch).
+            (both fall to 0 with the last step).
         learning_rate_warmup: optimizer steps over which that factor first rises from 0.
         gradient_clip: largest Euclidean norm of the whole gradient; 0 does not clip.
-        mixed_precision: `none` or `bfloat16`: what convolutions and dense layers compute in; variables and
-            losses are float32 either way.
+        mixed_precision: what convolutions and dense layers compute in: `none` (float32), `bfloat16`, or
+            `auto`: bfloat16 on devices that have instructions for it. Variables and losses are float32.
         xla: whether XLA compiles the step.
         deterministic: whether two runs end with the same bits, at some cost in time.
         strategy: `mirrored` (all GPUs, or the logical CPUs), `multi_worker` (the processes of TF_CONFIG) or

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 from collections.abc import Callable
 
 import tensorflow as tf
+from absl import logging
 
 from tf_explainer.errors import UserError
 
 Division = Callable[[tf.data.Dataset], tf.data.Dataset]
+_NVIDIA_DRIVER = pathlib.Path("/proc/driver/nvidia/version")
 
 
 def strategy_named(name: str, logical_cpus: int = 0) -> tf.distribute.Strategy:
@@ -58,7 +61,14 @@ def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.Strategy:
 
 
 def _one_device_strategy() -> tf.distribute.Strategy:
-    return tf.distribute.OneDeviceStrategy("GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0")
+    if tf.config.list_physical_devices("GPU"):
+        return tf.distribute.OneDeviceStrategy("GPU:0")
+    if _NVIDIA_DRIVER.exists() and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        logging.warning(
+            "TensorFlow takes the CPU: it can use no GPU, although there is an NVIDIA driver. "
+            "With TF_CPP_MIN_LOG_LEVEL=0 in the environment it says why"
+        )
+    return tf.distribute.OneDeviceStrategy("CPU:0")
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import tqdm
-
 from tf_explainer import flags
 from tf_explainer.config import WorkDir
+from tf_explainer.progress_bar import Stages
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,11 +40,10 @@ def main(arguments: Sequence[str]) -> None:
     check_manifest(manifest, performer)
     explainer = evaluation.load_explainer(workdir.explainer, manifest)
     features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
-    with tqdm.tqdm(bar_format="{desc}: {n_fmt} images, {elapsed}") as bar:
+    with Stages() as stages:
 
         def report(stage: str, images: int) -> None:
-            bar.set_description(stage, refresh=False)
-            bar.update(images)
+            stages.bar(stage, unit="images").update(images)
 
         head = performer.head()
         result = evaluation.evaluate(explainer, head, features, config, report)
@@ -65,6 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
     if shown_images:
         print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
+    print(flags.next_command("tf_explainer.explain"))
 
 
 def _compare(runs: Sequence[str]) -> None:

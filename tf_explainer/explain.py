@@ -56,7 +56,9 @@ def main(arguments: Sequence[str]) -> None:
             shown.append((name, explanation, picture))
     if config.html:
         atomic_file.write_text(os.path.join(folder, "report.html"), explanation_report.report(shown))
-    print(f"The explanations are in {folder}" + (": open report.html" if config.html else ""))
+    pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
+    print(f"The explanations are in {folder}; {pictures}")
+    print(flags.next_command("tf_explainer.export"))
 
 
 def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:

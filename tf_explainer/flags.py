@@ -12,13 +12,29 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 
-from tf_explainer import config, schema
+from tf_explainer import command_line, config, schema, terminal
+from tf_explainer.command_line import FlagHelp
 from tf_explainer.errors import UserError
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config")
+# Titles of the help, each with the number of flags declared before it.
+_GROUPS: list[tuple[str, int]] = []
+# What `run` found on the command line that is no flag of ours.
+_left_over: list[str] = []
+
+
+def _group(title: str) -> None:
+    """Begins a group of flags."""
+    _GROUPS.append((title, len(_ours())))
+
+
+def _ours() -> list[flags.Flag]:
+    """Returns this project's flags, in the order of their declaration."""
+    return FLAGS.flags_by_module_dict().get(__name__, [])
 
 
 def _defaults(cls: type) -> Callable[[str], Any]:
@@ -26,13 +42,13 @@ def _defaults(cls: type) -> Callable[[str], Any]:
     return lambda name: fields[name]
 
 
-# The work directory.
+_group("The work directory")
 flags.DEFINE_string(
     "workdir", None, "Directory of the run: every step leaves its results here for the next one."
 )
 flags.DEFINE_string("features_dir", None, "Where the features lie; default: WORKDIR/features.")
 
-# The images.
+_group("The images")
 _default = _defaults(config.DatasetConfig)
 flags.DEFINE_string(
     "dataset",
@@ -53,7 +69,7 @@ flags.DEFINE_integer(
     "held_out_fold", _default("held_out_fold"), "The fold training never sees.", lower_bound=0
 )
 
-# The performer.
+_group("The performer")
 _default = _defaults(config.PerformerConfig)
 flags.DEFINE_string("performer", None, "A .keras file; default: WORKDIR/performer.keras.")
 flags.DEFINE_string("backbone", _default("backbone"), "A keras.applications model: vgg16, ...")
@@ -88,7 +104,7 @@ flags.DEFINE_list(
     "Higher layers that the explainer gives back, lowest first; empty: found by the same rule.",
 )
 
-# The performer's head.
+_group("The training of the performer (train_performer)")
 _default = _defaults(config.PerformerTrainingConfig)
 flags.DEFINE_enum(
     "head_pooling",
@@ -105,7 +121,7 @@ flags.DEFINE_integer("performer_epochs", _default("epochs"), "Passes over the im
 flags.DEFINE_float("performer_learning_rate", _default("learning_rate"), "Adam's step.", lower_bound=0.0)
 flags.DEFINE_integer("performer_batch_size", _default("batch_size"), "Images a step.", lower_bound=1)
 
-# Extraction.
+_group("Extraction (extract_features)")
 _default = _defaults(config.ExtractionConfig)
 flags.DEFINE_integer("num_shards", _default("num_shards"), "Feature files.", lower_bound=1)
 flags.DEFINE_integer(
@@ -158,7 +174,8 @@ flags.DEFINE_string(
 )
 flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
 
-# A dry run of the extraction. Beam's tests know an option of the name --dry_run; it cannot be given here.
+_group("A dry run of the extraction (extract_features)")
+# Beam's tests know an option of the name --dry_run; it cannot be given here.
 _default = _defaults(config.DryRunConfig)
 flags.DEFINE_bool(
     "dry_run",
@@ -177,11 +194,11 @@ for _name, _help in {
     _help = f"USD an hour for {_help}; the default: list price, us-central1, 2025: check it."
     flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
 
-# Verification of stored features.
+_group("Verification of stored features (verify_features)")
 _default = _defaults(config.VerificationConfig)
 flags.DEFINE_bool("repair", _default("repair"), "Compute again what is broken.")
 
-# The explainer.
+_group("The explainer and its losses (train)")
 _default = _defaults(config.ExplainerConfig)
 flags.DEFINE_enum(
     "interpretable_init",
@@ -246,13 +263,13 @@ flags.DEFINE_float(
     upper_bound=0.9999,
 )
 
-# Training.
+_group("Training (train)")
 _default = _defaults(config.TrainConfig)
 flags.DEFINE_integer("epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
 flags.DEFINE_integer(
     "steps",
     _default("steps"),
-    "As many epochs as make about this many steps; 0: as --epochs says.",
+    "Steps to train, in place of --epochs; 0: as --epochs says.",
     lower_bound=0,
 )
 flags.DEFINE_integer("batch_size", _default("batch_size"), "Images a step, over all replicas.", lower_bound=1)
@@ -281,8 +298,13 @@ for _name, _choices, _help in [
         ["mirrored", "multi_worker", "one_device"],
         "Devices: all, the processes of TF_CONFIG, one.",
     ),
-    ("learning_rate_schedule", ["constant", "cosine", "linear"], "How the steps fall over the epochs."),
-    ("mixed_precision", ["none", "bfloat16"], "What convolutions and dense layers compute in."),
+    ("learning_rate_schedule", ["constant", "cosine", "linear"], "How the learning rates fall."),
+    (
+        "mixed_precision",
+        ["none", "bfloat16", "auto"],
+        "What convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where the devices "
+        "have instructions for it.",
+    ),
 ]:
     flags.DEFINE_enum(_name, _default(_name), _choices, _help)
 flags.DEFINE_float(
@@ -312,7 +334,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_list("profile", [], "First and last step to profile for TensorBoard: 20,30.")
 
-# Evaluation.
+_group("Evaluation (evaluate)")
 _default = _defaults(config.EvaluationConfig)
 flags.DEFINE_enum(
     "evaluation_split",
@@ -342,7 +364,7 @@ for _name, _help in {
     flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=1)
 
 
-# TensorBoard.
+_group("TensorBoard (train, evaluate)")
 _default = _defaults(config.SnapshotConfig)
 for _name, _help in {
     "every": "Epochs between snapshots of the parts for TensorBoard; 0: none while training.",
@@ -351,7 +373,7 @@ for _name, _help in {
     flags.DEFINE_integer(f"snapshot_{_name}", _default(_name), _help, lower_bound=0)
 
 
-# Explanations of images.
+_group("Explanations of images (explain)")
 _default = _defaults(config.ExplanationConfig)
 flags.DEFINE_list("image", [], "Images to explain: files, folders or patterns; empty: held-out ones.")
 flags.DEFINE_integer(
@@ -364,7 +386,7 @@ flags.DEFINE_integer("shown_parts", _default("parts"), "Parts a picture shows.",
 flags.DEFINE_bool("html", _default("html"), "Write a page with all explanations, too.")
 flags.DEFINE_string("explanations_dir", None, "Where explanations go; default: WORKDIR/explanations.")
 
-# The export.
+_group("The export (export)")
 flags.DEFINE_string("output", None, "Directory of the SavedModel; default: WORKDIR/exported.")
 
 
@@ -501,7 +523,7 @@ def _profiled_steps() -> tuple[int, ...]:
 
 def all_values() -> dict[str, Any]:
     """Returns every flag of this project with its value, for the record of a run."""
-    return {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[__name__]}
+    return {flag.name: flag.value for flag in _ours()}
 
 
 def evaluation() -> config.EvaluationConfig:
@@ -526,6 +548,17 @@ def export() -> config.ExportConfig:
     return _from_flags(config.ExportConfig)
 
 
+def next_command(module: str, *, with_others: bool = False) -> str:
+    """Returns a line with the command of the step that follows this one, with the flags of this one.
+
+    Args:
+        module: of that step.
+        with_others: whether it gets Beam's options, too.
+    """
+    not_ours = [] if with_others else _left_over
+    return f"Next: {command_line.following(module, sys.orig_argv, sys.argv[1:], not_ours)}"
+
+
 def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) -> None:
     """Parses the flags and runs a binary's step.
 
@@ -534,6 +567,11 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
             the unknown flags.
         pass_unknown: whether unknown flags are handed to the step (Beam's options) or refused.
     """
+    asked = {f"--{argument.lstrip('-')}" for argument in sys.argv[1:] if argument.startswith("-")}
+    if asked & {"--h", "--help", "--helpshort", "--helpfull"}:
+        sys.stdout.write(_usage(sys.modules[step.__module__].__doc__ or "", full="--helpfull" in asked))
+        return
+    terminal.silence_libraries()
     try:
         app.run(
             lambda arguments: _guarded(step, arguments[1:], pass_unknown),
@@ -544,11 +582,34 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
         sys.exit(130)
 
 
+def _usage(purpose: str, *, full: bool) -> str:
+    """Returns a binary's help; in full with the flags of the library that reads them."""
+    ours = [_help_of(flag) for flag in _ours()]
+    ends = [start for _, start in _GROUPS[1:]] + [len(ours)]
+    text = command_line.usage(
+        purpose, [(title, ours[start:end]) for (title, start), end in zip(_GROUPS, ends, strict=True)]
+    )
+    others = [module for module in FLAGS.flags_by_module_dict() if module != __name__]
+    return text + "".join(f"\n{FLAGS.module_help(module)}\n" for module in others if full)
+
+
+def _help_of(flag: flags.Flag) -> FlagHelp:
+    default = flag.default_as_str
+    return FlagHelp(
+        name=flag.name,
+        default=default and default.strip("'"),
+        text=flag.help,
+        choices=tuple(getattr(flag.parser, "enum_values", ())),
+        is_switch=flag.boolean,
+    )
+
+
 def _parse(argv: Sequence[str], pass_unknown: bool) -> list[str]:
     try:
-        return FLAGS(argv, known_only=pass_unknown)
+        program, *_left_over[:] = FLAGS(argv, known_only=pass_unknown)
+        return [program, *_left_over]
     except flags.Error as error:
-        sys.stderr.write(f"Error: {error}\nSee {argv[0]} --helpfull.\n")
+        sys.stderr.write(f"Error: {error}\n--help tells of all flags.\n")
         sys.exit(1)
 
 
@@ -556,7 +617,8 @@ def _guarded(step: Callable[[Sequence[str]], None], arguments: Sequence[str], pa
     try:
         if arguments and not pass_unknown:
             raise UserError(f"unexpected argument {arguments[0]!r}: flags are written --name=value")
-        logging.set_verbosity(logging.INFO)
+        terminal.prepare()
+        absl_logging.set_verbosity(absl_logging.INFO)
         step(arguments)
     except UserError as error:
         sys.stderr.write(f"Error: {error}\n")

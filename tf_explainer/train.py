@@ -5,6 +5,7 @@ python -m tf_explainer.train --flagfile=configs/vgg.flags
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
@@ -41,9 +42,10 @@ def main(arguments: Sequence[str]) -> None:
     settings = dataclasses.asdict(explainer) | dataclasses.asdict(config)
     seeds = {"training": config.seed, "dataset": dataset.dataset_seed}
     devices = list(strategy.extended.worker_devices)
+    line = ProgressLine()
     callbacks = [
         RunRecord(workdir.run_record, manifest, flags.all_values(), seeds, devices),
-        ProgressLine(),
+        line,
         TensorBoardSummaries(workdir.tensorboard, settings),
     ]
     if config.profile:
@@ -63,17 +65,17 @@ def main(arguments: Sequence[str]) -> None:
         validate=Validation(features),
         stop=lambda: termination.requested,
     )
-    print(
-        f"Training on {manifest.outputs} images' {manifest.target.name} {manifest.target.shape}, "
-        f"{strategy.num_replicas_in_sync} replica(s)",
-        flush=True,
-    )
+    shape = " x ".join(map(str, manifest.target.shape))
+    places = ", ".join(device.rpartition("device:")[2] for device in devices)
+    print(f"Training on {manifest.target.name} ({shape}) of {manifest.outputs} images, on {places}")
     try:
-        trained = trainer.run()
+        with contextlib.closing(line):
+            trained = trainer.run()
     except Terminated as end:
-        print(f"\n{end}.", flush=True)
+        print(f"{end}.")
         return
-    print(f"p = {trained.part_share:.3f}. The explainer is in {workdir.explainer}")
+    print(f"The explainer is {workdir.explainer}; its part share p is {trained.part_share:.3f}")
+    print(flags.next_command("tf_explainer.evaluate"))
 
 
 def run() -> None:

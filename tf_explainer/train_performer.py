@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import tqdm
-
 from tf_explainer import flags
 from tf_explainer.errors import UserError
+from tf_explainer.progress_bar import Stages
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -29,35 +28,24 @@ def main(arguments: Sequence[str]) -> None:
     if report:
         print(f"{workdir.performer} was made with these settings before and is kept.")
     else:
-        bars = _Bars()
-        report = train_performer(
-            open_source(dataset),
-            dataset=dataset,
-            performer=performer,
-            training=training,
-            workdir=workdir,
-            progress=bars,
-        )
-        bars.close()
+        with Stages() as stages:
+
+            def show(stage: str, done: int, total: int, measures: Mapping[str, float]) -> None:
+                bar = stages.bar(stage, total)
+                bar.set_postfix({name: f"{value:.3g}" for name, value in measures.items()}, refresh=False)
+                bar.update(done - bar.n)
+
+            report = train_performer(
+                open_source(dataset),
+                dataset=dataset,
+                performer=performer,
+                training=training,
+                workdir=workdir,
+                progress=show,
+            )
     print(report.table())
     print(f"The performer is {workdir.performer}")
-
-
-class _Bars:
-    """Shows one bar for each stage of the work."""
-
-    def __init__(self) -> None:
-        self._stage, self._bar = "", tqdm.tqdm(disable=True)
-
-    def __call__(self, stage: str, done: int, total: int, measures: Mapping[str, float]) -> None:
-        if stage != self._stage:
-            self.close()
-            self._stage, self._bar = stage, tqdm.tqdm(desc=stage, total=total)
-        self._bar.set_postfix({name: f"{value:.3g}" for name, value in measures.items()}, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        self._bar.close()
+    print(flags.next_command("pipelines.extract_features"))
 
 
 def run() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tf_explainer import atomic_file, distribution, training_identity
+from tf_explainer import atomic_file, distribution, precision, training_identity
 from tf_explainer.checkpoints import Checkpoints, TrainingState
 from tf_explainer.config import DatasetConfig, ExplainerConfig, TrainConfig, WorkDir
 from tf_explainer.errors import UserError
@@ -23,7 +23,6 @@ from tf_explainer.learning_rate import schedule_factor
 from tf_explainer.non_finite import origin
 from tf_explainer.optimizer import GroupedAdam
 from tf_explainer.performer import Performer
-from tf_explainer.precision import set_compute_dtype
 from tf_explainer.schema import ORIGINAL, Manifest
 from tf_explainer.training_batches import TrainingBatches
 from tf_explainer.training_step import STOPPING, TrainingStep, squares_of
@@ -44,7 +43,9 @@ class Trainer:
     Callbacks are Keras': `on_train_begin`, `on_epoch_begin(epochs done)`, `on_train_batch_end(step, logs)`
     with the number of optimizer steps done in all and the values of `TrainingStep`, `on_epoch_end(epochs
     done, logs)` with the last step's values and the validation's, `on_train_end`. `model` is the explainer;
-    `params` has `epochs`, `steps` (in an epoch) and `first_step` (steps done when this process began).
+    `params` has `epochs` (None where the configuration says how many steps), `total_steps` (steps at the end;
+    how many epochs have is expected in the first of them and known from then on) and `first_step` (steps done
+    when this process began).
     Setting `model.stop_training` ends the training after the epoch. Only the process that writes files calls
     them.
 
@@ -79,6 +80,10 @@ class Trainer:
             raise UserError(
                 f"--early_stopping={config.early_stopping} needs a measure: --best_measure=validation/loss"
             )
+        devices = strategy.extended.worker_devices
+        config = dataclasses.replace(
+            config, mixed_precision=precision.chosen(config.mixed_precision, devices)
+        )
         self.manifest, self.workdir = manifest, workdir
         self.config, self.strategy = config, strategy
         self._validate, self._stop = validate, stop
@@ -91,7 +96,7 @@ class Trainer:
             self.optimizer = _optimizer(config)
             self.optimizer.build(self.explainer.trainable_variables)
         if config.mixed_precision != "none":
-            set_compute_dtype(self.explainer, config.mixed_precision)
+            precision.set_compute_dtype(self.explainer, config.mixed_precision)
         self._step = TrainingStep(self.explainer, self.optimizer, strategy, manifest.target.name, config)
         self._checkpoints = Checkpoints(
             workdir.checkpoints, config.keep_checkpoints, explainer=self.explainer, optimizer=self.optimizer
@@ -107,7 +112,6 @@ class Trainer:
             strategy=strategy,
             views=_views(manifest, explainer),
         )
-        self._epochs = math.ceil(config.steps / self._batches.expected) if config.steps else config.epochs
         self._identity = training_identity.identity(manifest, dataset, explainer, config)
 
     def run(self) -> Explainer:
@@ -123,26 +127,37 @@ class Trainer:
         """
         state = self._start_or_resume()
         self.explainer.stop_training = False
-        self._callbacks.set_params(
-            {"epochs": self._epochs, "steps": self._steps_an_epoch(state), "first_step": state.step}
-        )
+        first = state.step
+        self._tell_callbacks(state, first)
         self._callbacks.on_train_begin()
         while not self._is_done(state):
             state = self._run_epoch(state)
+            self._tell_callbacks(state, first)
         self._callbacks.on_train_end()
         if self.config.best_measure and state.best:
             self._checkpoints.restore_best(state.best)
-        set_compute_dtype(self.explainer, "float32")
+        precision.set_compute_dtype(self.explainer, "float32")
         if self._chief:
             with atomic_file.replacing(self.workdir.explainer) as path:
                 self.explainer.save(path)
         return self.explainer
 
+    def _tell_callbacks(self, state: TrainingState, first_step: int) -> None:
+        epochs, total = None, self.config.steps
+        if not self.config.steps:
+            epochs = self.config.epochs
+            ahead = max(epochs - state.epochs, 0)
+            total = state.step - state.batches + ahead * self._steps_an_epoch(state)
+        if self._is_done(state):
+            total = state.step
+        self._callbacks.set_params({"epochs": epochs, "total_steps": total, "first_step": first_step})
+
     def _is_done(self, state: TrainingState) -> bool:
+        steps, epochs = self.config.steps, self.config.epochs
         patience = self.config.early_stopping
         waited = state.epochs - state.best[0] if patience and state.best else 0
         return (
-            state.epochs >= self._epochs
+            (state.step >= steps if steps else state.epochs >= epochs)
             or (patience > 0 and waited >= patience)
             or self.explainer.stop_training
         )
@@ -179,7 +194,8 @@ class Trainer:
     def _run_epoch(self, state: TrainingState) -> TrainingState:
         """Runs what is left of the epoch under way, and saves."""
         self._callbacks.on_epoch_begin(state.epochs)
-        batches = self._batches.of_epoch(state.epochs + 1, skip=state.batches)
+        limit = self.config.steps - state.step if self.config.steps else -1
+        batches = self._batches.of_epoch(state.epochs + 1, skip=state.batches, limit=limit)
         values: dict[str, float] = {}
         for batch in self._batches.read(batches):
             self._set_learning_rates(state)
@@ -199,9 +215,11 @@ class Trainer:
         if stopping or (every and state.step % every == 0):
             self._save(state)
         if stopping:
+            steps, epochs = self.config.steps, self.config.epochs
             raise Terminated(
-                f"Stopped after step {state.step}, in epoch {state.epochs + 1} of {self._epochs}. "
-                "Everything is saved: the same command goes on from here"
+                f"Stopped after step {state.step}"
+                + (f" of {steps}" if steps else f", in epoch {state.epochs + 1} of {epochs}")
+                + ". Everything is saved: the same command goes on from here"
             )
 
     def _save(self, state: TrainingState) -> None:
@@ -246,8 +264,12 @@ class Trainer:
         schedule, warmup = self.config.learning_rate_schedule, self.config.learning_rate_warmup
         if schedule == "constant" and not warmup:
             return
-        done = state.epochs + min(state.batches / max(self._steps_an_epoch(state), 1), 1.0)
-        factor = schedule_factor(schedule, done / self._epochs, state.step, warmup)
+        if self.config.steps:
+            done = state.step / self.config.steps
+        else:
+            epoch = min(state.batches / max(self._steps_an_epoch(state), 1), 1.0)
+            done = (state.epochs + epoch) / self.config.epochs
+        factor = schedule_factor(schedule, done, state.step, warmup)
         self.optimizer.learning_rate = self.config.learning_rate * factor
 
 

@@ -9,6 +9,8 @@ import sys
 import nbformat
 from nbclient import NotebookClient
 
+from tf_explainer.terminal import silence_libraries
+
 
 def execute(path: pathlib.Path, folder: pathlib.Path) -> None:
     """Runs all cells in a folder, and writes the notebook with their outputs."""
@@ -25,4 +27,5 @@ def execute(path: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
+    silence_libraries()
     execute(pathlib.Path(sys.argv[1]), pathlib.Path.cwd())

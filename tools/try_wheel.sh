@@ -19,9 +19,11 @@ cp "$wheel" "$folder"
 cd "$folder"
 scripts=$(cd venv/bin && ls tf-explainer-*)
 for script in $scripts; do
-  # absl exits with 1 after it has printed the flags.
-  "venv/bin/$script" --helpfull >help.txt 2>&1 || true
-  grep -q -- '--target_layer' help.txt || { cat help.txt; echo "Error: $script does not start"; exit 1; }
+  if ! "venv/bin/$script" --help >help.txt 2>&1 || ! grep -q -e '--target_layer' -e 'usage: tf-explainer' help.txt; then
+    cat help.txt
+    echo "Error: $script does not start"
+    exit 1
+  fi
   echo "$script works"
 done
 venv/bin/python - <<'PYTHON'

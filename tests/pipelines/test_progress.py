@@ -41,8 +41,7 @@ def test_the_bar_ends_at_all_images(performer, tmp_path, capsys):
     with progress.shown(extraction.shards, extraction.source):
         write_shards(extraction, performer)
     shown = capsys.readouterr().err
-    assert "24/24" in shown
-    assert "image/s" in shown
+    assert shown.splitlines()[-1].startswith("features: 24/24 images in 00:0")
 
 
 def test_what_was_there_before_is_not_counted_as_speed(performer, tmp_path, capsys):
@@ -50,7 +49,7 @@ def test_what_was_there_before_is_not_counted_as_speed(performer, tmp_path, caps
     write_shards(extraction, performer)
     with progress.shown(extraction.shards, extraction.source):
         pass
-    assert "24image [00:00, ?image/s]" in capsys.readouterr().err
+    assert "images/s" not in capsys.readouterr().err
 
 
 def test_the_bar_hides_no_error(performer, tmp_path, capfd):

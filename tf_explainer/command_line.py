@@ -1,0 +1,105 @@
+"""What our commands say of themselves: how they are started, and their help."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+
+_WIDTH = 100
+_SCRIPTS = "tf-explainer-"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlagHelp:
+    """What help tells of a flag.
+
+    Attributes:
+        name: without dashes.
+        default: as one would write it; None: there is none.
+        text: what it means.
+        choices: the values that there are; empty: any.
+        is_switch: whether it is on or off.
+    """
+
+    name: str
+    default: str | None
+    text: str
+    choices: tuple[str, ...] = ()
+    is_switch: bool = False
+
+
+def command(module: str, started: Sequence[str]) -> list[str]:
+    """Returns how a command of ours is started, in the way in which this process was.
+
+    Args:
+        module: `tf_explainer.train`.
+        started: the whole command line of this process (`sys.orig_argv`).
+    """
+    if "-m" in started:
+        return [*started[: started.index("-m") + 1], module]
+    scripts = [word for word in started[:2] if os.path.basename(word).startswith(_SCRIPTS)]
+    if not scripts:
+        return ["python", "-m", module]
+    name = _SCRIPTS + module.rpartition(".")[2].replace("_", "-")
+    folder = os.path.dirname(scripts[0])
+    on_path = shutil.which(name)
+    return [name if on_path and os.path.dirname(on_path) == folder else os.path.join(folder, name)]
+
+
+def following(
+    module: str, started: Sequence[str], arguments: Sequence[str], not_ours: Sequence[str] = ()
+) -> str:
+    """Returns the command of the next step, with the flags of this one, as one types it.
+
+    Args:
+        module: of the next step.
+        started: the whole command line of this process.
+        arguments: of this step.
+        not_ours: those of them, in their order, that the next step does not know.
+    """
+    left = list(not_ours)
+    kept = []
+    for argument in arguments:
+        if left and argument == left[0]:
+            left.pop(0)
+        elif argument.partition("=")[0].lstrip("-") != "dry_run":
+            kept.append(argument)
+    return shlex.join([*command(module, started), *kept])
+
+
+def usage(purpose: str, groups: Iterable[tuple[str, Iterable[FlagHelp]]]) -> str:
+    """Returns a command's help.
+
+    Args:
+        purpose: what it does and how it is started.
+        groups: the flags, under their titles.
+    """
+    lines = [
+        purpose.strip(),
+        "",
+        "Flags with their defaults; every step takes them all. --flagfile=FILE reads some from a file;",
+        "a flag that stands behind it overrides it.",
+    ]
+    for title, members in groups:
+        lines += ["", f"{title}:"]
+        for flag in members:
+            lines += textwrap.wrap(
+                f"{_signature(flag)}  {flag.text}",
+                _WIDTH,
+                initial_indent="  ",
+                subsequent_indent="      ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _signature(flag: FlagHelp) -> str:
+    if flag.is_switch:
+        return f"--[no]{flag.name} ({'on' if flag.default == 'true' else 'off'})"
+    choices = f" ({', '.join(flag.choices)})" if flag.choices else ""
+    return f"--{flag.name}={flag.default or '...'}{choices}"

@@ -1,0 +1,130 @@
+"""How far some work is: one line that changes on a terminal, and a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import tqdm
+from tqdm.utils import disp_trim
+
+_SECONDS = 5.0
+_COLUMNS = 80
+
+
+class ProgressBar(tqdm.tqdm):
+    """A count of things done, with speed and time left, on the error output.
+
+    Args:
+        work: what is done.
+        total: how many things there are; None: not known.
+        unit: what they are, in the plural, if `work` does not say it.
+        file: where to write; None: the error output.
+        **options: as for `tqdm.tqdm`.
+
+    Attributes:
+        speed: what stands for the speed; None: things a second.
+    """
+
+    speed: str | None = None
+
+    def __init__(
+        self,
+        work: str,
+        total: int | None = None,
+        *,
+        unit: str = "",
+        file: TextIO | None = None,
+        **options: Any,
+    ) -> None:
+        output = file or sys.stderr
+        self._lines = None if output.isatty() else _Lines(output)
+        if self._lines:
+            options |= {"file": self._lines, "mininterval": 0}
+        else:
+            # tqdm writes nothing where a terminal does not tell how many lines it has.
+            options |= {"file": output, "nrows": 24}
+        self.total = total
+        super().__init__(desc=work, total=total, unit=unit and f" {unit}", **options)
+
+    def __str__(self) -> str:
+        values = self.format_dict
+        text = self.format_meter(**values | {"bar_format": self._format(values)})
+        # A line that wraps would be written anew below each time.
+        return text if self._lines else disp_trim(text, _columns(self.fp) - 1)
+
+    def _format(self, values: Mapping[str, Any]) -> str:
+        done = "{desc}: {n_fmt}{unit}" if self.total is None else "{desc}: {n_fmt}/{total_fmt}{unit}"
+        if self.total is None or self.n <= self.initial:
+            return done + (", {elapsed}" if values["elapsed"] >= 1 else "") + "{postfix}"
+        if self.n >= self.total:
+            return done + " in {elapsed}{postfix}"
+        rate = values["rate"] or (self.n - self.initial) / max(values["elapsed"], 1e-9)
+        return f"{done}, {self.speed or f'{rate:.1f}{self.unit}/s'}, {{remaining}} left{{postfix}}"
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Moves on; a total that turns out too small grows."""
+        if self.total is not None and self.n + (n or 0) > self.total:
+            self.total = self.n + (n or 0)
+        return super().update(n)
+
+    def note(self, text: str) -> None:
+        """Writes a line that stays."""
+        file = self._lines.file if self._lines else self.fp
+        self.write(text, file=file)
+
+    def close(self) -> None:
+        """Shows where it ended."""
+        if self._lines:
+            self._lines.ends = True
+        super().close()
+
+
+def _columns(file: TextIO) -> int:
+    """Returns a terminal's width; some do not tell it."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
+class Stages:
+    """Shows one stage of some work after the other, each in a line of its own."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: ProgressBar | None = None
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:  # As a condition it would be asked for its length.
+            self._bar.close()
+
+    def bar(self, stage: str, total: int | None = None, unit: str = "") -> ProgressBar:
+        """Returns the bar of a stage; another stage's is closed."""
+        if self._bar is None or stage != self._stage:
+            self.__exit__()
+            self._stage, self._bar = stage, ProgressBar(stage, total, unit=unit)
+        return self._bar
+
+
+class _Lines:
+    """Takes what would be written over one line again and again, and writes some of it as whole lines."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file, self.ends = file, False
+        self._last, self._due = "", 0.0
+
+    def write(self, text: str) -> None:
+        line, now = text.strip(), time.monotonic()
+        if line and line != self._last and (self.ends or now >= self._due):
+            self.file.write(line + "\n")
+            self._last, self._due = line, now + _SECONDS
+
+    def flush(self) -> None:
+        self.file.flush()
