@@ -34,8 +34,9 @@ lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m mypy
 
+# What ARGS chooses is mostly over before several processes have started.
 test: developer  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest $(or $(ARGS),--numprocesses=logical --maxprocesses=4 --dist=worksteal)
 
 test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
 	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py tests/test_constellations.py \

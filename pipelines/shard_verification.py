@@ -53,6 +53,10 @@ class RecordVerification:
         self._features_dir, self._manifest, self._shard_of = features_dir, manifest, shard_of
         self._views = schema.ORIGINAL, *manifest.views
         self._seen: set[str] = set()
+        # Traced once, not again for every shard.
+        self._decoded = tf.function(
+            lambda record: stored_records.decoded(record, manifest, with_crops=True), autograph=False
+        )
 
     def problems(self, report: ShardReport) -> Iterator[str]:
         """Yields what is wrong with the records of a shard whose file is the one that its sidecar means."""
@@ -93,11 +97,8 @@ class RecordVerification:
             parsed = stored_records.parsed(
                 self._manifest, [local], folds=1, held_out_fold=0, split="all", views=self._views
             )
-            records = parsed.map(
-                lambda record: stored_records.decoded(record, self._manifest, with_crops=True)
-            )
             try:
-                yield from records.as_numpy_iterator()
+                yield from parsed.map(self._decoded).as_numpy_iterator()
             except tf.errors.OpError as error:
                 yield f"cannot be read: {error.message.splitlines()[0]}"
 

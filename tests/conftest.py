@@ -1,5 +1,6 @@
 """What every test finds: four logical CPUs, a quiet TensorFlow, the project importable by subprocesses."""
 
+import gc
 import os
 import pathlib
 
@@ -10,13 +11,24 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(pathlib.Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])
 )
 
-try:
-    import tensorflow as tf
-except ImportError:  # Layers and losses can be tested where there is JAX alone.
-    tf = None
-else:
+
+def pytest_configure(config):
+    """Prepares TensorFlow, but not in the process that only hands out tests to others."""
+    if getattr(config.option, "numprocesses", None):
+        return
+    try:
+        import tensorflow as tf
+    except ImportError:  # Layers and losses can be tested where there is JAX alone.
+        return
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # There is a process for every core.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def pytest_collection_finish():
+    """Spares the garbage collector the million objects of the imports, which stay anyway."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -26,5 +38,8 @@ def separate_collectives():
     All strategies of a process number their groups of devices from the same base. A group of four devices
     that gets the number of an earlier group of two fails, and every reduction behind it.
     """
-    if tf is not None:
-        tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    try:
+        import tensorflow as tf
+    except ImportError:
+        return
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000

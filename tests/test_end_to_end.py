@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import warm_python
 from tests.test_terminal import TALK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -149,9 +150,7 @@ def test_the_explainer_is_a_keras_model(chain):
         f"e = keras.models.load_model(r'{chain[0] / 'explainer.keras'}');"
         "keras.Model(e.input, e.get_layer('conv_interp_2').output).summary()"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    result = warm_python.run("-c", code)
     assert result.returncode == 0, result.stderr
 
 
@@ -160,7 +159,7 @@ def test_running_a_finished_step_again_changes_nothing(chain):
     names = ("performer.keras", "features/manifest.json", "explainer.keras")
     before = {name: (workdir / name).read_bytes() for name in names}
     for binary in STEPS[:3]:
-        assert run(binary, *SMALL, f"--workdir={workdir}").returncode == 0
+        assert warm_python.run("-m", binary, *SMALL, f"--workdir={workdir}").returncode == 0
     for name in names[:2]:
         assert (workdir / name).read_bytes() == before[name], name
 
@@ -183,7 +182,7 @@ def test_running_a_finished_step_again_changes_nothing(chain):
     ],
 )
 def test_bad_input_gets_one_readable_message(tmp_path, binary, flags, words):
-    result = run(binary, *SMALL, f"--workdir={tmp_path}", *flags)
+    result = warm_python.run("-m", binary, *SMALL, f"--workdir={tmp_path}", *flags)
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
     for word in words:
@@ -200,7 +199,7 @@ def test_bad_input_gets_one_readable_message(tmp_path, binary, flags, words):
 )
 def test_a_workdir_of_other_settings_is_refused(chain, binary, flags, words):
     record = (chain[0] / "run.json").read_bytes()
-    result = run(binary, *SMALL, f"--workdir={chain[0]}", *flags)
+    result = warm_python.run("-m", binary, *SMALL, f"--workdir={chain[0]}", *flags)
     assert (chain[0] / "run.json").read_bytes() == record
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr

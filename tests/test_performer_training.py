@@ -3,20 +3,18 @@ import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
+from tests import warm_python
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError, crop_to_object
 from tf_explainer.performer import load_performer
 from tf_explainer.performer_training import existing_performer, train_performer
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATASET = DatasetConfig(dataset="folder", folds=4)
 PERFORMER = PerformerConfig(
     backbone="mobilenet",
@@ -154,14 +152,7 @@ def test_what_cannot_be_trained_leaves_nothing(tmp_path, source, performer, trai
 
 
 def run_binary(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "tf_explainer.train_performer", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm_python.run("-m", "tf_explainer.train_performer", *arguments)
 
 
 def test_the_binary_refuses_a_performer_that_is_there(tmp_path):
