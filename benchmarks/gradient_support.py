@@ -27,7 +27,7 @@ _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 # An image is a strip: this wide, and as long as it takes; wide enough for networks that pad nothing.
 _WIDTH = 96
-_LONGER = tuple(64 * (2**doubled - 1) for doubled in range(9))
+_LONGER = (192, 960, 4032, 16320)
 # What layers call their number of channels, and that of groups of channels.
 _CHANNELS = ("filters", "units", "projection_dim", "groups")
 
