@@ -1,11 +1,13 @@
 """The receptive field as gradients show it: an account that shares nothing with `receptive_field`.
 
 A network is made linear with positive weights, so that no path from a pixel to a unit is cancelled or
-switched off. The pixels that a unit's gradient reaches are then all that it can see.
+switched off. The pixels that a unit's gradient reaches are then all that it can see. How many channels there
+are plays no part in that, so that each layer gets one alone: what takes minutes takes seconds.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -25,14 +27,17 @@ _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 # An image is a strip: this wide, and as long as it takes; wide enough for networks that pad nothing.
 _WIDTH = 96
-_LONGER = (0, 64, 192, 448, 960, 1344, 1984)
+_LONGER = (192, 960, 4032, 16320)
+# What layers call their number of channels, and that of groups of channels.
+_CHANNELS = ("filters", "units", "projection_dim", "groups")
 
 
 def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
     """Returns a copy of a network up to a layer that only adds up, with random positive weights.
 
     Activations and normalisations, which act on each place by itself, become the identity; a maximum over a
-    window becomes the mean over that window; what pools the whole image is held constant.
+    window becomes the mean over that window; what pools the whole image is held constant. Layers have one
+    channel.
 
     Args:
         model: functional.
@@ -44,19 +49,23 @@ def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
     """
     cut = keras.Model(model.inputs[0], model.get_layer(layer).output)
     image = keras.Input((None, None, 3), dtype="float64")
-    copy = keras.models.clone_model(
-        cut, input_tensors=image, clone_function=_in_double_precision, call_function=_call
-    )
+    copy = keras.models.clone_model(cut, input_tensors=image, clone_function=_slim, call_function=_call)
     random = np.random.default_rng(seed)
     for weight in copy.weights:
         weight.assign(_positive(weight.path, weight.shape, random))
     return copy
 
 
-def _in_double_precision(layer: Any) -> Any:
-    """What reaches a corner of a deep network's field is less than float32 can tell from nothing."""
-    precision = {"dtype": "float64"} if isinstance(layer, keras.layers.Layer) else {}  # Not of `a + b`.
-    return type(layer).from_config(layer.get_config() | precision)
+def _slim(layer: Any) -> Any:
+    """Copies a layer with one channel, in double precision.
+
+    What reaches a corner of a deep network's field is less than float32 can tell from nothing.
+    """
+    config = layer.get_config()
+    if isinstance(layer, keras.layers.Layer):  # Not of `a + b`.
+        config |= {name: 1 for name in _CHANNELS if name in config}
+        config["dtype"] = "float64"
+    return type(layer).from_config(config)
 
 
 def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -64,6 +73,8 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         return args[0]
     if isinstance(layer, _GLOBAL):
         return keras.ops.ones_like(layer(*args))
+    if isinstance(layer, keras.layers.Reshape):  # Of pooled channels, to a map of one place.
+        return keras.ops.reshape(args[0], (-1, *layer.target_shape[:-1], args[0].shape[-1]))
     if isinstance(layer, keras.layers.MaxPooling2D):
         return keras.layers.AveragePooling2D(layer.pool_size, layer.strides, layer.padding, dtype="float64")(
             *args
@@ -103,16 +114,17 @@ def extent(linear: keras.Model, size: tuple[int, int], unit: tuple[int, int]) ->
 
 
 def measured_field(model: keras.Model, layer: str) -> ReceptiveField:
-    """Returns the receptive field that gradients show.
+    """Returns the receptive field that gradients show; of an oblong one, the size is the longer side.
 
     Raises:
-        ValueError: rows and columns differ, or no strip is long enough to hold half of the field.
+        ValueError: rows and columns are spaced differently, or no strip is long enough to hold half of the
+            field.
     """
     linear, size = linear_copy(model, layer), model.inputs[0].shape[1]
     rows, columns = (_along(linear, size, axis) for axis in (0, 1))
-    if rows != columns:
+    if (rows.stride, rows.centre) != (columns.stride, columns.centre):
         raise ValueError(f"{layer}: rows see {rows}, columns {columns}")
-    return rows
+    return dataclasses.replace(rows, size=max(rows.size, columns.size))
 
 
 def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:

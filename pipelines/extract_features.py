@@ -170,10 +170,13 @@ def _announce(performer: Performer, source: ImageSource) -> None:
     from tf_explainer import signed_maps
 
     named, chosen = flags.performer(), performer.config
-    if not (named.target_layer and named.distilled_layers):
+    decided = [] if named.target_layer else [f"{chosen.target_layer} is explained"]
+    if not named.distilled_layers:
+        decided.append(f"given back are {', '.join(chosen.distilled_layers)}")
+    if decided:
         print(
-            f"By the rule in docs/performers.md, {chosen.target_layer} is explained, and given back are "
-            f"{', '.join(chosen.distilled_layers)}; python -m tf_explainer.performers lists all layers"
+            f"By the rule in docs/performers.md, {', and '.join(decided)}; "
+            "python -m tf_explainer.performers lists all layers"
         )
     if performer.treatment != "whole":
         share = _negative_energy(performer, source)

@@ -74,7 +74,11 @@ def load(config: PerformerConfig, workdir: WorkDir) -> Performer:
         local = os.path.join(directory, _STAGED)
         atomic_files.fetch_file(path, local)
         performer = load_performer(dataclasses.replace(staged, performer=local), WorkDir(root=directory))
-    return Performer(performer.model, config)
+    # What a rule has found stays; the copy that was loaded is gone.
+    return Performer(
+        performer.model,
+        dataclasses.replace(performer.config, performer=config.performer, preprocessing=config.preprocessing),
+    )
 
 
 class LoadedPerformer:

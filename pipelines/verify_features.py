@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
         )
     # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
     for _ in range(2):
-        feature_verification.discard(features_dir, extract_features.plan().configuration, problems)
+        extraction = extract_features.planned()[0]
+        feature_verification.discard(features_dir, extraction.configuration, problems)
         extract_features.extract(arguments)
         problems = _told(features_dir)
         if not problems:

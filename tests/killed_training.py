@@ -12,18 +12,7 @@ import signal
 import sys
 import time
 
-from tests.training_process import train
-
-
-def started(settings):
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        code = train(settings)
-    finally:
-        os._exit(code)
+from tests.training_process import started
 
 
 def kill_after_a_step(child, steps, wait):

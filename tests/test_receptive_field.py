@@ -208,6 +208,17 @@ def test_every_family_matches_gradients(name, size):
         assert measured_field(model, layer) == fields[layer], layer
 
 
+@pytest.mark.slow
+def test_the_largest_field_of_a_densenet_is_that_counted_by_hand():
+    model = build_backbone(PerformerConfig(backbone="densenet201", backbone_weights="none", image_size=128))
+    # The stem's 7 and 3; then 3 x 3 convolutions (6, 12, 48 and 32 of them) on units 4, 8, 16 and 32 pixels
+    # apart, and between these blocks the mean of two units.
+    size = 7 + 2 * 2 + 2 * (6 * 4 + 12 * 8 + 48 * 16 + 32 * 32) + 4 + 8 + 16
+    assert size == 3863
+    field = receptive_field(model, "relu")
+    assert (field.size, field.stride) == (size, 32)
+
+
 def test_normalisation_over_places_says_how_much_not_where():
     image = keras.Input((32, 32, 3))
     maps = L.Conv2D(4, 3, 2, padding="same", name="local")(image)
@@ -246,6 +257,14 @@ def test_unknown_geometry_is_refused():
     model = keras.Model(image, L.Activation("relu", name="out")(L.UpSampling2D(name="up")(image)))
     with pytest.raises(UserError, match=r"'up' \(UpSampling2D\) is not known"):
         receptive_field(model, "out")
+
+
+@pytest.mark.parametrize("window", [(3, 5), (5, 3)])
+def test_of_an_oblong_field_the_longer_side_counts(window):
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, L.Conv2D(2, window, padding="same", name="oblong")(image))
+    field = receptive_field(model, "oblong")
+    assert (field.size, field.stride, field.centre) == (5, 1, 0.5)
 
 
 def test_oblong_steps_are_refused():

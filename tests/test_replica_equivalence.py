@@ -1,8 +1,10 @@
 """However a batch is divided, over devices or processes, 20 steps of training end with the same weights."""
 
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -24,16 +26,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def started(root, name, config, environment):
-    """One process; both workers share a work directory, as they would in earnest."""
-    settings = {
+def settings(root, name, cluster):
+    """Of one process; both workers share a work directory, as they would in earnest."""
+    common = {
         "root": str(root / name.split()[0]),
         "features_dir": str(root / "features"),
         "out": str(root / f"{name}.npz"),
-        "config": {"epochs": 4} | config,
     }
-    command = [sys.executable, "-m", "tests.training_process", json.dumps(settings)]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
+    if not name.startswith("worker"):
+        return common | {"config": {"epochs": 4, "logical_cpus": int(name)}}
+    task = {"type": "worker", "index": int(name[-1])}
+    return common | {
+        "config": {"epochs": 4, "strategy": "multi_worker"},
+        "environment": {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +48,15 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("replicas")
     small_features(root / "features")
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    processes = {}
-    for name in RUNS:
-        if name.startswith("worker"):
-            task = {"type": "worker", "index": int(name[-1])}
-            environment = {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
-            processes[name] = started(root, name, {"strategy": "multi_worker"}, environment)
-        else:
-            processes[name] = started(root, name, {"logical_cpus": int(name)}, {})
+    arguments = [json.dumps(settings(root, name, cluster)) for name in RUNS]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.training_process", *arguments], cwd=ROOT, start_new_session=True
+    )
     try:
-        assert {name: process.wait(300) for name, process in processes.items()} == dict.fromkeys(RUNS, 0)
+        assert process.wait(600) == 0
     finally:
-        for process in processes.values():
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     weights = {}
     for name in RUNS:
         with np.load(root / f"{name}.npz") as file:

@@ -2,11 +2,13 @@
 
 The argument holds `root` (work directory), `features_dir`, `config` (changes of the settings), `out` (a file
 for the weights, `.npz`), `pause` (seconds between steps) and `steps` (a file to which steps are appended).
-SIGTERM is answered as the binary does.
+SIGTERM is answered as the binary does. Several arguments are trained side by side, each in a fork of this
+process, which has imported everything but started nothing; `environment` holds what one's variables are.
 """
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 import time
@@ -61,5 +63,29 @@ def train(settings):
     return 0
 
 
+def started(settings):
+    """Trains in a fork of this process, and returns its number."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.environ.update(settings.get("environment", {}))
+        code = train(settings)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def main(arguments):
+    """Returns the first exit code that is not 0."""
+    settings = [json.loads(argument) for argument in arguments]
+    if len(settings) == 1:
+        return train(*settings)
+    children = [started(each) for each in settings]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return next(filter(None, codes), 0)
+
+
 if __name__ == "__main__":
-    sys.exit(train(json.loads(sys.argv[1])))
+    sys.exit(main(sys.argv[1:]))

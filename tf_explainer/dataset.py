@@ -94,6 +94,8 @@ def check_manifest(manifest: Manifest, performer: Performer) -> None:
         )
 
 
+# No Python statement depends on a tensor: AutoGraph would find nothing to convert, and takes seconds for it.
+@tf.autograph.experimental.do_not_convert
 def feature_dataset(
     manifest: Manifest,
     features_dir: str,
@@ -135,6 +137,7 @@ def feature_dataset(
     ).prefetch(tf.data.AUTOTUNE)
 
 
+@tf.autograph.experimental.do_not_convert
 def training_dataset(
     manifest: Manifest,
     features_dir: str,

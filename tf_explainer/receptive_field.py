@@ -53,7 +53,8 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
         layer: its name; the layer's output is a map `[B, L, L, D]`.
 
     Returns:
-        Size, stride and centre in continuous pixels of the model's input.
+        Size, stride and centre in continuous pixels of the model's input. The size of an oblong field is its
+        longer side.
 
     Raises:
         UserError: the layer sees the whole image, its units lie on no regular grid, or the geometry of a

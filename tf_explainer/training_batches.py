@@ -36,6 +36,7 @@ class TrainingBatches:
     strategy: tf.distribute.Strategy
     views: tuple[str, ...] = (ORIGINAL,)
 
+    @tf.autograph.experimental.do_not_convert  # As in `dataset`.
     def of_epoch(self, epoch: int, *, skip: int = 0, limit: int = -1) -> tf.distribute.DistributedDataset:
         """Returns per-replica dictionaries of the layers' features, float16, and of the performer's scores.
 

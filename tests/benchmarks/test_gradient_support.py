@@ -36,11 +36,28 @@ def test_fields_larger_than_the_image_are_measured_on_longer_strips():
     assert measured_field(model, "wide") == ReceptiveField(size=33, stride=1, centre=0.5)
 
 
-def test_oblong_fields_are_refused():
+@pytest.mark.parametrize("window", [(3, 5), (5, 3)])
+def test_of_an_oblong_field_the_longer_side_counts(window):
     image = keras.Input((16, 16, 3))
-    model = keras.Model(image, L.Conv2D(2, (3, 5), padding="same", name="oblong")(image))
+    model = keras.Model(image, L.Conv2D(2, window, padding="same", name="oblong")(image))
+    assert measured_field(model, "oblong") == ReceptiveField(size=5, stride=1, centre=0.5)
+
+
+def test_oblong_steps_are_refused():
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, L.Conv2D(2, 3, (1, 2), padding="same", name="oblong")(image))
     with pytest.raises(ValueError, match="oblong: rows see"):
         measured_field(model, "oblong")
+
+
+def test_grouped_convolutions_and_squeezed_maps_keep_their_shapes():
+    image = keras.Input((32, 32, 3))
+    x = L.Conv2D(8, 3, strides=2, padding="same")(image)
+    x = L.Conv2D(8, 3, groups=4, padding="same")(x)
+    scale = L.Dense(8, activation="sigmoid")(L.Reshape((1, 1, 8))(L.GlobalAveragePooling2D()(x)))
+    model = keras.Model(image, L.Multiply(name="scaled")([x, scale]))
+    # The first 3, the second 3 that are 2 apart.
+    assert measured_field(model, "scaled") == ReceptiveField(size=7, stride=2, centre=1.5)
 
 
 def test_endless_fields_are_refused(monkeypatch):

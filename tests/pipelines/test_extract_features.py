@@ -94,6 +94,21 @@ def test_what_nobody_decided_is_told(extract, tmp_path, capsys):
     assert np.min(maps) == 0 < np.max(maps)
 
 
+@pytest.mark.parametrize(
+    ("named", "decided"),
+    [
+        ("--target_layer=high", "given back are pool"),
+        ("--distilled_layers=pool", "high is explained"),
+        ("--target_layer=low", "given back are pool"),
+    ],
+)
+def test_what_somebody_decided_is_not_called_the_rules(extract, tmp_path, capsys, named, decided):
+    swish_network(tmp_path / "swish.keras")
+    extract(f"--performer={tmp_path}/swish.keras", "--target_layer=", "--distilled_layers=", named)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"By the rule in docs/performers.md, {decided}; python -m")
+
+
 def test_a_whole_set_is_left_alone(extract, tmp_path, capsys, monkeypatch):
     extract()
     before = files(tmp_path / "features")

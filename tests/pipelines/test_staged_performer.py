@@ -65,6 +65,14 @@ def test_a_performer_in_a_bucket_is_loaded(performer, remote):
     assert (loaded.config, loaded.fingerprint) == (config, performer.fingerprint)
 
 
+def test_the_rule_finds_the_layers_of_a_performer_in_a_bucket(performer, remote):
+    file = f"{remote}/mine.keras"
+    atomic_files.publish_file(performer.config.performer, file)
+    config = PerformerConfig(performer=file, image_size=SIZE, preprocessing="mobilenet", target_layer="conv")
+    loaded = staged_performer.load(config, WorkDir(root=remote))
+    assert loaded.config == dataclasses.replace(config, distilled_layers=("fc1", "fc2"))
+
+
 def test_a_work_directory_may_be_in_a_bucket(performer, remote):
     atomic_files.publish_file(performer.config.performer, f"{remote}/performer.keras")
     config = dataclasses.replace(performer.config, performer=None, preprocessing="vgg16")

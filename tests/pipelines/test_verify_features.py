@@ -51,7 +51,9 @@ def test_what_is_broken_is_named_and_only_that_is_computed_again(run, folder, ca
     said = capsys.readouterr().out
     assert said == f"{SHARD} has another checksum than its sidecar says: its content was changed\n"
     run(verify_features, "--repair")
-    assert capsys.readouterr().out.endswith(f"{folder} is repaired: whole and sound\n")
+    said = capsys.readouterr().out
+    assert said.endswith(f"{folder} is repaired: whole and sound\n")
+    assert said.count("By the rule") == 1
     assert files(folder) == before
     untouched = {path.name for path in folder.iterdir() if path.stat().st_mtime_ns == times[path.name]}
     written = {SHARD, f"{SHARD}.json", "manifest.json", "dead_letters.jsonl"}
