@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel build_file clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,7 @@ developer:  ## Adds what tests and checks need, as requirements/dev.txt says
 lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m ruff check .
+	.venv/bin/lint-imports --no-logo
 	$(VENV_PYTHON) -m mypy
 
 # What ARGS chooses is mostly over before several processes have started.
@@ -130,9 +131,6 @@ results: setup  ## Runs all of docs/results.md (ARGS="--data_dir=DATA --backbone
 
 performers_table: setup  ## Runs one model of each family through the chain, for docs/performers.md (ARGS=ResNet50 chooses)
 	$(VENV_PYTHON) -m benchmarks.families $(ARGS)
-
-build_file: developer  ## Writes BUILD anew, after modules or their imports have changed
-	$(VENV_PYTHON) -m tests.build_targets
 
 clean:  ## Removes .venv, caches and runs/demo; other runs stay
 	[ ! -d .venv ] || mv .venv .venv.removed-by-clean

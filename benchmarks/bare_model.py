@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tf_explainer import images
 from tf_explainer.config import DatasetConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.registry import open_source
 from tf_explainer.datasets.source import UnreadableImageError
-from tf_explainer.performer import load_performer
+from tf_explainer.images.crop import crop_to_object
+from tf_explainer.performer.performer import load_performer
 
 
 def main(
@@ -51,7 +51,7 @@ def _batches(folder: str, image_size: int, batch_size: int) -> Iterator[np.ndarr
     for _, record in source.read(list(source.references())):
         if isinstance(record, UnreadableImageError):
             raise record
-        batch.append(images.crop_to_object(record, image_size))
+        batch.append(crop_to_object(record, image_size))
         if len(batch) == batch_size:
             yield np.stack(batch)
             batch = []

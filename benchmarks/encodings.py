@@ -23,10 +23,11 @@ from typing import get_args
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import feature_coding, schema, stored_records
-from tf_explainer.dataset import feature_dataset, read_manifest
-from tf_explainer.feature_coding import Encoding
-from tf_explainer.schema import Manifest
+from tf_explainer.features import feature_coding, schema, stored_records
+from tf_explainer.features.dataset import feature_dataset
+from tf_explainer.features.feature_coding import Encoding
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.features.schema import Manifest
 
 _REPETITIONS = 5
 _BATCH = 16

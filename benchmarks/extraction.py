@@ -27,11 +27,11 @@ import tensorflow as tf
 
 from benchmarks import child_process, photographs
 from benchmarks.child_process import ROOT, Usage
-from tf_explainer import schema
-from tf_explainer.backbones import build_backbone
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
-from tf_explainer.dataset import read_manifest
-from tf_explainer.performer_heads import attach_head
+from tf_explainer.features import schema
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.performer.backbones import build_backbone
+from tf_explainer.performer.heads import attach_head
 
 SHARED = ROOT.parent / "shared"
 _MEGABYTE = 1e6

@@ -24,14 +24,16 @@ from absl.testing import flagsaver
 
 from benchmarks.gradient_support import measured_field
 from pipelines import extract_features
-from tf_explainer import flags, layer_graph, layer_selection, schema, train
-from tf_explainer.backbones import build_backbone
+from tf_explainer import flags, train
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
+from tf_explainer.datasets.labelled_crops import read_crops
 from tf_explainer.datasets.registry import open_source
-from tf_explainer.labelled_crops import read_crops
-from tf_explainer.performer import Performer
-from tf_explainer.performer_heads import attach_head, with_pooling
-from tf_explainer.schema import ReceptiveField
+from tf_explainer.features import schema
+from tf_explainer.images.unit_grid import ReceptiveField
+from tf_explainer.performer import layer_graph, layer_selection
+from tf_explainer.performer.backbones import build_backbone
+from tf_explainer.performer.heads import attach_head, with_pooling
+from tf_explainer.performer.performer import Performer
 
 MODELS = (
     "VGG16",

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import layer_graph
-from tf_explainer.schema import ReceptiveField
+from tf_explainer.images.unit_grid import ReceptiveField
+from tf_explainer.performer import layer_graph
 
 _NORMALISATIONS = (
     keras.layers.BatchNormalization,

@@ -82,7 +82,7 @@ def write_example(directory: str) -> str:
     """Writes a snapshot of the size that the figures are about."""
     import tensorflow as tf
 
-    from tf_explainer.metrics.peaks import UnitGrid
+    from tf_explainer.images.unit_grid import UnitGrid
     from tf_explainer.plugins.parts import summary
     from tf_explainer.plugins.parts.snapshot import Images, Snapshot
 

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tf_explainer.config import DatasetConfig
-from tf_explainer.dataset import read_manifest
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.features.schema import LANDMARKS
+from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics import tracking
 from tf_explainer.metrics.peaks import Peaks
-from tf_explainer.schema import LANDMARKS
-from tf_explainer.stored_features import Features
 
 _TOP_IMAGES = 100
 

@@ -15,10 +15,11 @@ import time
 import tensorflow as tf
 
 from tf_explainer.config import ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
-from tf_explainer.dataset import read_manifest, training_dataset
-from tf_explainer.initialisation import explainer_for
-from tf_explainer.performer import load_performer
-from tf_explainer.schema import Manifest
+from tf_explainer.features.dataset import training_dataset
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.features.schema import Manifest
+from tf_explainer.performer.performer import load_performer
+from tf_explainer.training.initialisation import explainer_for
 
 _STEPS = 8
 

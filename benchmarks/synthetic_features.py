@@ -10,8 +10,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_explainer import feature_coding, images, schema
-from tf_explainer.schema import LayerSpec, Manifest, ReceptiveField, Shard
+from tf_explainer.features import feature_coding, schema
+from tf_explainer.features.schema import Manifest, Shard
+from tf_explainer.images.folds import fold_position
+from tf_explainer.images.unit_grid import ReceptiveField
+from tf_explainer.performer.layer_spec import LayerSpec
 
 SIDE_OF_CROP = 224
 CLASSES = ("object",)
@@ -68,7 +71,7 @@ def _example(image_id: str, features: Mapping[str, np.ndarray], crop: bytes) -> 
     fields = {
         schema.ID: _bytes(image_id.encode()),
         schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[0])),
-        schema.FOLD_POSITION: _floats(images.fold_position(image_id)),
+        schema.FOLD_POSITION: _floats(fold_position(image_id)),
         schema.VIEW: _bytes(schema.ORIGINAL.encode()),
         schema.AFFINE: _floats(1, 0, 1, 0),
         schema.CROP: _bytes(crop),

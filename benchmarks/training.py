@@ -29,11 +29,12 @@ from benchmarks.training_parts import (
     units_of,
     whole_step,
 )
-from tf_explainer import distribution, feature_coding
 from tf_explainer.config import DatasetConfig, TrainConfig
-from tf_explainer.schema import MANIFEST
-from tf_explainer.training_batches import TrainingBatches
-from tf_explainer.training_step import TrainingStep
+from tf_explainer.features import feature_coding
+from tf_explainer.features.schema import MANIFEST
+from tf_explainer.training import distribution
+from tf_explainer.training.training_batches import TrainingBatches
+from tf_explainer.training.training_step import TrainingStep
 
 SHAPE, UNITS, BATCH = (14, 14, 512), {"fc1": 512, "fc2": 512}, 20
 EPOCHS = 10

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from benchmarks.training_parts import whole_step
 from tf_explainer.config import DatasetConfig, TrainConfig
-from tf_explainer.schema import MANIFEST, Manifest
-from tf_explainer.training_batches import TrainingBatches
+from tf_explainer.features.schema import MANIFEST, Manifest
+from tf_explainer.training.training_batches import TrainingBatches
 
 BATCH = 16
 

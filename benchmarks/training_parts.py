@@ -10,12 +10,12 @@ import tensorflow as tf
 from keras import ops
 
 from benchmarks.synthetic_features import random_features
-from tf_explainer import layers, losses, templates
 from tf_explainer.config import ExplainerConfig, TrainConfig
-from tf_explainer.explainer import DistilledLayer, Explainer
-from tf_explainer.optimizer import GroupedAdam
-from tf_explainer.schema import SCORES
-from tf_explainer.training_step import TrainingStep
+from tf_explainer.explainer import layers, losses, templates
+from tf_explainer.explainer.explainer import DistilledLayer, Explainer
+from tf_explainer.features.schema import SCORES
+from tf_explainer.training.optimizer import GroupedAdam
+from tf_explainer.training.training_step import TrainingStep
 
 Batch = Mapping[str, np.ndarray]
 Work = Callable[[], object]

@@ -18,8 +18,11 @@ from tf_explainer.errors import UserError
 
 def main(arguments: Sequence[str]) -> None:
     """Prints what would be submitted."""
-    from pipelines import beam_options, dataflow_job, extract_features, staged_performer
-    from pipelines.feature_extraction import ExtractFeatures
+    from pipelines import extract_features
+    from pipelines.dataflow import beam_options
+    from pipelines.dataflow import job as dataflow_job
+    from pipelines.extraction import staged_performer
+    from pipelines.extraction.feature_extraction import ExtractFeatures
 
     options = extract_features.checked_options(arguments)
     if not beam_options.is_dataflow(options):

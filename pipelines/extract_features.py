@@ -17,17 +17,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tf_explainer import flags, schema
+from tf_explainer import flags
 from tf_explainer.errors import UserError
-from tf_explainer.schema import Manifest
+from tf_explainer.features import schema
+from tf_explainer.features.schema import Manifest
 
 if TYPE_CHECKING:
     import apache_beam as beam
     from apache_beam.runners.runner import PipelineResult
 
-    from pipelines.feature_extraction import FeatureExtraction
+    from pipelines.extraction.feature_extraction import FeatureExtraction
     from tf_explainer.datasets.source import ImageSource
-    from tf_explainer.performer import Performer
+    from tf_explainer.performer.performer import Performer
 
 # Images on which it is measured how much of a map is negative.
 _SAMPLED = 8
@@ -53,7 +54,9 @@ def extract(arguments: Sequence[str]) -> bool:
     Raises:
         UserError: they are not whole in the end.
     """
-    from pipelines import counters, dataflow_options, dead_letters, feature_set, progress, staged_performer
+    from pipelines.dataflow import options as dataflow_options
+    from pipelines.extraction import counters, progress, staged_performer
+    from pipelines.feature_set import dead_letters, feature_set
 
     options = checked_options(arguments)
     if flags.dry_run().dry_run:
@@ -95,7 +98,7 @@ def extract(arguments: Sequence[str]) -> bool:
 
 def checked_options(arguments: Sequence[str]) -> list[str]:
     """Checks what is left of the command line, and keeps Beam quiet."""
-    from pipelines import beam_options
+    from pipelines.dataflow import beam_options
 
     # Of what Beam has to say by the way, only the state of a job in the cloud is of interest; an exception in
     # a step is raised here, too, and need not be told twice.
@@ -120,7 +123,7 @@ def open_pipeline(options: Sequence[str]) -> beam.Pipeline:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipelines import dataflow_options
+    from pipelines.dataflow import options as dataflow_options
 
     dataset = flags.dataset()
     images = None if dataset.dataset == "creatures" else dataset.data_dir or ""  # Those are drawn, not read.
@@ -145,7 +148,7 @@ def _is_short(record: logging.LogRecord) -> bool:
 
 def plan() -> FeatureExtraction:
     """Checks everything before anything is written; the performer's memory is free again afterwards."""
-    from pipelines import staged_performer
+    from pipelines.extraction import staged_performer
 
     extraction, performer = planned()
     _announce(performer, extraction.source)
@@ -155,7 +158,7 @@ def plan() -> FeatureExtraction:
 
 def planned() -> tuple[FeatureExtraction, Performer]:
     """Opens the images and the performer, and writes nothing."""
-    from pipelines import feature_extraction, staged_performer
+    from pipelines.extraction import feature_extraction, staged_performer
     from tf_explainer.datasets.registry import open_source
 
     workdir, dataset = flags.workdir(), flags.dataset()
@@ -167,7 +170,7 @@ def planned() -> tuple[FeatureExtraction, Performer]:
 
 def _announce(performer: Performer, source: ImageSource) -> None:
     """Tells what a rule decided, where nobody did: the layers, and what becomes of negative values."""
-    from tf_explainer import signed_maps
+    from tf_explainer.performer import signed_maps
 
     named, chosen = flags.performer(), performer.config
     decided = [] if named.target_layer else [f"{chosen.target_layer} is explained"]
@@ -185,8 +188,8 @@ def _announce(performer: Performer, source: ImageSource) -> None:
 
 def _negative_energy(performer: Performer, source: ImageSource) -> float | None:
     """Measures the negative share of the target layer's energy on a few images; None if none can be read."""
-    from tf_explainer.activation_statistics import activation_statistics
-    from tf_explainer.labelled_crops import read_crops
+    from tf_explainer.datasets.labelled_crops import read_crops
+    from tf_explainer.performer.activation_statistics import activation_statistics
 
     first = list(itertools.islice(source.references(), _SAMPLED))
     crops = read_crops(source, first, performer.config.image_size, flags.dataset())
@@ -199,7 +202,7 @@ def _negative_energy(performer: Performer, source: ImageSource) -> float | None:
 
 def _estimate(options: Sequence[str]) -> list[str]:
     """Measures a sample, and returns what the extraction is going to take."""
-    from pipelines import cost_estimate, throughput_sample
+    from pipelines.extraction import cost_estimate, throughput_sample
 
     prices, fleet = flags.dry_run(), cost_estimate.dataflow_fleet(options)
     extraction, performer = planned()
@@ -214,7 +217,7 @@ def _estimate(options: Sequence[str]) -> list[str]:
 
 def _run(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResult:
     """Runs the pipeline to its end."""
-    from pipelines.feature_extraction import ExtractFeatures
+    from pipelines.extraction.feature_extraction import ExtractFeatures
 
     _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
     try:

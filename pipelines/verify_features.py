@@ -17,12 +17,14 @@ from tf_explainer import flags
 from tf_explainer.errors import UserError
 
 if TYPE_CHECKING:
-    from pipelines.feature_verification import Problem
+    from pipelines.feature_set.verification import Problem
 
 
 def main(arguments: Sequence[str]) -> None:
     """Prints a line for everything that is broken, and repairs it if asked."""
-    from pipelines import beam_options, extract_features, feature_verification
+    from pipelines import extract_features
+    from pipelines.dataflow import beam_options
+    from pipelines.feature_set import verification
 
     beam_options.checked(arguments, list(flags.FLAGS))
     features_dir = flags.features_dir()
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
     for _ in range(2):
         extraction = extract_features.planned()[0]
-        feature_verification.discard(features_dir, extraction.configuration, problems)
+        verification.discard(features_dir, extraction.configuration, problems)
         extract_features.extract(arguments)
         problems = _told(features_dir)
         if not problems:
@@ -48,12 +50,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _told(features_dir: str) -> list[Problem]:
-    from pipelines import feature_verification
+    from pipelines.feature_set import verification
     from tf_explainer.datasets.registry import open_source
 
     source = open_source(flags.dataset()) if flags.names_dataset() else None
     problems = []
-    for problem in feature_verification.verify(features_dir, source):
+    for problem in verification.verify(features_dir, source):
         print(f"{problem.file} {problem.what}", flush=True)
         problems.append(problem)
     return problems

@@ -10,11 +10,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_explainer import images, schema
 from tf_explainer.config import DatasetConfig, ExplainerConfig
-from tf_explainer.explainer import DistilledLayer, Explainer
-from tf_explainer.schema import LayerSpec, Manifest, ReceptiveField, Shard
-from tf_explainer.stored_features import Features
+from tf_explainer.explainer.explainer import DistilledLayer, Explainer
+from tf_explainer.features import schema
+from tf_explainer.features.schema import Manifest, Shard
+from tf_explainer.features.stored_features import Features
+from tf_explainer.images.folds import fold_position
+from tf_explainer.images.unit_grid import ReceptiveField
+from tf_explainer.performer.layer_spec import LayerSpec
 
 SIDE, CHANNELS, UNITS, CROP = 5, 6, 4, 40
 CLASSES = ("fox", "fish", "negative")
@@ -93,7 +96,7 @@ def _example(image: dict) -> tf.train.Example:
         schema.VIEW: of_bytes(image.get("view", schema.ORIGINAL).encode()),
         schema.AFFINE: of_floats(np.array(image.get("affine", (1, 0, 1, 0)))),
         schema.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[image["label"]])),
-        schema.FOLD_POSITION: of_floats(np.array(images.fold_position(image["id"].partition("#")[0]))),
+        schema.FOLD_POSITION: of_floats(np.array(fold_position(image["id"].partition("#")[0]))),
         schema.LANDMARKS: of_floats(image["landmarks"]),
         schema.CROP: of_bytes(jpeg.getvalue()),
         schema.SCORES: of_floats(image["scores"]),

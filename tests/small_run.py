@@ -8,12 +8,13 @@ import pathlib
 import numpy as np
 
 from tests.small_training import small_features, small_performer
-from tf_explainer import parts, schema
 from tf_explainer.config import ExplainerConfig
-from tf_explainer.finished_run import FinishedRun
-from tf_explainer.initialisation import explainer_for
-from tf_explainer.parts import Part
-from tf_explainer.performer import Performer
+from tf_explainer.evaluation import parts
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explanation.finished_run import FinishedRun
+from tf_explainer.features import schema
+from tf_explainer.performer.performer import Performer
+from tf_explainer.training.initialisation import explainer_for
 
 CLASSES = ("fox", "fish", "negative")
 PARTS = (

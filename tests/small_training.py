@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tests.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
-from tf_explainer import schema
 from tf_explainer.config import DatasetConfig, ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
-from tf_explainer.performer import Performer
-from tf_explainer.schema import Manifest
-from tf_explainer.trainer import Trainer
+from tf_explainer.features import schema
+from tf_explainer.features.schema import Manifest
+from tf_explainer.performer.performer import Performer
+from tf_explainer.training.trainer import Trainer
 
 # 36 images of the categories are trained on: an epoch has 5 steps, the last with 4 + 2 images.
 CONFIG = TrainConfig(epochs=3, batch_size=8, negatives_per_batch=2, learning_rate=1e-3)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.documented_code import ROOT, blocks, small_classifier, write_photographs
 from tests.small_run import write_run
-from tf_explainer import saved_model
+from tf_explainer.explanation import saved_model
 
 GUIDE = "docs/your_own_model.md"
 

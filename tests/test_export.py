@@ -10,8 +10,9 @@ from absl.testing import flagsaver
 
 from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, write_run
-from tf_explainer import export, finished_run, flags
+from tf_explainer import export, flags
 from tf_explainer.errors import UserError
+from tf_explainer.explanation import finished_run
 
 
 @pytest.fixture(scope="module")

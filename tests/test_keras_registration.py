@@ -18,7 +18,11 @@ def run(code):
 
 @pytest.mark.parametrize(
     "imports",
-    ["import tf_explainer, keras", "import keras, tf_explainer", "import tf_explainer.layers, keras"],
+    [
+        "import tf_explainer, keras",
+        "import keras, tf_explainer",
+        "import tf_explainer.explainer.layers, keras",
+    ],
 )
 def test_classes_are_registered_whatever_the_order(imports):
     result = run(f"{imports}; {REGISTERED}")

@@ -1,4 +1,4 @@
-"""Which stored features `tf_explainer.dataset` accepts, and what it says of the others."""
+"""Which stored features `tf_explainer.features.dataset` accepts, and what it says of the others."""
 
 import dataclasses
 import json
@@ -6,9 +6,9 @@ import json
 import pytest
 
 from tests.pipelines.squares import planned, saved_performer, write_set
-from tf_explainer.dataset import check_manifest, read_manifest, verify_checksums
 from tf_explainer.errors import UserError
-from tf_explainer.performer import Performer
+from tf_explainer.features.manifest import check_manifest, read_manifest, verify_checksums
+from tf_explainer.performer.performer import Performer
 
 
 @pytest.fixture(name="performer", scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.small_training import small_features
-from tf_explainer.checkpoints import Checkpoints
+from tf_explainer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.slow
 

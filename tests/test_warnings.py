@@ -3,7 +3,9 @@ import warnings
 import pytest
 
 
-@pytest.mark.parametrize("module", ["tf_explainer.losses", "pipelines.feature_extraction"])
+@pytest.mark.parametrize(
+    "module", ["tf_explainer.explainer.losses", "pipelines.extraction.feature_extraction"]
+)
 def test_a_warning_of_ours_is_an_error(module):
     with pytest.raises(DeprecationWarning):
         warnings.warn_explicit("old", DeprecationWarning, "a_file.py", 1, module=module)

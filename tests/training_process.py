@@ -17,12 +17,12 @@ import keras
 import numpy as np
 
 from tests.small_training import CONFIG, small_trainer
-from tf_explainer import distribution
 from tf_explainer.config import WorkDir
-from tf_explainer.dataset import read_manifest
 from tf_explainer.errors import UserError
-from tf_explainer.termination import Termination
-from tf_explainer.trainer import Terminated
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.training import distribution
+from tf_explainer.training.termination import Termination
+from tf_explainer.training.trainer import Terminated
 
 
 class Pace(keras.callbacks.Callback):

@@ -24,16 +24,18 @@ def main(arguments: Sequence[str]) -> None:
     workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
     shown_images = flags.snapshot().images
 
-    from tf_explainer import atomic_file, contact_sheet, evaluation, parts
-    from tf_explainer.checkpoints import last_step
-    from tf_explainer.dataset import Split, check_manifest, read_manifest
-    from tf_explainer.evaluation_table import table
-    from tf_explainer.explainer import INTERPRETABLE_LAYERS
-    from tf_explainer.performer import load_performer
+    from tf_explainer import atomic_file
+    from tf_explainer.evaluation import contact_sheet, evaluation, parts
+    from tf_explainer.evaluation.table import table
+    from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
+    from tf_explainer.features.dataset import Split
+    from tf_explainer.features.manifest import check_manifest, read_manifest
+    from tf_explainer.features.stored_features import Features
+    from tf_explainer.performer.performer import load_performer
     from tf_explainer.plugins.images import run_scores
     from tf_explainer.plugins.parts import run_snapshot
     from tf_explainer.plugins.run_writer import RunWriter
-    from tf_explainer.stored_features import Features
+    from tf_explainer.training.checkpoints import last_step
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
@@ -67,8 +69,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _compare(runs: Sequence[str]) -> None:
-    from tf_explainer import evaluation
-    from tf_explainer.evaluation_table import comparison
+    from tf_explainer.evaluation import evaluation
+    from tf_explainer.evaluation.table import comparison
 
     measured = {run: evaluation.read_metrics(WorkDir(root=run.rstrip("/")).metrics) for run in runs}
     print(comparison(measured))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tf_explainer.config import WorkDir
-    from tf_explainer.schema import Manifest
+    from tf_explainer.features.schema import Manifest
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,8 +28,10 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     workdir, config = flags.workdir(), flags.explanation()
 
-    from tf_explainer import atomic_file, explanation_picture, explanation_report, finished_run
-    from tf_explainer.dataset import read_manifest
+    from tf_explainer import atomic_file
+    from tf_explainer.explanation import finished_run, report
+    from tf_explainer.explanation import picture as explanation_picture
+    from tf_explainer.features.manifest import read_manifest
 
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
         if config.html:
             shown.append((name, explanation, picture))
     if config.html:
-        atomic_file.write_text(os.path.join(folder, "report.html"), explanation_report.report(shown))
+        atomic_file.write_text(os.path.join(folder, "report.html"), report.report(shown))
     pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
     print(f"The explanations are in {folder}; {pictures}")
     print(flags.next_command("tf_explainer.export"))
@@ -66,14 +68,14 @@ def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Itera
     if not named:
         yield from _held_out(workdir, manifest)
         return
-    from tf_explainer.image_files import read_images
+    from tf_explainer.datasets.image_files import read_images
 
     yield from read_images(named)
 
 
 def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
-    from tf_explainer.schema import CROP, ID, LABEL
-    from tf_explainer.stored_features import Features
+    from tf_explainer.features.schema import CROP, ID, LABEL
+    from tf_explainer.features.stored_features import Features
 
     features = Features(manifest=manifest, directory=workdir.features, dataset=flags.dataset())
     wanted = flags.explanation().held_out_images

@@ -18,8 +18,8 @@ def main(arguments: Sequence[str]) -> None:
 
     from absl import logging
 
-    from tf_explainer import finished_run, saved_model
-    from tf_explainer.dataset import read_manifest
+    from tf_explainer.explanation import finished_run, saved_model
+    from tf_explainer.features.manifest import read_manifest
 
     run = finished_run.assemble(workdir, read_manifest(workdir.features), flags.performer())
     output = config.output or workdir.exported

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_explainer import command_line, config, schema, terminal
+from tf_explainer import command_line, config, terminal
 from tf_explainer.command_line import FlagHelp
 from tf_explainer.errors import UserError
+from tf_explainer.features import schema
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config")

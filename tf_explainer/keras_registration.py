@@ -14,7 +14,7 @@ import sys
 import types
 from collections.abc import Sequence
 
-_MODULES = ("explainer", "layers", "optimizer", "preprocessing")
+_MODULES = ("explainer.explainer", "explainer.layers", "performer.preprocessing", "training.optimizer")
 
 
 def _register() -> None:

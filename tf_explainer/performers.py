@@ -20,8 +20,8 @@ from tf_explainer.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from tf_explainer.activation_statistics import ActivationStatistics
-    from tf_explainer.layer_selection import Candidate
+    from tf_explainer.performer.activation_statistics import ActivationStatistics
+    from tf_explainer.performer.layer_selection import Candidate
 
 _IMAGES = 8
 _HEADER = ("layer", "map", "made by", "field", "stride", "first centre", "<= 0", "energy < 0")
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str]) -> None:
     config = flags.performer()
     model, origin = _model(config)
 
-    from tf_explainer import layer_selection, signed_maps
-    from tf_explainer.activation_statistics import activation_statistics
-    from tf_explainer.performer import Performer
+    from tf_explainer.performer import layer_selection, signed_maps
+    from tf_explainer.performer.activation_statistics import activation_statistics
+    from tf_explainer.performer.performer import Performer
 
     candidates = layer_selection.candidates(model)
     performer, reason = None, ""
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _model(config: PerformerConfig) -> tuple[Any, str]:
     """Returns the network, and what it is."""
-    from tf_explainer.performer import saved_model
+    from tf_explainer.performer.performer import saved_model
 
     # Without a work directory there is none that could hold one.
     model = saved_model(config, flags.workdir() if flags.names_workdir() else None)
@@ -77,8 +77,8 @@ def _model(config: PerformerConfig) -> tuple[Any, str]:
 
 def _backbone(config: PerformerConfig) -> tuple[Any, str]:
     """Builds a backbone with a head for two classes; without its weights, if they cannot be fetched."""
-    from tf_explainer.backbones import build_backbone
-    from tf_explainer.performer_heads import attach_head, with_pooling
+    from tf_explainer.performer.backbones import build_backbone
+    from tf_explainer.performer.heads import attach_head, with_pooling
 
     training = with_pooling(flags.performer_training(), config)
     weights = config.backbone_weights
@@ -97,10 +97,11 @@ def _backbone(config: PerformerConfig) -> tuple[Any, str]:
 
 def _images(size: int) -> Iterator[np.ndarray]:
     """Yields crops, `[S, S, 3]` uint8: those named, or some that are drawn."""
+    from tf_explainer.datasets.image_files import read_images
+    from tf_explainer.datasets.labelled_crops import read_crops
     from tf_explainer.datasets.registry import open_source
-    from tf_explainer.image_files import read_images
-    from tf_explainer.images import ImageRecord, ImageReference, crop_to_object
-    from tf_explainer.labelled_crops import read_crops
+    from tf_explainer.images.crop import crop_to_object
+    from tf_explainer.images.record import ImageRecord, ImageReference
 
     if named := flags.explanation().images:
         for name, image in read_images(named):

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_explainer import flags
-from tf_explainer.termination import Termination
+from tf_explainer.training.termination import Termination
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,19 +22,19 @@ def main(arguments: Sequence[str]) -> None:
     top_images = flags.evaluation().top_images
 
     # Devices are chosen before anything else touches TensorFlow.
-    from tf_explainer import distribution
+    from tf_explainer.training import distribution
 
     strategy = distribution.strategy_named(config.strategy, config.logical_cpus)
 
-    from tf_explainer.dataset import check_manifest, read_manifest
-    from tf_explainer.performer import load_performer
+    from tf_explainer.features.manifest import check_manifest, read_manifest
+    from tf_explainer.features.stored_features import Features
+    from tf_explainer.performer.performer import load_performer
     from tf_explainer.plugins.parts.callback import PartsSnapshots
-    from tf_explainer.progress_line import ProgressLine
-    from tf_explainer.run_record import RunRecord
-    from tf_explainer.stored_features import Features
-    from tf_explainer.tensorboard_summaries import StepProfile, TensorBoardSummaries
-    from tf_explainer.trainer import Terminated, Trainer
-    from tf_explainer.validation import Validation
+    from tf_explainer.training.progress_line import ProgressLine
+    from tf_explainer.training.run_record import RunRecord
+    from tf_explainer.training.tensorboard_summaries import StepProfile, TensorBoardSummaries
+    from tf_explainer.training.trainer import Terminated, Trainer
+    from tf_explainer.training.validation import Validation
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)

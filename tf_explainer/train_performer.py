@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"--performer={performer.performer} is a performer already: there is none to be made")
 
     from tf_explainer.datasets.registry import open_source
-    from tf_explainer.performer_training import existing_performer, train_performer
+    from tf_explainer.performer.training import existing_performer, train_performer
 
     overwrite = flags.extraction().overwrite
     report = None if overwrite else existing_performer(dataset, performer, training, workdir)

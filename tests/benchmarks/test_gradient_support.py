@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import gradient_support
 from benchmarks.gradient_support import extent, linear_copy, measured_field
-from tf_explainer.schema import ReceptiveField
+from tf_explainer.images.unit_grid import ReceptiveField
 
 L = keras.layers
 

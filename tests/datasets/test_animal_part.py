@@ -7,10 +7,11 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from tf_explainer import images
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import animal_part, matlab, registry
 from tf_explainer.errors import UserError
+from tf_explainer.images.crop import landmarks_in_crop
+from tf_explainer.images.record import Box, Landmark
 
 FOX = "n02118333"
 
@@ -87,16 +88,14 @@ def test_order_labels_and_ids(benchmark):
 
 def test_one_based_inclusive_box_becomes_continuous(benchmark):
     first, second, _ = _open(benchmark, "fox", negatives=False).references()
-    assert first.box == images.Box(xmin=10, ymin=20, xmax=30, ymax=60)
-    assert second.box == images.Box(xmin=0, ymin=0, xmax=80, ymax=50)  # clipped to the image
+    assert first.box == Box(xmin=10, ymin=20, xmax=30, ymax=60)
+    assert second.box == Box(xmin=0, ymin=0, xmax=80, ymax=50)  # clipped to the image
 
 
 def test_landmarks_follow_the_crop(benchmark):
     first, second, third = _open(benchmark, "fox", negatives=False).references()
     # The centre of pixel 112.5 of 224 is the middle of the crop: the middle of the box.
-    assert first.landmarks["head"] == images.Landmark(
-        x=20.0, y=40.0, width=20 * 20 / 224, height=10 * 40 / 224
-    )
+    assert first.landmarks["head"] == Landmark(x=20.0, y=40.0, width=20 * 20 / 224, height=10 * 40 / 224)
     assert set(first.landmarks) == {"head", "frontal_legs"}
     assert second.landmarks == {}
     assert set(third.landmarks) == {"head"}
@@ -209,7 +208,7 @@ def test_real_landmarks_come_back_as_annotated(shared_datasets, category, step):
         expected = np.full(4, np.nan)
         if truth["pHW_center"].size == 2:
             expected = np.concatenate([(truth["pHW_center"] - 0.5) / 224, truth["pHW_scale"] / 224])
-        np.testing.assert_allclose(images.landmarks_in_crop(record, ["head"])[0], expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(landmarks_in_crop(record, ["head"])[0], expected, rtol=0, atol=1e-6)
 
 
 def test_real_negatives_are_whole_rgb_images(shared_datasets):

@@ -16,7 +16,8 @@ from tests.datasets.matlab_files import save_v5, save_v73
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import animal_part, builders, registry
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, Landmark, crop_to_object, landmarks_in_crop
+from tf_explainer.images.crop import crop_to_object, landmarks_in_crop
+from tf_explainer.images.record import Box, Landmark
 
 NAMES = ["creatures", "cub200_parts", "ilsvrc_animal_part", "pascal_part_animals"]
 

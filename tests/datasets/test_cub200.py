@@ -3,7 +3,7 @@ import pytest
 from tests.datasets import birds
 from tf_explainer.datasets import cub200
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, Landmark
+from tf_explainer.images.record import Box, Landmark
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_explainer.datasets import decode
-from tf_explainer.images import ImageReference, UnreadableImageError
+from tf_explainer.images.record import ImageReference, UnreadableImageError
 
 
 def _encoded(image, file_format="PNG", **options):

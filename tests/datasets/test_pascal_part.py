@@ -7,7 +7,7 @@ from PIL import Image
 from tests.datasets.matlab_files import save_v5, save_v73
 from tf_explainer.datasets import pascal_part
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, Landmark
+from tf_explainer.images.record import Box, Landmark
 
 
 def mask(left, top, right, bottom):

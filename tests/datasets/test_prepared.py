@@ -10,7 +10,7 @@ from PIL import Image
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import registry
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, UnreadableImageError
+from tf_explainer.images.record import Box, UnreadableImageError
 
 COUNT, BROKEN, UNBOXED = 23, 9, 4
 

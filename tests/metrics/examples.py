@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.layer_measures import Annotations
 from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 
 SIDE = 6
 GRID = UnitGrid(side=SIDE, first=0.1, spacing=0.15, extent=0.3)

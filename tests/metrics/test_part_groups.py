@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.part_groups import part_groups, peak_distances
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 
 GRID = UnitGrid(side=10, first=0.05, spacing=0.1, extent=0.1)
 

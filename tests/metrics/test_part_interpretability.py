@@ -3,6 +3,7 @@ import pytest
 
 from tests.metrics import literal
 from tests.metrics.examples import GRID, SIDE, peaks_and_regions, random_landmarks, random_maps
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.part_interpretability import (
     Regions,
     StrongestUnits,
@@ -10,7 +11,6 @@ from tf_explainer.metrics.part_interpretability import (
     intersections_over_unions,
     part_association,
 )
-from tf_explainer.metrics.peaks import UnitGrid
 
 
 @pytest.mark.parametrize("batch", [1, 7, 60])

@@ -3,8 +3,8 @@ import pytest
 
 from tests.metrics import literal
 from tests.metrics.examples import GRID, SIDE, random_maps
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
-from tf_explainer.schema import ReceptiveField
+from tf_explainer.images.unit_grid import ReceptiveField, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 
 
 def test_peaks_are_those_of_a_search_through_each_map():

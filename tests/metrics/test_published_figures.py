@@ -9,13 +9,13 @@ import pytest
 from tests.metrics.examples import annotations
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.animal_part import open_animal_part
-from tf_explainer.images import crop_to_object, landmarks_in_crop
+from tf_explainer.images.crop import crop_to_object, landmarks_in_crop
+from tf_explainer.images.unit_grid import ReceptiveField, UnitGrid
 from tf_explainer.metrics.layer_measures import measure_layer
 from tf_explainer.metrics.location_instability import fixed_centre_instability
 from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.summary import summarise
-from tf_explainer.schema import ReceptiveField
 
 SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared"
 WEIGHTS = SHARED / "weights" / "vgg16_imagenet_notop.weights.h5"

@@ -7,7 +7,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from PIL import Image
 
-from pipelines import atomic_files
+from pipelines.feature_set import atomic_files
 from tests.pipelines import services, squares, staged_job
 
 BUCKET = "gs://a-bucket"

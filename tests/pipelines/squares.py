@@ -9,22 +9,16 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from pipelines import feature_set
-from pipelines.feature_extraction import FeatureExtraction, plan
-from pipelines.shard_report import ShardReport
-from pipelines.shard_writer import ShardWriter
+from pipelines.extraction.feature_extraction import FeatureExtraction, plan
+from pipelines.extraction.shard_writer import ShardWriter
+from pipelines.feature_set import feature_set
+from pipelines.feature_set.shard_report import ShardReport
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images import (
-    Box,
-    ImageRecord,
-    ImageReference,
-    Landmark,
-    UnreadableImageError,
-    hashed_shard,
-)
-from tf_explainer.performer import Performer, load_performer
-from tf_explainer.schema import Manifest
+from tf_explainer.features.schema import Manifest
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import Box, ImageRecord, ImageReference, Landmark, UnreadableImageError
+from tf_explainer.performer.performer import Performer, load_performer
 
 SIZE = 32
 LAYERS = ("conv", "fc1", "fc2")

@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_runner_api_pb2, m
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from google.cloud import dataflow
 
-from pipelines import atomic_files
+from pipelines.feature_set import atomic_files
 from tests.pipelines import services
 
 _STATES = beam_job_api_pb2.JobState

@@ -11,14 +11,15 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from PIL import Image
 
-from pipelines import atomic_files, extract_features
+from pipelines import extract_features
+from pipelines.feature_set import atomic_files
 from tests.pipelines import services
 from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.registry import open_source
 from tf_explainer.errors import UserError
-from tf_explainer.images import UnreadableImageError
+from tf_explainer.images.record import UnreadableImageError
 
 BUCKET = "a-bucket"
 

@@ -12,7 +12,8 @@ import pytest
 from apache_beam.internal.gcp import auth
 from google.cloud import dataflow
 
-from pipelines import atomic_files, dataflow_job
+from pipelines.dataflow import job as dataflow_job
+from pipelines.feature_set import atomic_files
 from tests.pipelines import fake_dataflow, runners, services, squares, staged_job
 from tests.pipelines.small_cloud_job import (
     BUCKET,

@@ -7,14 +7,15 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from pipelines import extract_features, feature_extraction, shard_writer
+from pipelines import extract_features
+from pipelines.extraction import feature_extraction, shard_writer
 from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
 from tf_explainer.config import DatasetConfig
-from tf_explainer.dataset import read_manifest
 from tf_explainer.errors import UserError
-from tf_explainer.images import hashed_shard
-from tf_explainer.stored_features import Features
+from tf_explainer.features.manifest import read_manifest
+from tf_explainer.features.stored_features import Features
+from tf_explainer.images.folds import hashed_shard
 
 DATAFLOW = (
     "--runner=DataflowRunner",

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pipelines import beam_options
+from pipelines.dataflow import beam_options
 from tests.source_imports import ROOT
 from tf_explainer import flags
 

@@ -10,8 +10,8 @@ from tensorboard.backend import application
 from tensorboard.plugins.core import core_plugin
 from werkzeug.test import Client
 
-from tf_explainer.attribution import Attribution
-from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.explanation.attribution import Attribution
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.plugins.images import summary as image_summary
 from tf_explainer.plugins.images.plugin import ImagesLoader
 from tf_explainer.plugins.images.summary import ClassScores, ImageScores

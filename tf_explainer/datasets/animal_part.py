@@ -23,14 +23,9 @@ from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, matlab
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images import (
-    Box,
-    ImageReference,
-    Landmark,
-    UnreadableImageError,
-    clip_to_image,
-    hashed_shard,
-)
+from tf_explainer.images.crop import clip_to_image
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import Box, ImageReference, Landmark, UnreadableImageError
 
 SYNSETS = {
     "goldfish": "n01443537",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, ImageReference, Landmark
+from tf_explainer.images.record import Box, ImageReference, Landmark
 
 PARTS = (
     "back",

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (

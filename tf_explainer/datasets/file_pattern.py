@@ -24,7 +24,8 @@ from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import SUFFIXES, decode
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError, hashed_shard
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 _WILDCARD = re.compile(r"[*?\[]")
 

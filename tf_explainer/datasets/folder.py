@@ -20,7 +20,8 @@ from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images import ImageReference, hashed_shard
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

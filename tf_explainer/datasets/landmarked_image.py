@@ -19,7 +19,8 @@ import tensorflow_datasets as tfds
 
 from tf_explainer.datasets.decode import size_in_pixels
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, ImageReference, UnreadableImageError, clip_to_image
+from tf_explainer.images.crop import clip_to_image
+from tf_explainer.images.record import Box, ImageReference, UnreadableImageError
 
 COORDINATES = ("x", "y", "width", "height")
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from tf_explainer.datasets import matlab
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, ImageReference, Landmark
+from tf_explainer.images.record import Box, ImageReference, Landmark
 
 ANIMALS = ("bird", "cat", "cow", "dog", "horse", "sheep")
 LANDMARKS = {

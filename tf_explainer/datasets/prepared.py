@@ -25,7 +25,7 @@ from tf_explainer.datasets.decode import decode
 from tf_explainer.datasets.prepared_features import FeatureKeys, find_features
 from tf_explainer.datasets.source import EncodedResult, ReadResult
 from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 _LONGEST_GAP = 200
 """Reading on over so many unwanted examples is quicker than opening the files anew."""

@@ -14,7 +14,7 @@ from PIL import Image
 from tf_explainer.datasets.decode import FORMATS
 from tf_explainer.datasets.landmarked_image import COORDINATES
 from tf_explainer.errors import UserError
-from tf_explainer.images import Box, Landmark
+from tf_explainer.images.record import Box, Landmark
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

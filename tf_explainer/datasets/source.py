@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from tf_explainer.images import ImageRecord, ImageReference, UnreadableImageError
+from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 ReadResult = tuple[ImageReference, ImageRecord | UnreadableImageError]
 EncodedResult = tuple[ImageReference, bytes | UnreadableImageError]

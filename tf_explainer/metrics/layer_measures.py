@@ -11,10 +11,11 @@ import dataclasses
 
 import numpy as np
 
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics import part_interpretability, tracking
 from tf_explainer.metrics.location_instability import location_instability
 from tf_explainer.metrics.part_interpretability import Regions
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 
 NO_CATEGORY = -1
 

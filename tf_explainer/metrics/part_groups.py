@@ -6,7 +6,8 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial import distance
 
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 
 SAME_PART = 0.1
 """Filters of a group are closer than this on average, in sides of the crop, or than one unit."""

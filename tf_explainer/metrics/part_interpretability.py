@@ -20,7 +20,7 @@ import itertools
 
 import numpy as np
 
-from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.images.unit_grid import UnitGrid
 
 SHARE_ABOVE_THRESHOLD = 0.005
 ASSOCIATED_ABOVE = 0.2

@@ -3,62 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 
 import numpy as np
-
-from tf_explainer.schema import ReceptiveField
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class UnitGrid:
-    """Where the units of a map look, along either axis, in units of the crop.
-
-    Attributes:
-        side: units along an axis, L.
-        first: centre of unit 0.
-        spacing: distance between the centres of neighbours.
-        extent: side of the square that a unit effectively sees.
-    """
-
-    side: int
-    first: float
-    spacing: float
-    extent: float
-
-    @classmethod
-    def of(cls, field: ReceptiveField, image_size: int, side: int) -> UnitGrid:
-        """Places the units of a map at the centres of their receptive fields.
-
-        What a unit effectively sees grows as the square root of what it could see (W. Luo et al.,
-        arXiv:1701.04128); the factor fits the sizes measured by B. Zhou et al., arXiv:1412.6856: 52, 60 and
-        72 of 99, 131 and 195 pixels.
-
-        Args:
-            field: geometry of the layer, in pixels of the performer's input.
-            image_size: side of that input, in pixels.
-            side: units along an axis.
-        """
-        effective = min(field.size, 5.2 * math.sqrt(field.size))
-        return cls(
-            side=side,
-            first=field.centre / image_size,
-            spacing=field.stride / image_size,
-            extent=effective / image_size,
-        )
-
-    def centres(self, units: np.ndarray) -> np.ndarray:
-        """Returns where units look.
-
-        Args:
-            units: `[...]` integers, `row * side + column`.
-
-        Returns:
-            `[..., 2]` float64: y, x.
-        """
-        rows_and_columns = np.stack(np.divmod(units, self.side), axis=-1)
-        return self.first + self.spacing * rows_and_columns
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

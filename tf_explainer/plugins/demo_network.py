@@ -9,7 +9,8 @@ import numpy as np
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.registry import open_source
-from tf_explainer.images import ImageRecord, crop_to_object, landmarks_in_crop
+from tf_explainer.images.crop import crop_to_object, landmarks_in_crop
+from tf_explainer.images.record import ImageRecord
 
 LAYERS = ("conv_2", "conv_1")
 _IMAGES = 60

@@ -5,11 +5,11 @@ import pickle
 import numpy as np
 import pytest
 
-from tf_explainer import images
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import registry
 from tf_explainer.datasets.creatures import source
 from tf_explainer.errors import UserError
+from tf_explainer.images.crop import clipped_box, landmarks_in_crop
 
 
 def _open(*categories, **settings):
@@ -72,8 +72,8 @@ def test_records_fit_their_references():
             == (drawn.classes[reference.label] == "negative")
         )
         if reference.box:
-            assert images.clipped_box(record).xmax <= width
-            rows = images.landmarks_in_crop(record, drawn.landmark_names)
+            assert clipped_box(record).xmax <= width
+            rows = landmarks_in_crop(record, drawn.landmark_names)
             assert (rows[:, :2] > 0).all()
             assert (rows[:, :2] < 1).all()
 

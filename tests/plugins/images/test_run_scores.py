@@ -1,8 +1,8 @@
 import numpy as np
 
 from tests.evaluation_example import features_of, small_explainer, small_head
-from tf_explainer.attribution import Attributor
-from tf_explainer.evaluation import PERFORMER
+from tf_explainer.evaluation.evaluation import PERFORMER
+from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.plugins.images.run_scores import of_images
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
 

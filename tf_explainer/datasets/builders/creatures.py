@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import landmarked_image
 from tf_explainer.datasets.creatures.source import open_creatures
-from tf_explainer.images import UnreadableImageError
+from tf_explainer.images.record import UnreadableImageError
 
 _SOURCE = open_creatures(DatasetConfig(dataset="creatures"))
 

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from tf_explainer.datasets import cub200, landmarked_image
 from tf_explainer.datasets.animal_part import negatives
 from tf_explainer.errors import UserError
-from tf_explainer.images import ImageReference
+from tf_explainer.images.record import ImageReference
 
 _SPECIES = 200
 _ARCHIVE = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz?download=1"

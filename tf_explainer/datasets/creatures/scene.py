@@ -10,7 +10,7 @@ import numpy as np
 
 from tf_explainer.datasets.creatures.anatomy import PARTS, Piece, build, draw_pose
 from tf_explainer.datasets.creatures.species import SPECIES, Species
-from tf_explainer.images import Box, Landmark
+from tf_explainer.images.record import Box, Landmark
 
 KINDS: tuple[Species | None, ...] = (*SPECIES, None)
 """What image `i` shows: `KINDS[i % len(KINDS)]`; None is a landscape without an animal."""

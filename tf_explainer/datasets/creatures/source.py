@@ -21,7 +21,8 @@ from tf_explainer.datasets.creatures.landscape import paint_landscape
 from tf_explainer.datasets.creatures.scene import KINDS, PAINT, compose, generator
 from tf_explainer.datasets.creatures.species import SPECIES
 from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images import ImageRecord, ImageReference, hashed_shard
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import ImageRecord, ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from tf_explainer.attribution import Attribution, Attributor
-from tf_explainer.evaluation import PERFORMER
-from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.evaluation.evaluation import PERFORMER
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explanation.attribution import Attribution, Attributor
+from tf_explainer.features.schema import SCORES
 from tf_explainer.plugins.images.summary import ClassScores, ImageScores, likely_classes
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
-from tf_explainer.schema import SCORES
 
 _BATCH_SIZE = 16
 

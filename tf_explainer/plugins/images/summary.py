@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_explainer.attribution import Attribution, LayerAttributor
+from tf_explainer.explanation.attribution import Attribution, LayerAttributor
 from tf_explainer.plugins.images import metadata
 from tf_explainer.plugins.parts import square_canvas
 from tf_explainer.plugins.parts.quantised_maps import packed

@@ -8,9 +8,9 @@ import keras
 from absl import logging
 
 from tf_explainer.config import SnapshotConfig
+from tf_explainer.features.stored_features import Features
 from tf_explainer.plugins.parts import run_snapshot
 from tf_explainer.plugins.run_writer import RunWriter
-from tf_explainer.stored_features import Features
 
 
 class PartsSnapshots(keras.callbacks.Callback):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_explainer import losses, templates
+from tf_explainer.explainer import losses, templates
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.part_groups import part_groups
-from tf_explainer.metrics.peaks import Peaks, UnitGrid
+from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.plugins.parts.quantised_maps import LEVELS
 from tf_explainer.plugins.parts.snapshot import Figure, Layer
 

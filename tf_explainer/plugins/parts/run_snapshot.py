@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tf_explainer.dataset import Split
-from tf_explainer.evaluation import PERFORMER, Evaluation, layer_maps, outputs
-from tf_explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.images import fold_of
+from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, layer_maps, outputs
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.features.dataset import Split
+from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
+from tf_explainer.features.stored_features import Batch, Features
+from tf_explainer.images.folds import fold_of
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.peaks import Peaks
-from tf_explainer.parts import Part
 from tf_explainer.plugins.parts import summary
 from tf_explainer.plugins.parts.measured_figures import measured_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
-from tf_explainer.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
-from tf_explainer.stored_features import Batch, Features
 
 _BATCH_SIZE = 32
 _MOST_BYTES = 64_000_000

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.plugins.parts import metadata
 
 

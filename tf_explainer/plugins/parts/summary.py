@@ -22,12 +22,12 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.errors import UserError
-from tf_explainer.metrics.peaks import UnitGrid
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.performer.receptive_field import receptive_field
 from tf_explainer.plugins.parts import metadata, pictures, quantised_maps, square_canvas
 from tf_explainer.plugins.parts.response_figures import response_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
 from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
-from tf_explainer.receptive_field import receptive_field
 
 _BATCH_SIZE = 32
 

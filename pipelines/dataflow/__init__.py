@@ -1,0 +1,1 @@
+"""What Beam and Dataflow are told."""

@@ -1,0 +1,1 @@
+"""From images to shards of features."""

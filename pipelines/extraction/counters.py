@@ -1,0 +1,84 @@
+"""What an extraction counts, and what it says of it in the end.
+
+| counter | of |
+| --- | --- |
+| `read`, `decoded` | images that this run read, and those that it could decode |
+| `computed` | views of images that it ran through the performer |
+| `written`, `bytes` | records of all shards, and the length of their files, found ones included |
+| `dead_letters`, `failed_KIND` | images that are in no shard, in all and by the reason's kind |
+| `batch_milliseconds` | distribution: the performer's time for a batch |
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import MetricsFilter
+
+from pipelines.extraction.shard_writer import BEYOND_FLOAT16, PERFORMER_FAILS
+from pipelines.feature_set.shard_report import ShardReport
+
+NAMESPACE = "extraction"
+_FAILED = "failed_"
+
+
+def count_batch(images: int, seconds: float) -> None:
+    """Counts a batch that went through the performer."""
+    Metrics.distribution(NAMESPACE, "batch_milliseconds").update(round(1000 * seconds))
+    _count("computed", images)
+
+
+def count_computed_shard(report: ShardReport) -> None:
+    """Counts what was read for a shard that this run computed."""
+    later = sum(letter["kind"] in (PERFORMER_FAILS, BEYOND_FLOAT16) for letter in report.dead_letters)
+    _count("read", report.images + len(report.dead_letters))
+    _count("decoded", report.images + later)
+
+
+def count_shard(report: ShardReport) -> None:
+    """Counts what is in a shard, whether this run computed it or found it."""
+    _count("written", report.shard.records)
+    _count("bytes", report.shard.bytes)
+    _count("dead_letters", len(report.dead_letters))
+    for kind, number in collections.Counter(letter["kind"] for letter in report.dead_letters).items():
+        _count(f"{_FAILED}{kind}", number)
+
+
+def totals(result: Any) -> dict[str, int]:
+    """Returns a pipeline result's counters by name."""
+    counts: collections.Counter[str] = collections.Counter()
+    for counter in result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]:
+        # Beam has no result for a counter that a job service reports to be 0.
+        counts[counter.key.metric.name] += counter.result or 0
+    return dict(counts)
+
+
+def summary(result: Any) -> str:
+    """Returns a run's counters and the latency of its batches, for the person, in a line or two."""
+    counts = collections.Counter(totals(result))
+    failed = [
+        f"{number} {name.removeprefix(_FAILED).replace('_', ' ')}"
+        for name, number in sorted(counts.items())
+        if name.startswith(_FAILED)
+    ]
+    lines = [
+        f"Now: {counts['read']} read, {counts['decoded']} decoded, {counts['computed']} computed. "
+        f"In the set: {counts['written']} records, {counts['bytes'] / 1e6:.1f} MB"
+        + (f"; dead letters: {', '.join(failed)}." if failed else ".")
+    ]
+    query = MetricsFilter().with_namespace(NAMESPACE).with_name("batch_milliseconds")
+    for distribution in result.metrics().query(query)["distributions"]:
+        batches = distribution.result
+        if not batches.count:  # A runner may tell of what never was.
+            continue
+        lines.append(
+            f"Performer: {batches.count} batches, {batches.mean:.0f} ms on average "
+            f"({batches.min} to {batches.max})."
+        )
+    return "\n".join(lines)
+
+
+def _count(name: str, number: int) -> None:
+    Metrics.counter(NAMESPACE, name).inc(number)

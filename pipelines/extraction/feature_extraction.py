@@ -1,0 +1,205 @@
+"""Beam transforms from a source of images to a feature set.
+
+```
+source -> references -> (shard, reference) -> shards -> reports -> manifest
+```
+Only references travel between workers; pixels and features never do. The unit of work is a shard (`shard`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.utils import shared
+
+from pipelines.extraction import counters
+from pipelines.extraction.resource_hints import resource_hints
+from pipelines.extraction.shard_writer import ShardWriter
+from pipelines.extraction.staged_performer import LoadedPerformer
+from pipelines.feature_set import feature_set
+from pipelines.feature_set.shard_report import ShardReport, ShardSettings, finished_report
+from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
+from tf_explainer.datasets.source import ImageSource, SequentialSource
+from tf_explainer.features import schema
+from tf_explainer.images.record import ImageReference
+from tf_explainer.images.unit_grid import ReceptiveField
+from tf_explainer.performer.performer import Performer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureExtraction:
+    """Everything that a pipeline needs, in plain values that any worker can receive.
+
+    Attributes:
+        source: the images.
+        shards: what all shards have in common.
+        performer: `performer.performer` is a `.keras` file that the workers can read.
+        receptive_field: of the target layer.
+        configuration: what the features depend on; see `feature_set.claim`.
+        max_dead_letters: share of images above which the set is refused.
+        resource_hints: what the workers of the extraction step must have, by Beam's names.
+    """
+
+    source: ImageSource
+    shards: ShardSettings
+    performer: PerformerConfig
+    receptive_field: ReceptiveField
+    configuration: dict[str, Any]
+    max_dead_letters: float
+    resource_hints: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+class ExtractFeatures(beam.PTransform):
+    """From a pipeline's root to one bool: whether the features' directory holds a whole set now."""
+
+    def __init__(self, extraction: FeatureExtraction) -> None:
+        super().__init__()
+        self._extraction = extraction
+
+    def expand(self, root: Any) -> Any:
+        """Builds the graph."""
+        extraction, num_shards = self._extraction, self._extraction.shards.num_shards
+        references = (
+            root
+            | "Source" >> beam.Create([extraction.source])
+            | "Parts" >> beam.FlatMap(_parts)
+            | "SpreadParts" >> beam.Reshuffle()
+            | "References" >> beam.FlatMap(lambda source: source.references())
+        )
+        inputs = references | "CountInputs" >> beam.combiners.Count.Globally()
+        by_shard = references | "ChooseShard" >> beam.Map(
+            lambda reference, source=extraction.source: (source.shard_of(reference, num_shards), reference)
+        )
+        # A shard without images is a shard all the same: it has to be known that nothing is missing.
+        all_shards = root | "AllShards" >> beam.Create([(index, None) for index in range(num_shards)])
+        extract = beam.ParDo(ExtractShard(extraction), beam.pvalue.AsSingleton(inputs))
+        reports = (
+            (by_shard, all_shards)
+            | "Flatten" >> beam.Flatten()
+            | "GroupByShard" >> beam.GroupByKey()
+            | "SpreadShards" >> beam.Reshuffle()
+            | "ExtractShard" >> extract.with_resource_hints(**extraction.resource_hints)
+        )
+        return (
+            reports
+            | "AllReports" >> beam.combiners.ToList()
+            | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(inputs), extraction)
+        )
+
+
+def _parts(source: ImageSource) -> Sequence[ImageSource]:
+    """Divides a source so that several workers list it."""
+    return source.parts() if isinstance(source, SequentialSource) else [source]
+
+
+class ExtractShard(beam.DoFn):
+    """Computes a shard's features, unless they are there already, and yields its report."""
+
+    def __init__(self, extraction: FeatureExtraction) -> None:
+        super().__init__()
+        self._extraction = extraction
+        self._handle = shared.Shared()
+
+    def setup(self) -> None:
+        """Loads the performer, once a process."""
+        config, fingerprint = self._extraction.performer, self._extraction.configuration["performer"]
+        self._performer = self._handle.acquire(lambda: LoadedPerformer(config, fingerprint), tag=fingerprint)
+        self._dead_letters: dict[int, int] = {}
+
+    def process(
+        self, element: tuple[int, Iterable[ImageReference | None]], inputs: int
+    ) -> Iterator[ShardReport]:
+        """Takes a shard's number with its references in any order, and the number of all references."""
+        index, grouped = element
+        references = sorted(
+            (reference for reference in grouped if reference is not None), key=lambda reference: reference.id
+        )
+        report = finished_report(self._extraction.shards, index, references)
+        if report is None:
+            report = self._write(index, references)
+        counters.count_shard(report)
+        self._stop_if_hopeless(report, inputs)
+        yield report
+
+    def _write(self, index: int, references: list[ImageReference]) -> ShardReport:
+        writer = ShardWriter(
+            self._extraction.shards, self._extraction.source, self._performer.predict, counters.count_batch
+        )
+        report = writer.write(index, references)
+        counters.count_computed_shard(report)
+        return report
+
+    def _stop_if_hopeless(self, report: ShardReport, inputs: int) -> None:
+        # By shard: a runner may hand a shard to the same worker again.
+        self._dead_letters[report.index] = len(report.dead_letters)
+        number, allowed = sum(self._dead_letters.values()), self._extraction.max_dead_letters
+        feature_set.stop_if_hopeless(self._extraction.shards.features_dir, number, inputs, allowed)
+
+
+def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> bool:
+    return feature_set.finish(
+        extraction.shards.features_dir,
+        reports,
+        inputs,
+        receptive_field=extraction.receptive_field,
+        configuration=extraction.configuration,
+        max_dead_letters=extraction.max_dead_letters,
+    )
+
+
+def plan(
+    source: ImageSource,
+    dataset: DatasetConfig,
+    performer: Performer,
+    extraction: ExtractionConfig,
+    features_dir: str,
+) -> FeatureExtraction:
+    """Puts together what the pipeline needs.
+
+    Args:
+        source: the images.
+        dataset: the settings that the source was opened with.
+        performer: the network; where its file is not what the workers can read, `staged_performer` tells.
+        extraction: how features are computed and stored.
+        features_dir: where they go.
+    """
+    config = performer.config
+    layers = (config.target_layer, *config.distilled_layers)
+    # Folds divide the images when they are read; the features do not depend on them.
+    images = {name: value for name, value in dataclasses.asdict(dataset).items() if "fold" not in name}
+    stored = {
+        name: getattr(extraction, name)
+        for name in ("num_shards", "batch_size", "encoding", "jpeg_quality", "views", "views_seed")
+    }
+    configuration: dict[str, Any] = {
+        "format_version": schema.FORMAT_VERSION,
+        "dataset": images,
+        "classes": list(source.classes),
+        "negative_class": source.negative_class,
+        "landmarks": list(source.landmark_names),
+        "performer": performer.fingerprint,
+        "layers": list(layers),
+        "image_size": config.image_size,
+        "extraction": stored,
+    }
+    text = json.dumps(configuration, sort_keys=True)
+    return FeatureExtraction(
+        source=source,
+        shards=ShardSettings(
+            features_dir=features_dir,
+            layers=layers,
+            landmarks=source.landmark_names,
+            image_size=config.image_size,
+            configuration=text,
+            **stored,
+        ),
+        performer=config,
+        receptive_field=performer.receptive_field(),
+        configuration=json.loads(text),
+        max_dead_letters=extraction.max_dead_letters,
+        resource_hints=resource_hints(extraction.accelerator, extraction.worker_min_ram),
+    )

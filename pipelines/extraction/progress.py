@@ -1,0 +1,68 @@
+"""How far an extraction is, as the finished shards' sidecars tell, whoever writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import threading
+from collections.abc import Iterator
+
+from pipelines.feature_set import atomic_files
+from pipelines.feature_set.shard_report import ShardReport, ShardSettings, sidecar_name
+from tf_explainer.datasets.source import ImageSource, SequentialSource
+from tf_explainer.errors import UserError
+from tf_explainer.progress_bar import ProgressBar
+
+_SECONDS = 2.0
+
+
+class FinishedImages:
+    """Counts the images of the shards that are finished."""
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self._settings = settings
+        self._by_sidecar: dict[str, int] = {}
+
+    def count(self) -> int:
+        """Returns the number of images, dead letters among them, that need no more work."""
+        directory, num_shards = self._settings.features_dir, self._settings.num_shards
+        ours = {sidecar_name(index, num_shards) for index in range(num_shards)}
+        for name in atomic_files.sizes(directory, "features-*.json").keys() & ours - self._by_sidecar.keys():
+            with contextlib.suppress(ValueError):  # A broken one will be written again.
+                report = ShardReport.from_json(atomic_files.read_text(posixpath.join(directory, name)))
+                self._by_sidecar[name] = report.images + len(report.dead_letters)
+        return sum(self._by_sidecar.values())
+
+
+@contextlib.contextmanager
+def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
+    """Shows the images, done and in all, with images a second and the time left."""
+    finished = FinishedImages(settings)
+    done = threading.Event()
+    bar = ProgressBar("features", unit="images", initial=finished.count())
+
+    def watch() -> None:
+        # What goes wrong here goes wrong in the pipeline, too, which tells of it.
+        with contextlib.suppress(UserError, OSError):
+            bar.total = _total(source)
+            while not done.wait(_SECONDS):
+                bar.update(finished.count() - bar.n)
+                if bar.n < bar.total:
+                    bar.refresh()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+        done.set()
+        watcher.join()
+        bar.total = finished.count()
+        bar.update(bar.total - bar.n)
+    finally:
+        done.set()
+        bar.close()
+
+
+def _total(source: ImageSource) -> int:
+    """Counts the images; where that means reading all files, those of classes that take no part too."""
+    return source.at_most() if isinstance(source, SequentialSource) else sum(1 for _ in source.references())

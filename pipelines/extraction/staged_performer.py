@@ -1,0 +1,105 @@
+"""The performer's file, on its way to the workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import posixpath
+import tempfile
+
+import numpy as np
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.feature_set import atomic_files
+from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer.errors import UserError
+from tf_explainer.performer.performer import Performer, load_performer
+
+_STAGED = "performer.keras"
+
+
+def save_if_new(performer: Performer, workdir: WorkDir) -> None:
+    """Saves a backbone with its own head to where a trained performer would be, for the later steps."""
+    if performer.config.performer or FileSystems.exists(workdir.performer):
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        local = os.path.join(directory, _STAGED)
+        performer.model.save(local)
+        atomic_files.publish_file(local, workdir.performer)
+
+
+def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+    """Puts the performer where workers find it: a local file is copied to features that lie elsewhere.
+
+    Args:
+        config: of the performer.
+        workdir: holds the performer, if `config` names no file.
+
+    Returns:
+        The settings by which a worker loads it.
+    """
+    local, there = _of_file(config, workdir).performer or "", staged(config, workdir)
+    if there.performer and there.performer != local:
+        atomic_files.publish_file(local, there.performer)
+    return there
+
+
+def staged(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+    """Returns what `stage` does, without copying anything."""
+    config = _of_file(config, workdir)
+    is_local = FileSystems.get_scheme(config.performer or "") is None
+    if is_local and FileSystems.get_scheme(workdir.features) is not None:
+        return dataclasses.replace(config, performer=posixpath.join(workdir.features, _STAGED))
+    return config
+
+
+def _of_file(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+    if config.performer:
+        return config
+    # What is in the work directory preprocesses by itself.
+    return dataclasses.replace(config, performer=workdir.performer, preprocessing=None)
+
+
+def load(config: PerformerConfig, workdir: WorkDir) -> Performer:
+    """Loads a performer as `load_performer` does, from a bucket, too.
+
+    Raises:
+        UserError: no performer can be had, or the settings do not fit it.
+    """
+    staged = _of_file(config, workdir)
+    path = staged.performer or ""
+    if FileSystems.get_scheme(path) is None or not FileSystems.exists(path):
+        return load_performer(config, workdir)
+    with tempfile.TemporaryDirectory() as directory:
+        local = os.path.join(directory, _STAGED)
+        atomic_files.fetch_file(path, local)
+        performer = load_performer(dataclasses.replace(staged, performer=local), WorkDir(root=directory))
+    # What a rule has found stays; the copy that was loaded is gone.
+    return Performer(
+        performer.model,
+        dataclasses.replace(performer.config, performer=config.performer, preprocessing=config.preprocessing),
+    )
+
+
+class LoadedPerformer:
+    """A staged performer in memory.
+
+    Args:
+        config: from `stage`.
+        fingerprint: of the performer that is expected.
+
+    Raises:
+        UserError: the file is another performer by now.
+    """
+
+    def __init__(self, config: PerformerConfig, fingerprint: str) -> None:
+        performer = load(config, WorkDir(root=""))
+        if performer.fingerprint != fingerprint:
+            raise UserError(
+                f"{config.performer} was replaced by another performer while features were computed"
+            )
+        self._model = performer.feature_model()
+
+    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns each layer's features and the scores for uint8 crops `[B, S, S, 3]`."""
+        return self._model.predict_on_batch(crops)

@@ -1,0 +1,138 @@
+"""What is in an output shard: a sidecar beside the file tells, and a shard that has one is done."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from pipelines.feature_set import atomic_files
+from pipelines.feature_set.layer_sums import LayerSums
+from tf_explainer.features import schema
+from tf_explainer.images.record import ImageReference
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardSettings:
+    """What every shard of a set has in common.
+
+    Attributes:
+        features_dir: where shards lie.
+        layers: target layer first, then the distilled ones.
+        landmarks: names by row.
+        image_size: side of the crops, in pixels.
+        num_shards, batch_size, encoding, jpeg_quality, views, views_seed: see `config.ExtractionConfig`.
+        configuration: text that identifies everything that the shards' bytes depend on.
+    """
+
+    features_dir: str
+    layers: tuple[str, ...]
+    landmarks: tuple[str, ...]
+    image_size: int
+    num_shards: int
+    batch_size: int
+    encoding: Literal["float16", "gzip", "sparse"]
+    jpeg_quality: int
+    views: tuple[str, ...]
+    views_seed: int
+    configuration: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardReport:
+    """A shard's sidecar.
+
+    Attributes:
+        index: of the shard.
+        digest: see `digest`: a shard with the same one is the same shard.
+        shard: file name, records, bytes and checksum.
+        labels: images in the shard by label; each has a record per view.
+        num_scores: width of the performer's output; 0 in an empty shard.
+        sums: by layer, of the original views.
+        dead_letters: id, location, kind and reason of every image that is not in the shard, sorted by id.
+    """
+
+    index: int
+    digest: str
+    shard: schema.Shard
+    labels: dict[int, int]
+    num_scores: int
+    sums: dict[str, LayerSums]
+    dead_letters: tuple[dict[str, str], ...]
+
+    def to_json(self) -> str:
+        """Returns the report as JSON."""
+        return json.dumps(dataclasses.asdict(self)) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ShardReport:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: the text is no report.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(
+                **fields
+                | {
+                    "shard": schema.Shard(**fields["shard"]),
+                    "labels": {int(label): count for label, count in fields["labels"].items()},
+                    "sums": {
+                        layer: LayerSums(**sums | {"shape": tuple(sums["shape"])})
+                        for layer, sums in fields["sums"].items()
+                    },
+                    "dead_letters": tuple(fields["dead_letters"]),
+                }
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a shard's report: {error!r}") from error
+
+    @property
+    def images(self) -> int:
+        """How many images are in the shard, whole."""
+        return sum(self.labels.values())
+
+
+def digest(settings: ShardSettings, references: Iterable[ImageReference]) -> str:
+    """Returns the SHA-256 of all that a shard is made from, but the content of image files."""
+    text = "\n".join([settings.configuration, *(repr(reference) for reference in references)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sidecar_name(index: int, num_shards: int) -> str:
+    """Returns the file name of a shard's report."""
+    return f"{schema.shard_name(index, num_shards)}.json"
+
+
+def reports(features_dir: str) -> Iterator[ShardReport]:
+    """Yields what the readable sidecars of a directory say, of whatever set."""
+    for name in sorted(atomic_files.sizes(features_dir, "features-*.tfrecord.json")):
+        with contextlib.suppress(ValueError):  # A disk lost it.
+            yield ShardReport.from_json(atomic_files.read_text(posixpath.join(features_dir, name)))
+
+
+def finished_report(
+    settings: ShardSettings, index: int, references: Sequence[ImageReference]
+) -> ShardReport | None:
+    """Returns the report of a shard that is already there, in full length, of the same images and settings.
+
+    Args:
+        settings: of the set.
+        index: of the shard.
+        references: of the images that it has to hold, sorted by id.
+    """
+    name = sidecar_name(index, settings.num_shards)
+    if not atomic_files.sizes(settings.features_dir, name):
+        return None
+    try:
+        report = ShardReport.from_json(atomic_files.read_text(posixpath.join(settings.features_dir, name)))
+    except ValueError:  # A disk lost it: to be computed again.
+        return None
+    length = atomic_files.sizes(settings.features_dir, report.shard.file).get(report.shard.file)
+    same = report.digest == digest(settings, references) and report.shard.bytes == length
+    return report if same else None

@@ -1,0 +1,208 @@
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tests.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer, small_head
+from tests.metrics import literal
+from tests.metrics.examples import GRID, annotations, peaks_and_regions
+from tests.metrics.scenes import maps_at, riders
+from tf_explainer.config import EvaluationConfig
+from tf_explainer.errors import UserError
+from tf_explainer.evaluation.evaluation import LAYERS, _permuted, evaluate, load_explainer, read_metrics
+from tf_explainer.images.folds import fold_of, fold_position
+from tf_explainer.metrics.layer_measures import measure_layer, permute
+from tf_explainer.metrics.summary import summarise
+
+
+@pytest.fixture(name="evaluated", scope="module")
+def _evaluated(tmp_path_factory):
+    features, stored = features_of(tmp_path_factory.mktemp("features"))
+    explainer, head = small_explainer(), small_head()
+    progress = []
+    config = EvaluationConfig(top_images=7)
+    result = evaluate(explainer, head, features, config, lambda *step: progress.append(step))
+    return features, stored, explainer, head, result, progress
+
+
+def _maps(stored, explainer):
+    """The three layers' maps of the categories' images, all at once."""
+    target = np.stack([i["block"] for i in stored if i["label"] != 2]).astype(np.float32)
+    names = LAYERS[1:]
+    cut = keras.Model(explainer.input, [explainer.get_layer(name).output for name in names])
+    return {"performer": target} | dict(zip(names, map(np.asarray, cut(target)), strict=True))
+
+
+def test_every_layer_is_measured_as_by_literal_loops(evaluated):
+    features, stored, explainer, _, result, _ = evaluated
+    images = [image for image in stored if image["label"] != 2]
+    labels = np.array([image["label"] for image in images])
+    landmarks = np.stack([image["landmarks"] for image in images])
+    for name, maps in _maps(stored, explainer).items():
+        layer = result.layers[name]
+        for f in range(maps.shape[-1]):
+            chosen = np.flatnonzero(labels == layer.category[f])
+            for k in range(len(LANDMARKS)):
+                found = literal.responses(maps, landmarks, chosen, f, k, features.grid)[:7]
+                measures = layer.measures
+                assert measures.instability[f, k] == pytest.approx(literal.instability(found), abs=1e-6)
+                assert measures.ratio[f, k] == pytest.approx(literal.ratio(found), abs=1e-6)
+
+
+def test_fidelity_is_that_of_the_held_out_images_of_all_classes(evaluated):
+    _, stored, explainer, head, result, _ = evaluated
+    unseen = [image for image in stored if fold_of(fold_position(image["id"]), 4) == 0]
+    decoded = explainer(np.stack([image["block"] for image in unseen]).astype(np.float32))
+    for name in DISTILLED:
+        target = np.stack([image[name] for image in unseen]).astype(np.float64)
+        error = ((np.asarray(decoded[name]) - target) ** 2).sum() / (target**2).sum()
+        assert result.fidelity.relative_error[name] == pytest.approx(error, rel=1e-5)
+    theirs = np.asarray(head(np.stack([image["fc2"] for image in unseen]).astype(np.float32))).argmax(1)
+    ours = np.asarray(head(decoded["fc2"])).argmax(1)
+    labels = np.array([image["label"] for image in unseen])
+    assert result.fidelity.images == len(unseen)
+    assert result.fidelity.performer_accuracy == pytest.approx((theirs == labels).mean())
+    assert result.fidelity.explainer_accuracy == pytest.approx((ours == labels).mean())
+    assert result.fidelity.agreement == pytest.approx((theirs == ours).mean())
+
+
+def test_energy_share_is_that_of_the_mixed_tracks(evaluated):
+    _, stored, explainer, _, result, _ = evaluated
+    target = np.stack([i["block"] for i in stored if i["label"] != 2]).astype(np.float32)
+    names = ("norm_interp", "norm_ordin")
+    tracks = keras.Model(explainer.input, [explainer.get_layer(name).output for name in names])(target)
+    parts, rest = (float((np.asarray(track, np.float64) ** 2).sum()) for track in tracks)
+    p = result.part_share
+    assert p == pytest.approx(explainer.config.initial_part_share)
+    expected = p**2 * parts / (p**2 * parts + (1 - p) ** 2 * rest)
+    assert result.energy_share == pytest.approx(expected, rel=1e-5)
+
+
+def test_metrics_are_strict_json_with_every_measure(evaluated):
+    result = evaluated[4]
+    metrics = json.loads(result.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert set(metrics) >= {"layers", "part_share", "fidelity", "images", "categories"}
+    assert list(metrics["layers"]) == ["performer", "conv_interp_1", "conv_interp_2"]
+    for layer in metrics["layers"].values():
+        assert set(layer["tracked_landmarks"]) == set(LANDMARKS)
+        assert set(layer["categories"]) == {"fox", "fish"}
+    assert (metrics["images"], metrics["categories"]) == (40, ["fox", "fish"])
+
+
+def test_progress_counts_every_image(evaluated):
+    _, stored, _, _, result, progress = evaluated
+    assert sum(n for stage, n in progress if stage == "parts") == 40
+    assert sum(n for stage, n in progress if stage == "fidelity") == result.fidelity.images < len(stored)
+
+
+def test_nothing_to_measure_is_null_not_nan(evaluated):
+    features, _, explainer, _, _, _ = evaluated
+    other_classes = keras.Sequential([keras.Input((DISTILLED["fc2"],)), keras.layers.Dense(7)])
+    result = evaluate(explainer, other_classes, features, EvaluationConfig())
+    assert math.isnan(result.fidelity.performer_accuracy)
+    assert result.metrics()["fidelity"]["performer_accuracy"] is None
+    assert result.metrics()["fidelity"]["accuracy_difference"] is None
+
+
+def test_splits_are_respected(evaluated):
+    features, stored, explainer, head, result, _ = evaluated
+    held_out = evaluate(explainer, head, features, EvaluationConfig(split="held_out"))
+    train = evaluate(explainer, head, features, EvaluationConfig(split="train"))
+    assert sorted(held_out.ids + train.ids) == sorted(result.ids)
+    assert held_out.annotations.held_out.all()
+    assert not train.annotations.held_out.any()
+    assert train.metrics()["layers"]["performer"]["tracking"]["median_ratio_held_out"] is None
+    assert set(held_out.ids) == {i["id"] for i in stored if fold_of(fold_position(i["id"]), 4) == 0} & set(
+        result.ids
+    )
+
+
+def test_landmarks_are_chosen(evaluated):
+    features, _, explainer, head, result, _ = evaluated
+    one = evaluate(explainer, head, features, EvaluationConfig(landmarks=LANDMARKS[1:]))
+    assert one.annotations.landmark_names == LANDMARKS[1:]
+    np.testing.assert_array_equal(one.annotations.landmarks, result.annotations.landmarks[:, 1:])
+    for layer in one.metrics()["layers"].values():
+        assert set(layer["tracked_landmarks"]) == set(LANDMARKS[1:])
+    with pytest.raises(UserError, match=rf"--landmarks=wheel.*only: {', '.join(LANDMARKS)}"):
+        evaluate(explainer, head, features, EvaluationConfig(landmarks=("wheel",)))
+
+
+def test_a_split_without_images_is_refused(tmp_path):
+    features, _ = features_of(tmp_path, count=2, folds=1000)
+    with pytest.raises(UserError, match="--evaluation_split=held_out has no image"):
+        evaluate(small_explainer(), small_head(), features, EvaluationConfig(split="held_out"))
+
+
+def test_without_held_out_images_fidelity_is_that_of_all(tmp_path):
+    features, _ = features_of(tmp_path, count=2, folds=1000)
+    result = evaluate(small_explainer(), small_head(), features, EvaluationConfig())
+    assert result.fidelity.images == 2
+
+
+def test_an_explainer_is_read_back(tmp_path, evaluated):
+    features, _, explainer, _, _, _ = evaluated
+    path = str(tmp_path / "explainer.keras")
+    explainer.save(path)
+    x = np.ones((1, *explainer.feature_shape), np.float32)
+    np.testing.assert_array_equal(load_explainer(path, features.manifest)(x)["fc2"], explainer(x)["fc2"])
+
+
+def test_intervals_hold_the_figures_that_they_are_of(evaluated):
+    features, _, explainer, head, _, _ = evaluated
+    metrics = evaluate(explainer, head, features, EvaluationConfig(bootstrap=40)).metrics()
+    bounds = metrics["intervals"]
+    for name, layer in metrics["layers"].items():
+        low, high = bounds["layers"][name]["location_instability"]
+        assert low < high
+        assert low - 0.03 < layer["location_instability"] < high + 0.03
+    low, high = bounds["fidelity"]["relative_error"]["fc1"]
+    assert low < metrics["fidelity"]["relative_error"]["fc1"] < high
+
+
+def test_permuted_images_leave_nothing_to_follow():
+    units, landmarks = riders()
+    known = annotations(landmarks)
+    layer = measure_layer(*peaks_and_regions(maps_at(units)), known, GRID, 100)
+    in_order = permute(layer, known, np.arange(len(landmarks)), 100)
+    np.testing.assert_array_equal(in_order.measures.ratio, layer.measures.ratio)
+    null = _permuted(layer, known, EvaluationConfig())
+    assert null["share_below_half"] < 0.1 < summarise(layer, known)["tracking"]["share_below_half"]
+    assert null["median_ratio"] > 0.8
+
+
+def test_measures_of_other_runs_are_read_or_refused(tmp_path, evaluated):
+    result, path = evaluated[4], tmp_path / "metrics.json"
+    with pytest.raises(UserError, match=r"there is no .*metrics.json: measure that run first"):
+        read_metrics(str(path))
+    path.write_text("{}")
+    with pytest.raises(UserError, match="holds no measures"):
+        read_metrics(str(path))
+    path.write_text(result.to_json())
+    assert read_metrics(str(path)) == result.metrics()
+
+
+def test_what_is_no_explainer_is_refused(tmp_path, evaluated):
+    manifest = evaluated[0].manifest
+    path = tmp_path / "explainer.keras"
+    with pytest.raises(UserError, match=r"no explainer .*explainer.keras.*tf_explainer.train"):
+        load_explainer(str(path), manifest)
+    path.write_bytes(b"not a zip file")
+    with pytest.raises(UserError, match=r"no Keras file"):
+        load_explainer(str(path), manifest)
+    small_head().save(path)
+    with pytest.raises(UserError, match=r"is a Functional, not an explainer"):
+        load_explainer(str(path), manifest)
+
+
+def test_an_explainer_of_other_layers_is_refused(tmp_path, evaluated):
+    features, _, explainer, _, _, _ = evaluated
+    path = str(tmp_path / "explainer.keras")
+    explainer.save(path)
+    manifest = type(features.manifest)(
+        **vars(features.manifest) | {"distilled": features.manifest.distilled[:1]}
+    )
+    with pytest.raises(UserError, match=r"fc2.*the stored features are"):
+        load_explainer(path, manifest)

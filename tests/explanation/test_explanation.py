@@ -1,0 +1,222 @@
+"""Explanations of images by an untrained explainer of a small performer."""
+
+import base64
+import dataclasses
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from PIL import Image
+
+from tests.evaluation_example import CROP
+from tests.small_run import CLASSES, PARTS, write_run
+from tf_explainer import explain, flags
+from tf_explainer.errors import UserError
+from tf_explainer.evaluation.parts import lone_filter
+from tf_explainer.explanation import picture as explanation_picture
+from tf_explainer.explanation import report
+from tf_explainer.explanation.explanation import ImageExplainer, SeenPart
+
+ORANGE, SKY = (230, 159, 0), (86, 180, 233)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A work directory as the steps before leave it; the performer and the explainer."""
+    root = tmp_path_factory.mktemp("run")
+    finished = write_run(root)
+    return root, finished.performer, finished.explainer
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(1).integers(0, 256, (60, 80, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def explanation(run, image):
+    _, performer, explainer = run
+    return ImageExplainer(performer, explainer, PARTS, CLASSES).explain(image)
+
+
+def test_contributions_sum_to_the_score(run, explanation):
+    total = sum(seen.contribution for seen in explanation.parts) + explanation.other_filters
+    assert total + explanation.ordinary + explanation.remainder == pytest.approx(explanation.score, abs=1e-5)
+    assert explanation.interpretable_map.sum() == pytest.approx(total, abs=1e-4)
+    # The explainer's own scores, by its copy of the performer's head.
+    _, performer, explainer = run
+    features = performer.feature_model().predict_on_batch(explanation.crop[None])
+    scores = np.asarray(explainer(features["block"])["scores"])[0]
+    own = scores[CLASSES.index(explanation.class_name)]
+    assert explanation.explainer_probability == pytest.approx(own, rel=1e-4)
+    assert explanation.performer_probability == pytest.approx(features["scores"].max(), rel=1e-6)
+
+
+def test_every_class_can_be_explained(run, image):
+    _, performer, explainer = run
+    explainer = ImageExplainer(performer, explainer, PARTS, CLASSES)
+    found = [explainer.explain(image, name) for name in CLASSES]
+    assert [each.class_name for each in found] == list(CLASSES)
+    assert sum(each.explainer_probability for each in found) == pytest.approx(1, rel=1e-4)
+    with pytest.raises(ValueError, match="there is no class 'bird'; there are fox, fish"):
+        explainer.explain(image, "bird")
+
+
+def test_a_part_is_where_its_filters_respond_most(run, explanation):
+    _, performer, explainer = run
+    features = performer.feature_model().predict_on_batch(explanation.crop[None])
+    maps = np.asarray(explainer(features["block"])["conv_interp_2"])[0]
+    seen = next(each for each in explanation.parts if each.part.name == "head")
+    mean = maps[..., [0, 1]].mean(-1)
+    row, column = np.unravel_index(mean.argmax(), mean.shape)
+    assert seen.place == pytest.approx(((4 + 8 * row) / CROP, (4 + 8 * column) / CROP))
+    assert seen.strength == pytest.approx(mean.max())
+
+
+def test_numbers_are_plain(explanation):
+    again = json.loads(json.dumps(explanation.to_dict()))
+    assert {part["name"] for part in again["contributions"]["parts"]} == {"head", "part 2"}
+    assert again["score_log_odds"] == explanation.score
+
+
+def test_the_picture_shows_the_parts_in_their_colours(explanation):
+    side = explanation.grid.side
+    maps = np.random.default_rng(2).uniform(size=(2, side, side))
+    seen = [
+        SeenPart(part=part, contribution=1.0, place=(0.3, 0.6), strength=1.0, map=values)
+        for part, values in zip(PARTS, maps, strict=True)
+    ]
+    shown = dataclasses.replace(explanation, parts=tuple(seen))
+    assert {ORANGE, SKY} <= colours(explanation_picture.draw(shown, "an image"))
+    assert SKY not in colours(explanation_picture.draw(shown, "an image", most_parts=1))
+    silent = dataclasses.replace(seen[1], place=None)
+    assert SKY not in colours(
+        explanation_picture.draw(dataclasses.replace(shown, parts=(seen[0], silent)), "an image")
+    )
+
+
+def test_the_bars_sum_to_the_score(explanation):
+    alone = [
+        dataclasses.replace(explanation.parts[0], part=lone_filter(number), contribution=0.25)
+        for number in (7, 8, 9)
+    ]
+    more = dataclasses.replace(explanation, score=explanation.score + 0.75, lone_filters=tuple(alone))
+    *rows, (label, score, _) = explanation_picture._rows(more, [more.parts[0], alone[0]])
+    assert label == "score (log-odds)"
+    assert sum(value for _, value, _ in rows) == pytest.approx(score, abs=1e-5)
+    labels = [label for label, _, _ in rows]
+    assert labels[1:4] == ["filter 7", "1 other part", "2 other filters"]
+
+
+def test_a_filter_in_no_part_is_shown_by_itself(run, image, explanation):
+    _, performer, explainer = run
+    alone = ImageExplainer(performer, explainer, (), CLASSES).explain(image)
+    assert not alone.parts
+    contributions = {seen.part.filters[0]: seen.contribution for seen in alone.lone_filters}
+    assert contributions
+    for seen in explanation.parts:
+        own = [contributions.get(number, 0) for number in seen.part.filters]
+        assert sum(own) == pytest.approx(seen.contribution, abs=1e-6)
+    assert alone.other_filters == pytest.approx(
+        sum(seen.contribution for seen in explanation.strongest), abs=1e-6
+    )
+    written = json.loads(json.dumps(alone.to_dict()))["contributions"]
+    assert [each["filters"] for each in written["lone_filters"]] == [[number] for number in contributions]
+    page = report.report([("", alone, Image.new("RGB", (8, 8)))])
+    assert all(f"<td>filter {number}</td>" in page for number in contributions)
+
+
+def test_the_strongest_come_first(explanation):
+    loud = dataclasses.replace(explanation.parts[0], part=lone_filter(7), contribution=-100.0)
+    both = dataclasses.replace(explanation, lone_filters=(loud,))
+    assert both.strongest == (loud, *explanation.parts)
+
+
+def colours(picture):
+    return {colour for _, colour in picture.getcolors(maxcolors=2**24)}
+
+
+def test_the_page_stands_alone(explanation):
+    page = report.report([("<image>", explanation, Image.new("RGB", (8, 8)))])
+    assert "<h2>&lt;image&gt;</h2>" in page
+    assert f"{explanation.score:+.3f}" in page
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    encoded = re.search(r'base64,([^"]+)"', page)[1]
+    assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == (8, 8)
+
+
+@pytest.fixture
+def command(run):
+    def command(*arguments):
+        given = [
+            "explain",
+            f"--workdir={run[0]}",
+            "--dataset=creatures",
+            f"--image_size={CROP}",
+            "--target_layer=block",
+            "--folds=4",
+        ]
+        with flagsaver.flagsaver():
+            flags.FLAGS([*given, *arguments])
+            explain.main([])
+
+    return command
+
+
+def test_images_of_a_folder(command, image, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(image).save(photos / "a cat.png")
+    (photos / "torn.jpg").write_bytes(b"no image")
+    (photos / "notes.txt").write_text("no image")
+    command(f"--image={photos}", f"--explanations_dir={tmp_path / 'out'}", "--html")
+    names = {path.suffix for path in (tmp_path / "out").iterdir()}
+    assert names == {".png", ".json", ".html"}
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    written = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
+    assert written["image"].endswith("a cat.png")
+    assert "a cat.png: " in capsys.readouterr().out
+
+
+def test_held_out_images_where_none_is_named(command, tmp_path):
+    command(f"--explanations_dir={tmp_path}", "--held_out_images=3")
+    assert len(list(tmp_path.glob("*.json"))) == 3
+    classes = [json.loads(path.read_text())["image"] for path in tmp_path.glob("*.json")]
+    assert len(set(classes)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image=nowhere.jpg"], "--image=nowhere.jpg is no image, no folder"),
+        (["--explained_class=bird"], "--explained_class=bird: there is no class 'bird'"),
+    ],
+)
+def test_bad_input_is_told(command, tmp_path, arguments, message):
+    with pytest.raises(UserError, match=message):
+        command(*arguments, f"--explanations_dir={tmp_path}")
+
+
+def test_unreadable_images_alone_are_refused(command, tmp_path):
+    (tmp_path / "torn.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match="none of the 1 files can be read"):
+        command(f"--image={tmp_path / 'torn.jpg'}", f"--explanations_dir={tmp_path / 'out'}")
+
+
+def test_without_parts_it_says_what_to_run(command, run):
+    path = run[0] / "parts.json"
+    text = path.read_text()
+    path.unlink()
+    try:
+        with pytest.raises(
+            UserError, match=r"there is no .*parts.json: run `python -m tf_explainer.evaluate`"
+        ):
+            command()
+        path.write_text("{}")
+        with pytest.raises(UserError, match="no list of parts"):
+            command()
+    finally:
+        path.write_text(text)

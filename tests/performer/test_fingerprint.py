@@ -1,0 +1,69 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tf_explainer.performer.fingerprint import fingerprint
+from tf_explainer.performer.preprocessing import Preprocessing
+
+L = keras.layers
+
+
+def small(activation="relu", application="vgg16", units=4, skip="a"):
+    image = keras.Input((8, 8, 3))
+    x = Preprocessing(application)(image)
+    a = L.Conv2D(units, 3, padding="same", activation=activation)(x)
+    b = L.Conv2D(units, 3, padding="same")(a)
+    x = L.Dropout(0.5)(L.GlobalAveragePooling2D()(L.Add()([{"a": a, "b": b}[skip], b])))
+    model = keras.Model(image, L.Dense(2)(x))
+    for number, weight in enumerate(model.weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape))
+    return model
+
+
+def test_it_does_not_depend_on_names_seeds_or_training():
+    first = fingerprint(small())
+    second = small()
+    second.trainable = False
+    assert second.layers[1].name != small().layers[1].name
+    assert fingerprint(second) == first
+    assert len(first) == 64
+
+
+@pytest.mark.parametrize(
+    "change", [{"activation": "tanh"}, {"application": "mobilenet"}, {"units": 5}, {"skip": "b"}]
+)
+def test_it_depends_on_what_is_computed(change):
+    assert fingerprint(small(**change)) != fingerprint(small())
+
+
+def test_it_depends_on_every_weight():
+    model = small()
+    before = fingerprint(model)
+    kernel = model.layers[-1].kernel
+    kernel.assign(kernel + np.float32(1e-6) * np.eye(4, 2))
+    assert fingerprint(model) != before
+
+
+@pytest.mark.parametrize(
+    "application",
+    [keras.applications.MobileNetV2, keras.applications.MobileNetV3Small, keras.applications.DenseNet121],
+)
+def test_it_survives_a_file(application, tmp_path):
+    model = application(weights=None, include_top=False, input_shape=(32, 32, 3))
+    model.save(tmp_path / "model.keras")
+    assert fingerprint(keras.models.load_model(tmp_path / "model.keras")) == fingerprint(model)
+
+
+def test_another_process_agrees(tmp_path):
+    model = small()
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    program = (
+        "import sys, keras, tf_explainer.performer.preprocessing; from tf_explainer.performer.fingerprint import fingerprint; "
+        "keras.layers.Dense(1); print(fingerprint(keras.models.load_model(sys.argv[1])))"
+    )
+    result = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == fingerprint(model)

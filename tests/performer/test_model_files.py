@@ -1,0 +1,289 @@
+import importlib
+import io
+import os
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from tf_explainer.config import PerformerConfig
+from tf_explainer.errors import UserError
+from tf_explainer.performer.model_files import read_model
+from tf_explainer.performer.performer import Performer
+from tf_explainer.performer.preprocessing import Preprocessing
+
+L = keras.layers
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+
+
+def backbone(size=32, name="inner"):
+    image = keras.Input((size, size, 3))
+    x = L.BatchNormalization(name="norm")(L.Conv2D(4, 3, activation="relu", name="conv")(image))
+    return keras.Model(image, x, name=name)
+
+
+def saved(model, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    return path
+
+
+def transfer_model(size=32):
+    image = keras.Input((size, size, 3))
+    x = backbone(size)(L.Rescaling(1 / 255)(image), training=False)
+    return keras.Model(image, L.Dense(2, activation="softmax", name="top")(L.GlobalAveragePooling2D()(x)))
+
+
+def test_flat_models_stay_as_they_are(tmp_path):
+    image = keras.Input((32, 32, 3), name="photo")
+    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(backbone().layers[1](image))))
+    read = read_model(saved(model, tmp_path), 32)
+    assert [layer.name for layer in read.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_array_equal(read(IMAGES), model(IMAGES))
+
+
+def test_nested_models_are_unfolded(tmp_path):
+    model = transfer_model()
+    read = read_model(saved(model, tmp_path), 32)
+    assert {"conv", "norm", "top"} <= {layer.name for layer in read.layers}
+    assert not any(isinstance(layer, keras.Model) for layer in read.layers)
+    assert read.get_layer("conv").output.shape == (None, 30, 30, 4)
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-6)
+
+
+def test_sequential_models_are_unfolded(tmp_path):
+    model = keras.Sequential([keras.Input((32, 32, 3)), backbone(), L.Flatten(), L.Dense(2, name="top")])
+    read = read_model(saved(model, tmp_path), 32)
+    assert {"conv", "norm", "top"} <= {layer.name for layer in read.layers}
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-5)
+
+
+def test_free_input_sizes_are_fixed(tmp_path):
+    model = transfer_model(None)
+    read = read_model(saved(model, tmp_path), 32)
+    assert read.inputs[0].shape == (None, 32, 32, 3)
+    np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-6)
+
+
+def test_preprocessing_is_put_before(tmp_path):
+    model = transfer_model()
+    read = read_model(saved(model, tmp_path), 32, "vgg16")
+    assert isinstance(read.layers[1], Preprocessing)
+    expected = model(keras.applications.vgg16.preprocess_input(IMAGES.copy()))
+    np.testing.assert_allclose(read(IMAGES), expected, rtol=1e-5)
+    path = str(tmp_path / "again.keras")
+    read.save(path)
+    np.testing.assert_allclose(read_model(path, 32)(IMAGES), expected, rtol=1e-5)
+    with pytest.raises(UserError, match=r"--preprocessing=vgg16: .*again.keras preprocesses by itself"):
+        read_model(path, 32, "vgg16")
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere.keras: there is no such file"):
+        read_model("nowhere.keras", 32)
+    (tmp_path / "model.txt").write_text("no model")
+    with pytest.raises(UserError, match=r"model.txt is no .keras file"):
+        read_model(str(tmp_path / "model.txt"), 32)
+    (tmp_path / "model.keras").write_text("no model")
+    with pytest.raises(UserError, match=r"model.keras could not be loaded as a Keras model"):
+        read_model(str(tmp_path / "model.keras"), 32)
+
+
+def with_layer(layer):
+    image = keras.Input((32, 32, 3))
+    return keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(layer(image))))
+
+
+def test_code_in_a_file_is_refused_with_the_flag_that_runs_it(tmp_path):
+    model = with_layer(L.Lambda(lambda x: 2 * x))
+    path = saved(model, tmp_path)
+    with pytest.raises(
+        UserError, match=r"code \(a Lambda layer, a Python function\).*--trust_performer_code"
+    ):
+        read_model(path, 32)
+    np.testing.assert_array_equal(read_model(path, 32, trust_code=True)(IMAGES), model(IMAGES))
+
+
+def test_code_is_found_however_deep_it_lies(tmp_path):
+    image = keras.Input((32, 32, 3))
+    inner = keras.Model(image, L.TimeDistributed(L.Lambda(lambda x: x + 1))(image), name="inner")
+    with pytest.raises(UserError, match="--trust_performer_code"):
+        read_model(saved(with_layer(inner), tmp_path), 32)
+
+
+def test_code_runs_only_when_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODE_WAS_HERE", "")
+    model = with_layer(L.Lambda(lambda x: (__import__("os").environ.update(CODE_WAS_HERE="yes"), x)[1]))
+    path = saved(model, tmp_path)
+    monkeypatch.setenv("CODE_WAS_HERE", "no")
+    with pytest.raises(UserError):
+        read_model(path, 32)
+    assert os.environ["CODE_WAS_HERE"] == "no"
+    read_model(path, 32, trust_code=True)
+    assert os.environ["CODE_WAS_HERE"] == "yes"
+
+
+OWN_LAYER = """
+import keras
+
+
+@keras.saving.register_keras_serializable(package="own_layers")
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+"""
+
+
+@pytest.fixture
+def own_layers(tmp_path, monkeypatch):
+    """A person's own module, imported and forgotten again."""
+    (tmp_path / "own_layers.py").write_text(OWN_LAYER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("own_layers")
+    forget_own_layers()
+
+
+def forget_own_layers():
+    del sys.modules["own_layers"]
+    del keras.saving.get_custom_objects()["own_layers>Half"]
+
+
+def test_unknown_classes_are_refused_with_the_flag_that_names_their_module(tmp_path, own_layers):
+    model = with_layer(own_layers.Half())
+    path = saved(model, tmp_path)
+    forget_own_layers()
+    with pytest.raises(UserError, match=r"not Keras' own: own_layers\.Half.*--performer_modules=MODULE"):
+        read_model(path, 32)
+    assert "own_layers" not in sys.modules  # the file's word is no reason to import it
+    np.testing.assert_array_equal(read_model(path, 32, modules=["own_layers"])(IMAGES), model(IMAGES))
+    with pytest.raises(UserError, match=r"--performer_modules=nowhere cannot be imported.*PYTHONPATH"):
+        read_model(path, 32, modules=["nowhere"])
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    path, mark = saved(transfer_model(), tmp_path), str(tmp_path / "exploded")
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO()
+    np.savez(weights, layers=np.array([Bomb(mark)], object))
+    del files["model.weights.h5"]
+    for trust_code in (False, True):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+            archive.writestr("model.weights.npz", weights.getvalue())
+        with pytest.raises(UserError, match="could not be loaded"):
+            read_model(path, 32, trust_code=trust_code)
+        assert not os.path.exists(mark)
+
+
+def test_wrong_sizes_and_shapes_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"takes inputs of \(32, 32, 3\).*--image_size=48"):
+        read_model(saved(transfer_model(), tmp_path), 48)
+    with pytest.raises(UserError, match="one input and one output"):
+        read_model(saved(backbone(), tmp_path), 32)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Classifier(keras.Model):
+    """A class of its own around a functional core."""
+
+    def __init__(self, core=None, **kwargs):
+        super().__init__(**kwargs)
+        self.core = core or backbone()
+        self.pool = L.GlobalAveragePooling2D(name="pool")
+        self.top = L.Dense(2, activation="softmax", name="top")
+
+    def call(self, images, training=False):
+        return self.top(self.pool(self.core(images / 255.0, training=training)))
+
+    def get_config(self):
+        return super().get_config() | {"core": keras.saving.serialize_keras_object(self.core)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("core")), **config)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Deciding(Classifier):
+    """Looks at what its layers say before it goes on."""
+
+    def call(self, images, training=False):
+        scores = super().call(images, training=training)
+        return scores if float(keras.ops.max(scores)) > 0 else -scores
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Masking(Classifier):
+    """Needs numbers where a symbolic image has none."""
+
+    def build(self, shape):
+        self.core.build(shape)
+        self.top.build((None, 4))
+        self.built = True
+
+    def call(self, images, training=False):
+        return super().call(keras.ops.convert_to_tensor(np.asarray(images)), training=training)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Unsteady(Classifier):
+    """Does something else with an image that is none yet."""
+
+    def call(self, images, training=False):
+        scores = super().call(images, training=training)
+        return scores if isinstance(images, keras.KerasTensor) else 1 - scores
+
+
+def test_a_class_around_a_functional_core_is_taken_apart(tmp_path):
+    model = Classifier()
+    expected = model(IMAGES)
+    read = read_model(saved(model, tmp_path), 32, modules=[__name__])
+    assert [layer.name for layer in read.layers][-4:] == ["conv", "norm", "pool", "top"]
+    np.testing.assert_allclose(read(IMAGES), expected, rtol=1e-5)
+    chosen = PerformerConfig(image_size=32, target_layer="conv", distilled_layers=("pool",))
+    assert Performer(read, chosen).receptive_field().size == 3
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Deciding, "Deciding was saved before its layers had weights, or cannot be built"),
+        (Masking, "Masking does more than to call layers on one image"),
+        (Unsteady, "Unsteady does something else than its layers one by one"),
+    ],
+)
+def test_classes_that_are_more_than_their_layers_are_refused(tmp_path, cls, message):
+    model = cls()
+    model(IMAGES)
+    with pytest.raises(UserError, match=message):
+        read_model(saved(model, tmp_path), 32, modules=[__name__])
+
+
+def test_models_without_a_graph_are_refused(tmp_path):
+    model = keras.Sequential([L.Flatten(), L.Dense(2)])
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    with pytest.raises(UserError, match="no functional Keras model"):
+        read_model(path, 32)
+
+
+def test_layers_of_one_name_cannot_be_unfolded(tmp_path):
+    image = keras.Input((32, 32, 3))
+    joined = L.Concatenate()([backbone()(image), backbone(name="other")(image)])
+    model = keras.Model(image, L.Dense(2)(L.GlobalAveragePooling2D()(joined)))
+    with pytest.raises(UserError, match="cannot be unfolded"):
+        read_model(saved(model, tmp_path), 32)

@@ -1,0 +1,371 @@
+"""Training end to end on a small set of features: what it leaves, how it goes on, what it refuses."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.evaluation_example import CHANNELS, DISTILLED, SHARD, SIDE
+from tests.small_training import CONFIG, small_features, small_performer, small_trainer, weights
+from tf_explainer.config import ExplainerConfig, WorkDir
+from tf_explainer.errors import UserError
+from tf_explainer.training.checkpoints import Checkpoints
+from tf_explainer.training.tensorboard_summaries import TensorBoardSummaries
+from tf_explainer.training.trainer import Terminated
+from tf_explainer.training.training_batches import TrainingBatches
+
+# Reported beside the loss terms.
+EXTRA = {"loss", "live_filters", "gradient_norm", "images", "stopping"}
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps what a training tells its callbacks."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.epochs, self.values = [], [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs.append(epoch + 1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+        self.values.append(logs)
+
+
+def measure(explainer):
+    return {"validation/p": 1 - explainer.part_share}
+
+
+@pytest.fixture(scope="module")
+def performer():
+    return small_performer()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Features that several trainings share, and their manifest."""
+    folder = tmp_path_factory.mktemp("stored") / "features"
+    return folder, small_features(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(performer, stored, tmp_path_factory):
+    """A whole training: its work directory, what it reported, its explainer."""
+    folder, manifest = stored
+    workdir = WorkDir(root=str(tmp_path_factory.mktemp("whole")), features_dir=str(folder))
+    recorder = Recorder()
+    callbacks = [recorder, TensorBoardSummaries(workdir.tensorboard, {"epochs": 3, "profile": ()})]
+    explainer = small_trainer(workdir, manifest, performer, callbacks=callbacks, validate=measure).run()
+    return workdir, recorder, explainer
+
+
+@pytest.fixture
+def start(performer, stored, tmp_path):
+    """Makes trainers of one work directory, `tmp_path`."""
+    folder, manifest = stored
+
+    def start(config=CONFIG, root=tmp_path, features=folder, **options):
+        workdir = WorkDir(root=str(root), features_dir=str(features))
+        return small_trainer(workdir, manifest, performer, config, **options)
+
+    return start
+
+
+def test_early_stopping_needs_a_measure(start):
+    with pytest.raises(UserError, match="--early_stopping=2 needs a measure"):
+        start(dataclasses.replace(CONFIG, early_stopping=2))
+
+
+def test_every_step_is_reported(trained):
+    _, recorder, explainer = trained
+    assert recorder.steps == list(range(1, 16))
+    assert recorder.epochs == [1, 2, 3]
+    for values in recorder.values:
+        named = {name for name in values if not name.startswith("gradient_square/")}
+        assert named == {*explainer.loss_weights_by_term, *EXTRA}
+        assert all(np.isfinite(value) for value in values.values())
+        assert 0 < values["part_share"] < 1
+    assert recorder.values[-1]["part_share"] > recorder.values[0]["part_share"]
+
+
+def test_no_image_is_lost(trained):
+    images = [values["images"] for values in trained[1].values]
+    assert images == [10, 10, 10, 10, 6] * 3 or sum(images[:5]) == sum(images[5:10]) > 40
+
+
+def test_the_explainer_is_left(trained):
+    workdir, _, explainer = trained
+    saved = keras.models.load_model(workdir.explainer)
+    for one, other in zip(weights(saved), weights(explainer), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_scalars_and_histograms_reach_tensorboard(trained):
+    workdir, recorder, explainer = trained
+    (events,) = pathlib.Path(workdir.tensorboard).glob("events.out.tfevents.*")
+    written = {}
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        for value in event.summary.value:
+            written.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    histograms = {name for name in written if name.startswith("weights/")}
+    assert histograms == {f"weights/{weight.path}" for weight in explainer.weights}
+    assert "_hparams_/session_start_info" in written
+    assert set(written["validation/p"]) == {5, 10, 15}
+    for step, values in zip(recorder.steps, recorder.values, strict=True):
+        for name in ("loss", "filter/conv_interp_1", "part_share", "gradient_norm"):
+            assert float(written[name][step]) == pytest.approx(values[name])
+
+
+def test_an_interrupted_training_goes_on_in_mid_epoch_to_the_same_weights(trained, start):
+    """Interrupted by request in the second epoch, and by a crash behind a checkpoint in the third."""
+    first = Recorder()
+    with pytest.raises(Terminated, match="Stopped after step 7, in epoch 2 of 3"):
+        start(callbacks=[first], stop=lambda: len(first.steps) == 6).run()
+    assert first.steps == list(range(1, 8))
+
+    class Crash(Recorder):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if batch == 13:
+                raise MemoryError
+
+    second = Crash()
+    with pytest.raises(MemoryError):
+        start(dataclasses.replace(CONFIG, checkpoint_steps=4), callbacks=[second]).run()
+    assert second.steps == list(range(8, 14))
+    third = Recorder()
+    explainer = start(callbacks=[third]).run()
+    assert third.steps == [13, 14, 15]
+    for one, other in zip(weights(explainer), weights(trained[2]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_finished_training_can_be_prolonged(trained, start):
+    recorder = Recorder()
+    start(dataclasses.replace(CONFIG, epochs=4), root=trained[0].root, callbacks=[recorder]).run()
+    assert set(recorder.epochs) == {4}
+    assert recorder.steps == list(range(16, 21))
+
+
+def test_as_many_steps_are_trained_as_asked(start):
+    """Epochs have 5 steps: the second one is cut short, and measured as if it were whole."""
+    recorder, measured = Recorder(), []
+    config = dataclasses.replace(CONFIG, steps=7, epochs=9)
+    start(config, callbacks=[recorder], validate=lambda _: measured.append(1) or {}).run()
+    assert recorder.epochs == [1, 2]
+    assert recorder.steps == list(range(1, 8))
+    assert recorder.params["total_steps"] == 7
+    assert len(measured) == 2
+    again = Recorder()
+    start(config, callbacks=[again]).run()
+    assert again.steps == []
+    more = Recorder()
+    start(dataclasses.replace(config, steps=9), callbacks=[more]).run()
+    assert more.steps == [8, 9]
+
+
+def test_an_interrupted_training_by_steps_ends_at_the_same_step_with_the_same_weights(start, tmp_path):
+    config = dataclasses.replace(CONFIG, steps=8)
+    whole = start(config, root=tmp_path / "whole").run()
+    first = Recorder()
+    with pytest.raises(Terminated, match=r"Stopped after step 6 of 8\. Everything is saved"):
+        start(config, callbacks=[first], stop=lambda: len(first.steps) == 5).run()
+    second = Recorder()
+    explainer = start(config, callbacks=[second]).run()
+    assert second.steps == [7, 8]
+    for one, other in zip(weights(explainer), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_steps_fall_with_the_schedule_to_the_last(start):
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(trainer.optimizer.learning_rate))
+
+    trainer = start(
+        dataclasses.replace(CONFIG, steps=8, learning_rate_schedule="linear"), callbacks=[Rates()]
+    )
+    trainer.run()
+    np.testing.assert_allclose(rates, [1e-3 * (8 - done) / 8 for done in range(8)], rtol=1e-6)
+
+
+def test_the_steps_of_an_epoch_are_known_after_the_first(start, monkeypatch):
+    """Four are expected, and five come."""
+    totals = []
+
+    class Totals(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            totals.append(self.params["total_steps"])
+
+    recorder = Recorder()
+    monkeypatch.setattr(TrainingBatches, "expected", 4)
+    start(callbacks=[Totals(), recorder]).run()
+    assert totals == [12, 15, 15]
+    assert recorder.params["total_steps"] == recorder.steps[-1] == 15
+
+
+def test_other_settings_are_refused_until_asked_for(start, tmp_path):
+    start(dataclasses.replace(CONFIG, epochs=1)).run()
+    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    other = ExplainerConfig(filter_weight=9.0)
+    weight = ExplainerConfig().filter_weight
+    with pytest.raises(UserError, match=rf"filter_weight: {weight} -> 9\.0.*--noresume"):
+        start(explainer=other).run()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
+    start(dataclasses.replace(CONFIG, epochs=1, resume=False), explainer=other).run()
+    settings = json.loads((tmp_path / "checkpoints" / "settings.json").read_text())
+    assert settings["explainer"]["filter_weight"] == 9.0
+
+
+def test_the_best_epoch_is_kept_and_ends_the_training(start, tmp_path):
+    """The measure is best after the first epoch: two more are waited for, then the first one counts."""
+    found = iter([0.1, 0.3, 0.2, 0.4, 0.5])
+    config = dataclasses.replace(
+        CONFIG, epochs=5, keep_checkpoints=1, best_measure="validation/x", early_stopping=2
+    )
+    recorder = Recorder()
+    explainer = start(config, callbacks=[recorder], validate=lambda _: {"validation/x": next(found)}).run()
+    assert set(recorder.epochs) == {1, 2, 3}
+    names = [path.name for path in Checkpoints(str(tmp_path / "checkpoints"), 1).all()]
+    assert names == ["epoch-0001-batch-000000", "epoch-0003-batch-000000"]
+    assert explainer.part_share == pytest.approx(recorder.values[4]["part_share"], abs=0.01)
+    assert explainer.part_share < recorder.values[-1]["part_share"] - 0.01
+
+
+def test_a_measure_that_is_not_taken_is_refused(start):
+    config = dataclasses.replace(CONFIG, best_measure="validation/y")
+    with pytest.raises(
+        UserError, match="--best_measure=validation/y is not measured; there are validation/p"
+    ):
+        start(config, validate=measure).run()
+
+
+def test_infinite_weights_stop_the_training_before_the_step(start, tmp_path):
+    recorder = Recorder()
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 6:
+                layer = self.model.get_layer("conv_interp_2")
+                layer.bias.assign(layer.bias * np.inf)
+
+    with pytest.raises(UserError) as refusal:
+        start(callbacks=[recorder, Spoil()]).run()
+    assert recorder.steps[-1] == 6
+    for words in (
+        "step 7 (epoch 2)",
+        "filter/conv_interp_2 is nan",
+        "the output of layer conv_interp_2",
+        "epoch-0001-batch-000000",
+    ):
+        assert words in str(refusal.value)
+    assert [path.name for path in Checkpoints(str(tmp_path / "checkpoints"), 1).all()] == [
+        "epoch-0001-batch-000000"
+    ]
+    assert not (tmp_path / "explainer.keras").exists()
+
+
+def test_a_torn_shard_is_named(start, stored, tmp_path):
+    folder, _ = stored
+    torn = tmp_path / "features"
+    torn.mkdir()
+    content = bytearray((folder / SHARD).read_bytes())
+    content[len(content) // 2] ^= 255
+    (torn / SHARD).write_bytes(content)
+    trainer = start(features=torn)
+    with pytest.raises(UserError, match=rf"{SHARD} is not what its manifest says"):
+        trainer.run()
+    assert not Checkpoints(str(tmp_path / "checkpoints"), 1).all()
+
+
+def test_the_gradient_is_clipped(start):
+    """Clipping shows in Adam's state: its mean gradient is no longer than the limit."""
+    recorder = Recorder()
+    trainer = start(dataclasses.replace(CONFIG, epochs=1, gradient_clip=1e-3), callbacks=[recorder])
+    trainer.run()
+    assert min(values["gradient_norm"] for values in recorder.values) > 1e-2
+    momenta = [v for v in trainer.optimizer.variables if v.path.endswith("_momentum")]
+    assert momenta
+    assert np.sqrt(sum(np.square(keras.ops.convert_to_numpy(v)).sum() for v in momenta)) <= 1e-3
+
+
+def test_mixed_precision_trains_the_same_within_its_precision(trained, start):
+    recorder = Recorder()
+    trainer = start(dataclasses.replace(CONFIG, mixed_precision="bfloat16"), callbacks=[recorder])
+    assert trainer.explainer.get_layer("conv_interp_1").compute_dtype == "bfloat16"
+    assert trainer.explainer.trunk.layers[-1].compute_dtype == "bfloat16"
+    explainer = trainer.run()
+    for mixed, full in zip(recorder.values, trained[1].values, strict=True):
+        assert mixed["loss"] == pytest.approx(full["loss"], abs=0.05)
+    assert recorder.values[0]["loss"] != trained[1].values[0]["loss"]
+    assert {variable.dtype for variable in explainer.weights} == {"float32"}
+    saved = keras.models.load_model(trainer.workdir.explainer)
+    features = np.random.default_rng(0).uniform(size=(2, SIDE, SIDE, CHANNELS)).astype("float32")
+    for name, output in saved(features).items():
+        assert output.dtype == "float32"
+        np.testing.assert_array_equal(output, explainer(features)[name])
+
+
+@pytest.mark.slow
+def test_xla_gives_the_same_losses(trained, start):
+    recorder = Recorder()
+    start(dataclasses.replace(CONFIG, xla=True), callbacks=[recorder]).run()
+    for compiled, plain in zip(recorder.values, trained[1].values, strict=True):
+        assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+
+
+def test_peaks_come_to_move_with_the_views(tmp_path):
+    folder = tmp_path / "features"
+    manifest = small_features(folder, mirrored=True)
+    workdir = WorkDir(root=str(tmp_path), features_dir=str(folder))
+    recorder = Recorder()
+    explainer = ExplainerConfig(equivariance_weight=20.0, filter_weight=0.0, part_share_weight=0.0)
+    config = dataclasses.replace(CONFIG, epochs=6)
+    small_trainer(workdir, manifest, config=config, explainer=explainer, callbacks=[recorder]).run()
+    apart = [values["equivariance"] for values in recorder.values]
+    assert np.mean(apart[-5:]) < 0.7 * np.mean(apart[:5])
+    images = [values["images"] for values in recorder.values]
+    assert images[0] == 20
+    assert all(count % 2 == 0 for count in images)
+
+
+def test_equivariance_without_views_says_what_to_run(start):
+    with pytest.raises(UserError, match=r"--equivariance_weight=2 .* --views=flip,crop and --overwrite"):
+        start(explainer=ExplainerConfig(equivariance_weight=2.0))
+
+
+def test_learning_rates_follow_the_schedule(start):
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(trainer.optimizer.learning_rate))
+
+    config = dataclasses.replace(CONFIG, epochs=2, learning_rate_schedule="linear", learning_rate_warmup=2)
+    trainer = start(config, callbacks=[Rates()])
+    trainer.run()
+    assert rates[0] == pytest.approx(1e-3 / 3)
+    assert rates[1] < rates[2] > rates[3] > rates[9]
+    assert rates[9] == pytest.approx(1e-3 * 0.1)
+
+
+def test_the_decoder_starts_close_to_the_performer(performer, start):
+    """Before the first step the ordinary track alone gives the performer's layers what they know."""
+    trainer = start(explainer=ExplainerConfig(initial_part_share=0.001))
+    trainer._start_or_resume()
+    features = np.maximum(np.random.default_rng(5).normal(size=(16, SIDE, SIDE, CHANNELS)), 0)
+    expected = keras.Model(
+        performer.model.get_layer("block").output,
+        [performer.model.get_layer(name).output for name in DISTILLED],
+    )(features)
+    decoded = trainer.explainer(features.astype("float32"))
+    for name, layer in zip(DISTILLED, expected, strict=True):
+        error = np.square(np.array(decoded[name]) - np.array(layer)).sum() / np.square(np.array(layer)).sum()
+        assert error < 0.01, name

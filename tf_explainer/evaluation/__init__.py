@@ -1,0 +1,1 @@
+"""Measuring a trained explainer, and naming its parts."""

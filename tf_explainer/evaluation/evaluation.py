@@ -1,0 +1,343 @@
+"""Measures a performer's target layer and both interpretable layers side by side, from stored features."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tf_explainer.config import EvaluationConfig
+from tf_explainer.errors import UserError
+from tf_explainer.evaluation import parts
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.features.dataset import Split
+from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
+from tf_explainer.features.stored_features import Batch, Features
+from tf_explainer.images.folds import fold_of
+from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
+from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
+from tf_explainer.metrics.part_interpretability import StrongestUnits
+from tf_explainer.metrics.part_share import EnergyShare
+from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
+from tf_explainer.metrics.summary import summarise
+
+PERFORMER = "performer"
+LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
+_TRACKS = ("norm_interp", "norm_ordin")
+_PERMUTATIONS = 10
+
+Progress = Callable[[str, int], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """All measures.
+
+    Attributes:
+        layers: by the names of `LAYERS`.
+        annotations: of the images that the measures of parts were taken on.
+        ids: of these images.
+        part_share: p.
+        energy_share: the interpretable track's share of the mixed features' energy.
+        fidelity: on the images of all classes that training never saw.
+        intervals: 95 % intervals of the figures of `metrics`, where they were asked for.
+        permuted: by layer: figures that these filters reach against the landmarks of other images.
+    """
+
+    layers: dict[str, LayerMeasures]
+    annotations: Annotations
+    ids: list[str]
+    part_share: float
+    energy_share: float
+    fidelity: FidelitySummary
+    intervals: dict[str, Any] | None
+    permuted: dict[str, Any]
+
+    def metrics(self) -> dict[str, Any]:
+        """Returns the content of `metrics.json`: plain values, None where there is nothing to measure."""
+        layers = {
+            name: summarise(layer, self.annotations) | {"permuted_images": self.permuted[name]}
+            for name, layer in self.layers.items()
+        }
+        uncertain = {} if self.intervals is None else {"intervals": self.intervals}
+        return _without_nan(
+            {
+                "layers": layers,
+                "part_share": self.part_share,
+                "energy_share": self.energy_share,
+                "fidelity": _fidelity_figures(self.fidelity),
+                "images": len(self.ids),
+                "images_held_out": int(self.annotations.held_out.sum()),
+                "categories": list(self.annotations.categories),
+            }
+            | uncertain
+        )
+
+    def to_json(self) -> str:
+        """Returns `metrics` as indented JSON."""
+        return json.dumps(self.metrics(), indent=2, allow_nan=False) + "\n"
+
+
+def read_metrics(path: str) -> dict[str, Any]:
+    """Reads the measures of a run.
+
+    Raises:
+        UserError: there are none, or the file is damaged.
+    """
+    measure = "measure that run first, by `python -m tf_explainer.evaluate` with its flags"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            metrics = json.loads(file.read())
+        if not isinstance(metrics, dict) or "layers" not in metrics:
+            raise ValueError("it has no layers")
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {measure}") from error
+    except ValueError as error:
+        raise UserError(f"{path} holds no measures ({error}): {measure}") from error
+    return metrics
+
+
+def read_parts(path: str) -> list[Part]:
+    """Reads the parts that an evaluation found.
+
+    Raises:
+        UserError: there are none, or the file is damaged.
+    """
+    evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it groups filters into parts"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return parts.from_json(file.read())
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {evaluate}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {evaluate}") from error
+
+
+def load_explainer(path: str, manifest: Manifest) -> Explainer:
+    """Reads a trained explainer.
+
+    Args:
+        path: a `.keras` file.
+        manifest: of the features that it is to be measured on.
+
+    Raises:
+        UserError: it is missing, no explainer, or of other layers than the features.
+    """
+    train = "run `python -m tf_explainer.train` with the same flags"
+    if not tf.io.gfile.exists(path):
+        raise UserError(f"there is no explainer {path}: {train}")
+    try:
+        explainer = keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {train}") from error
+    if not isinstance(explainer, Explainer):
+        raise UserError(f"{path} is a {type(explainer).__name__}, not an explainer: {train}")
+    theirs = [explainer.feature_shape, *((layer.name, layer.units) for layer in explainer.distilled)]
+    ours = [manifest.target.shape, *((layer.name, layer.shape[-1]) for layer in manifest.distilled)]
+    if theirs != ours:
+        raise UserError(f"{path} explains layers {theirs}, the stored features are {ours}: {train}")
+    return explainer
+
+
+def evaluate(
+    explainer: Explainer,
+    head: keras.Model,
+    features: Features,
+    config: EvaluationConfig,
+    progress: Progress = lambda stage, images: None,  # noqa: ARG005
+) -> Evaluation:
+    """Takes all measures of `tf_explainer.metrics`.
+
+    Measures of parts are taken on the categories' images of `config.split`, fidelity on the held-out images
+    of all classes (on all images where none are held out).
+
+    Args:
+        explainer: the trained explainer.
+        head: the performer's path from the last distilled layer to the scores.
+        features: stored features of the performer that it explains.
+        config: which images count.
+        progress: told the stage and how many more images are done.
+
+    Raises:
+        UserError: the split has no image of any category, or a landmark is asked for that there is not.
+    """
+    parts = _Parts(explainer, features)
+    for batch in features.batches(cast(Split, config.split), negatives=False):
+        parts.add(batch)
+        progress("parts", len(batch[LABEL]))
+    if not parts.ids:
+        raise UserError(
+            f"--evaluation_split={config.split} has no image of any category "
+            f"({', '.join(features.categories) or 'there are none'}): take another split or --held_out_fold"
+        )
+    annotations = parts.annotations(config.landmarks)
+    fidelity = _fidelity(explainer, head, features, "held_out", progress)
+    if not fidelity.images:
+        fidelity = _fidelity(explainer, head, features, "all", progress)
+    layers = {
+        name: measure_layer(*parts.of_layer(name), annotations, features.grid, config.top_images)
+        for name in LAYERS
+    }
+    return Evaluation(
+        layers=layers,
+        annotations=annotations,
+        ids=parts.ids,
+        part_share=explainer.part_share,
+        energy_share=parts.energy.value,
+        fidelity=fidelity.summary(),
+        intervals=_intervals(layers, annotations, fidelity, config, progress),
+        permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
+    )
+
+
+def _intervals(
+    layers: dict[str, LayerMeasures],
+    annotations: Annotations,
+    fidelity: Fidelity,
+    config: EvaluationConfig,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Resamples the images of the categories, and the images that fidelity is measured on."""
+
+    def of_parts(images: np.ndarray) -> dict[str, Any]:
+        progress("bootstrap", len(images))
+        chosen = annotations.select(images)
+        return {
+            name: summarise(resample(layer, annotations, images, config.top_images), chosen)
+            for name, layer in layers.items()
+        }
+
+    def of_fidelity(images: np.ndarray) -> dict[str, Any]:
+        return _fidelity_figures(fidelity.summary(images))
+
+    parts = bootstrap_intervals(of_parts, annotations.labels, config.bootstrap)
+    if parts is None:
+        return None
+    one_group = np.zeros(fidelity.images, int)
+    return {"layers": parts, "fidelity": bootstrap_intervals(of_fidelity, one_group, config.bootstrap)}
+
+
+def _permuted(layer: LayerMeasures, annotations: Annotations, config: EvaluationConfig) -> dict[str, Any]:
+    """Measures the null: what is left when every image's responses meet another image's landmarks."""
+
+    def measure(images: np.ndarray) -> dict[str, float]:
+        figures = summarise(permute(layer, annotations, images, config.top_images), annotations)
+        return {"location_instability": figures["location_instability"]} | {
+            name: figures["tracking"][name] for name in ("median_ratio", "share_below_half")
+        }
+
+    return permuted_null(measure, annotations.labels, _PERMUTATIONS)
+
+
+def _fidelity_figures(fidelity: FidelitySummary) -> dict[str, Any]:
+    difference = fidelity.explainer_accuracy - fidelity.performer_accuracy
+    return dataclasses.asdict(fidelity) | {"accuracy_difference": difference}
+
+
+def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
+    """Cuts a model of some layers' outputs, by name, out of the explainer."""
+    return keras.Model(explainer.input, {name: explainer.get_layer(name).output for name in layers})
+
+
+def outputs(model: keras.Model, features: np.ndarray) -> Batch:
+    """Runs a model of named outputs on one batch.
+
+    Args:
+        model: of the target layer's features.
+        features: `[B, L, L, D]`, of any number of images.
+
+    Returns:
+        `[B, ...]` by the outputs' names.
+    """
+    return {name: ops.convert_to_numpy(output) for name, output in model(features, training=False).items()}
+
+
+class _Parts:
+    """Collects what the measures of parts need, batch by batch."""
+
+    def __init__(self, explainer: Explainer, features: Features) -> None:
+        manifest = features.manifest
+        side, _, filters = manifest.target.shape
+        images = sum(manifest.class_counts[name] for name in features.categories)
+        self._features, self._target = features, manifest.target.name
+        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *_TRACKS))
+        self._peaks: dict[str, list[Peaks]] = {name: [] for name in LAYERS}
+        self._units = {name: StrongestUnits(images, side**2, filters) for name in LAYERS}
+        self._known: list[Batch] = []
+        self.energy = EnergyShare(explainer.part_share)
+        self.ids: list[str] = []
+
+    def add(self, batch: Batch) -> None:
+        target = batch[self._target].astype(np.float32)
+        maps = outputs(self._maps, target)
+        self.energy.add(*(maps[track] for track in _TRACKS))
+        for name in LAYERS:
+            activations = target if name == PERFORMER else maps[name]
+            self._peaks[name].append(Peaks.of(activations))
+            self._units[name].add(activations)
+        self._known.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
+        self.ids += [image_id.decode() for image_id in batch[ID]]
+
+    def of_layer(self, name: str) -> tuple[Peaks, Any]:
+        return Peaks.joined(self._peaks[name]), self._units[name].regions()
+
+    def annotations(self, chosen: Sequence[str]) -> Annotations:
+        labels, landmarks, positions = (
+            np.concatenate([batch[name] for batch in self._known])
+            for name in (LABEL, LANDMARKS, FOLD_POSITION)
+        )
+        manifest, dataset = self._features.manifest, self._features.dataset
+        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+        rows = _landmark_rows(chosen, manifest.landmarks)
+        return Annotations(
+            categories=self._features.categories,
+            landmark_names=tuple(manifest.landmarks[row] for row in rows),
+            labels=np.searchsorted(in_categories, labels),
+            landmarks=landmarks[:, rows],
+            held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
+        )
+
+
+def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:
+    for name in chosen:
+        if name not in stored:
+            raise UserError(
+                f"--landmarks={name}: the stored features have no such landmark, only: {', '.join(stored)}"
+            )
+    return [row for row, name in enumerate(stored) if name in chosen or not chosen]
+
+
+def _fidelity(
+    explainer: Explainer, head: keras.Model, features: Features, split: Split, progress: Progress
+) -> Fidelity:
+    manifest = features.manifest
+    layers = [layer.name for layer in manifest.distilled]
+    fidelity = Fidelity(layers, len(manifest.classes))
+    for batch in features.batches(split, negatives=True):
+        decoded = outputs(explainer, batch[manifest.target.name].astype(np.float32))
+        targets = {name: batch[name].astype(np.float32) for name in layers}
+        fidelity.add(
+            targets=targets,
+            decoded=decoded,
+            performer_scores=ops.convert_to_numpy(head(targets[layers[-1]])),
+            explainer_scores=ops.convert_to_numpy(head(decoded[layers[-1]])),
+            labels=batch[LABEL],
+        )
+        progress("fidelity", len(batch[LABEL]))
+    return fidelity
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,1 @@
+"""The explainer network: its layers, templates and losses, in Keras alone."""

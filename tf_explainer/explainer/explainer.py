@@ -1,0 +1,346 @@
+"""The explainer: an encoder of two tracks and a decoder (method: arXiv:1805.07468, section 3).
+
+```
+x --+-- conv_interp_1 -> mask_1 -- conv_interp_2 -> mask_2 -- norm_interp --+
+    |                                                                       mix -> trunk -> fc_dec_1 -> ...
+    +-- conv_ordin ---------------------------------------- norm_ordin -----+
+```
+The trunk is the performer's own path from the target layer to the first distilled layer: its pooling and, for
+performers with further convolutions above the target layer, those too, with the performer's fixed weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_explainer.config import ExplainerConfig
+
+# By module, not by name: registration may import this module while one of those is half imported.
+from tf_explainer.explainer import constellations, cross_replica, equivariance, layers, losses, templates
+from tf_explainer.features.schema import AFFINE
+
+INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
+SCORES = "scores"
+
+# A filter responds to an image whose peak is at least this share of the filter's mean peak.
+_RESPONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistilledLayer:
+    """A performer layer that the decoder gives back.
+
+    Attributes:
+        name: the performer's layer.
+        units: its width.
+        activation: name of its activation; `linear` for pooled features.
+        mean_square_norm: `E ||x*||^2`, by which its squared error is measured.
+    """
+
+    name: str
+    units: int
+    activation: str
+    mean_square_norm: float
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class Explainer(keras.Model):
+    """Pulls a performer's features apart into object parts and a rest, and gives the features back.
+
+    A functional Keras model: cut what you need out of it by layer name, e.g.
+    `keras.Model(explainer.input, explainer.get_layer("conv_interp_2").output)`.
+
+    Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: `conv_interp_1` and `conv_interp_2`,
+    the part filters' maps `[B, L, L, D]` before the mask, each distilled layer's features `[B, units]`, and
+    `scores`, what the performer's own head says of them, `[B, classes]`.
+
+    Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
+    dictionary of the distilled layers' features. (`tf_explainer.training.trainer` fits it on several devices.)
+
+    Args:
+        feature_shape: `(L, L, D)` of the target layer.
+        feature_mean: mean of the target layer's activations; the input is divided by a multiple of it.
+        distilled: the layers to give back, lowest first.
+        trunk: the performer's own layers between the target layer and the first distilled layer.
+        head: the performer's own layers from the last distilled layer to its scores.
+        negative_class: index, among the scores, of the class that is no category; None: there is none.
+        config: shape and loss weights.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: the feature map is not square.
+    """
+
+    def __init__(
+        self,
+        *,
+        feature_shape: Sequence[int],
+        feature_mean: float,
+        distilled: Sequence[DistilledLayer],
+        trunk: keras.Model,
+        head: keras.Model,
+        config: ExplainerConfig,
+        negative_class: int | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        height, width, channels = feature_shape
+        if height != width:
+            raise ValueError(f"the templates need a square feature map, not {height}x{width}")
+        trunk.trainable = head.trainable = False
+        classes = max(2, head.output_shape[-1]) if config.category_assignment == "predicted" else 0
+
+        features = keras.Input((height, width, channels), name="features")
+        x = keras.layers.Rescaling(1 / (config.input_scale * feature_mean), name="input_scale")(features)
+        maps_1 = _interpretable_conv("conv_interp_1", channels, classes, config, seed)(x)
+        maps_2 = _interpretable_conv("conv_interp_2", channels, classes, config, seed + 1)(
+            _masked(maps_1, config.mask_beta_1, "mask_1")
+        )
+        ordinary = keras.layers.Conv2D(
+            channels,
+            3,
+            padding="same",
+            activation="relu",
+            kernel_initializer=layers.ShiftedIdentity(0),
+            name="conv_ordin",
+        )(x)
+        norm = {"floor": config.norm_floor, "momentum": config.statistics_momentum}
+        encoded = layers.PartShareMix(config.initial_part_share, name="mix")(
+            [
+                layers.ActivationNorm(**norm, name="norm_interp")(
+                    _masked(maps_2, config.mask_beta_2, "mask_2")
+                ),
+                layers.ActivationNorm(**norm, name="norm_ordin")(ordinary),
+            ]
+        )
+        outputs = dict(zip(INTERPRETABLE_LAYERS, (maps_1, maps_2), strict=True))
+        decoded = trunk(layers.ChannelScale(name="decoder_scale")(encoded), training=False)
+        for number, layer in enumerate(distilled, start=1):
+            decoded = layers.ChannelScale(name=f"fc_dec_{number}_scale")(decoded)
+            decoded = keras.layers.Dense(
+                layer.units,
+                activation=layer.activation,
+                kernel_initializer="glorot_uniform" if decoded.shape[-1] != layer.units else "identity",
+                name=f"fc_dec_{number}",
+            )(decoded)
+            outputs[layer.name] = decoded
+        outputs[SCORES] = head(decoded, training=False)
+        super().__init__(inputs=features, outputs=outputs, **kwargs)
+
+        self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
+        self.distilled, self.trunk, self.head = tuple(distilled), trunk, head
+        self.config, self.negative_class, self.seed = config, negative_class, seed
+        self._members = constellations.members(channels, config.constellations)
+        self._templates = templates.template_matrix(height, config.template_beta)
+        self._prior = templates.template_prior(height)
+
+    @property
+    def part_share(self) -> float:
+        """p, the share of the features that is object parts, in (0, 1)."""
+        return float(ops.convert_to_numpy(self.get_layer("mix").part_share()))
+
+    @property
+    def loss_weights_by_term(self) -> dict[str, float]:
+        """The weight of every term of `loss_terms`."""
+        config = self.config
+        return (
+            {f"reconstruction/{layer.name}": config.reconstruction_weight for layer in self.distilled}
+            | {f"filter/{name}": config.filter_weight for name in INTERPRETABLE_LAYERS}
+            | {
+                "part_share": config.part_share_weight,
+                "consistency": config.consistency_weight,
+                "repulsion": config.repulsion_weight,
+                "independence": config.independence_weight,
+                "equivariance": config.equivariance_weight,
+                "specificity": config.specificity_weight,
+                "classification": config.classification_weight,
+            }
+        )
+
+    def loss_terms(
+        self, targets: Mapping[str, Any], outputs: Mapping[str, Any], training: bool = False
+    ) -> dict[str, Any]:
+        """Returns this replica's share of every loss term, unweighted.
+
+        Args:
+            targets: the performer's distilled features by layer, `[B, units]`, its `scores`,
+                `[B, classes]` (needed only by `classification_weight` and `category_assignment`), and
+                `affine`, see `equivariance.equivariance_loss` (without it that term is 0).
+            outputs: what calling the explainer returned.
+            training: whether the statistics that span batches take this one in.
+
+        Returns:
+            Float32 scalars by the names of `loss_weights_by_term`; each term's shares sum to it.
+        """
+        terms = {}
+        for distilled in self.distilled:
+            terms[f"reconstruction/{distilled.name}"] = losses.reconstruction_loss(
+                targets[distilled.name], outputs[distilled.name], distilled.mean_square_norm
+            )
+        labels = losses.decisions(targets[SCORES]) if SCORES in targets else None
+        for name in INTERPRETABLE_LAYERS:
+            layer = self.get_layer(name)
+            maps = layer.in_mean_peaks(outputs[name])
+            if layer.classes and training:
+                layer.follow_classes(maps, labels)
+            positive = self._positive(layer, maps, labels)
+            terms[f"filter/{name}"] = ops.mean(self._filter_loss(layer, maps, positive, training))
+        terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
+        # `maps` and `positive` are those of conv_interp_2, the layer that people look at.
+        strength = ops.max(maps, axis=(1, 2))
+        if positive is not None:
+            strength = strength * ops.cast(positive, "float32")
+        terms |= constellations.constellation_losses(
+            maps,
+            strength,
+            self._constellations(layer),
+            self.config.repulsion_width,
+            self.config.independence_width,
+        )
+        terms["equivariance"] = (
+            equivariance.equivariance_loss(maps, strength, targets[AFFINE])
+            if AFFINE in targets
+            else ops.zeros(())
+        )
+        terms["specificity"] = ops.zeros(()) if positive is None else losses.specificity_loss(maps, positive)
+        if self.config.classification_weight:
+            terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])
+        else:
+            terms["classification"] = ops.zeros(())
+        return terms
+
+    def _positive(self, layer: layers.InterpretableConv, maps: Any, labels: Any) -> Any:
+        """Returns which images are of each filter's category, `[B, F]` bool; None: all are."""
+        if layer.classes:
+            return labels[:, None] == ops.cast(layer.category(self.negative_class), labels.dtype)[None]
+        if self.config.category_assignment == "activation":
+            # Against the filter's mean peak, by which the maps are measured.
+            return ops.stop_gradient(ops.max(maps, axis=(1, 2))) > _RESPONDS
+        return None
+
+    def _filter_loss(self, layer: layers.InterpretableConv, maps: Any, positive: Any, training: bool) -> Any:
+        """Returns Loss_f of every filter, `[F]`."""
+        config = self.config
+        if config.filter_loss == "icnn":
+            if training:
+                layer.follow_spread(maps)
+            beta = layer.beta(self.feature_shape[0])
+            score = config.temperature * losses.assigned_scores(maps, beta, positive)
+            if training:
+                layer.follow_scores(score[:, None])
+            return losses.released_filter_loss(score, layer.log_mean_exp()[0])
+        scores = losses.template_scores(maps, self._templates, config.temperature)
+        if config.filter_loss == "exact":
+            return losses.filter_loss(scores, self._prior, positive)
+        if training:
+            layer.follow_scores(scores)
+        images = cross_replica.total(cross_replica.image_count(scores))
+        log_partition = layer.log_mean_exp() + ops.log(images)
+        return losses.closed_form_filter_loss(scores, self._prior, log_partition, positive)
+
+    def _constellations(self, layer: layers.InterpretableConv) -> Any:
+        """Returns which constellation each filter is in, `[F, G]`; none holds filters of two categories."""
+        if not layer.classes:
+            return self._members
+        category = ops.one_hot(layer.category(self.negative_class), layer.classes, dtype="float32")
+        both = category[:, :, None] * self._members[:, None, :]
+        return ops.reshape(both, (len(self._members), -1))
+
+    def total_loss(self, terms: Mapping[str, Any]) -> Any:
+        """Returns the weighted sum of the terms."""
+        return sum(weight * terms[name] for name, weight in self.loss_weights_by_term.items())
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Lets `fit` and `evaluate` of Keras use the method's loss."""
+        del x, sample_weight
+        return self.total_loss(self.loss_terms(y, y_pred, training))
+
+    def copy_to_decoder(self, number: int, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Lets a layer of the decoder start as a layer of the performer.
+
+        A performer that reads activations in the hundreds may have weights as small as Adam's steps, each of
+        which would then change all that it knows. So its input is divided, and its kernel multiplied, by what
+        brings the kernel to the size of He's initialisation: a step means the same for every performer.
+
+        Args:
+            number: of the decoder's layer, from 1.
+            kernel: `[inputs, units]`.
+            bias: `[units]`.
+        """
+        size = math.sqrt(np.mean(np.square(kernel, dtype=np.float64)))
+        factor = math.sqrt(2 / len(kernel)) / size if size else 1.0
+        self.get_layer(f"fc_dec_{number}").set_weights([kernel * factor, bias])
+        self.get_layer(f"fc_dec_{number}_scale").scale.assign(np.full(len(kernel), 1 / factor, np.float32))
+
+    def rescale_decoder(self) -> None:
+        """Gives the mixed features the performer's own scale, from the ordinary track's alpha.
+
+        Call it once after the running statistics have seen some images and before training: the decoder then
+        starts as the performer's own layers on (nearly) the performer's own features.
+        """
+        alpha = self.get_layer("norm_ordin").floored_alpha()
+        self.get_layer("decoder_scale").scale.assign(alpha * self.config.input_scale * self.feature_mean)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, as plain values."""
+        return {
+            "name": self.name,
+            "feature_shape": list(self.feature_shape),
+            "feature_mean": self.feature_mean,
+            "distilled": [dataclasses.asdict(layer) for layer in self.distilled],
+            "trunk": keras.saving.serialize_keras_object(self.trunk),
+            "head": keras.saving.serialize_keras_object(self.head),
+            "negative_class": self.negative_class,
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Explainer:
+        """Builds the explainer that `get_config` describes."""
+        return cls(
+            **config
+            | {
+                "distilled": [DistilledLayer(**layer) for layer in config["distilled"]],
+                **{
+                    part: keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
+                    for part in ("trunk", "head")
+                },
+                "config": ExplainerConfig(**config["config"]),
+            }
+        )
+
+
+def _interpretable_conv(
+    name: str, filters: int, classes: int, config: ExplainerConfig, seed: int
+) -> layers.InterpretableConv:
+    if config.interpretable_init == "he":
+        init: keras.Initializer = keras.initializers.HeNormal(seed)
+    else:
+        init = layers.ShiftedIdentity(config.init_shift, seed)
+    return layers.InterpretableConv(
+        filters,
+        config.statistics_momentum,
+        config.filter_loss,
+        classes,
+        kernel_initializer=init,
+        name=name,
+    )
+
+
+def _masked(maps: Any, beta: float, name: str) -> Any:
+    return layers.Mask(beta, name=name)(maps) if beta else maps

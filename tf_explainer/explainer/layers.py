@@ -1,0 +1,332 @@
+"""The explainer's layers (method: arXiv:1805.07468, section 3.1): interpretable conv, mask, norm, mix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_explainer.explainer import cross_replica, templates
+
+_LARGEST_EXPONENT = 80.0
+_SINKHORN_ROUNDS = 20
+_TINY = 1e-12
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class RunningMean(keras.layers.Layer):
+    """A mean over images that follows training, kept like batch-norm statistics.
+
+    It is the plain mean of all images until `1 / (1 - momentum)` updates were seen, then an exponential
+    moving average; every replica holds the same value.
+
+    Args:
+        shape: of one image's sample.
+        momentum: share of the old value that stays at each update, in [0, 1).
+    """
+
+    def __init__(self, shape: tuple[int, ...], momentum: float = 0.9, **kwargs: Any) -> None:
+        super().__init__(trainable=False, dtype="float32", **kwargs)
+        self.shape, self.momentum = tuple(shape), momentum
+        # Not cast, even where the layer around it computes in less.
+        same = {
+            "trainable": False,
+            "aggregation": "only_first_replica",
+            "dtype": "float32",
+            "autocast": False,
+        }
+        self.value = self.add_weight(shape=self.shape, initializer="zeros", name="value", **same)
+        self.updates = self.add_weight(shape=(), initializer="zeros", name="updates", **same)
+        self.built = True
+
+    def update(self, samples: Any) -> None:
+        """Takes in a batch.
+
+        Args:
+            samples: `[B, *shape]`, this replica's images.
+        """
+        keep = ops.minimum(self.momentum, self.updates / (self.updates + 1))
+        mean = cross_replica.mean_over_images(ops.stop_gradient(samples))
+        self.value.assign(keep * self.value + (1 - keep) * mean)
+        self.updates.assign_add(1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        return {"name": config["name"], "shape": self.shape, "momentum": self.momentum}
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class InterpretableConv(keras.layers.Conv2D):
+    """A ReLU convolution whose filters are to become part detectors.
+
+    The layer follows each filter's mean peak `m_f = E_x[max_ij x_ij]`, the scale by which the filter loss
+    measures activations (the papers' lambda_f is proportional to `1 / m_f`).
+
+    Where the loss needs them, it also follows the templates' partition functions (`follow_scores`), the maps'
+    spread (`follow_spread`) and the filters' responses to the images of each class (`follow_classes`).
+
+    Input `[B, L, L, D]`, output `[B, L, L, filters]`, non-negative.
+
+    Args:
+        filters: how many.
+        momentum: of all running means.
+        filter_loss: which one the filters are trained by: `exact` needs nothing, `closed_form` every
+            template's partition function, `icnn` that of the assigned template, and the spread.
+        classes: to which the filters' responses are followed; 0: none.
+        **kwargs: as for `keras.layers.Conv2D`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        momentum: float = 0.9,
+        filter_loss: str = "exact",
+        classes: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        options = {"kernel_size": 3, "padding": "same", "activation": "relu"} | kwargs
+        super().__init__(filters, **options)
+        self.momentum, self.filter_loss, self.classes = momentum, filter_loss, classes
+        self.peak = RunningMean((filters,), momentum, name="peak")
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Creates the kernel and what is followed."""
+        super().build(input_shape)
+        if self.filter_loss != "exact":
+            count = input_shape[1] * input_shape[2] + 1 if self.filter_loss == "closed_form" else 1
+            self.partition = RunningMean((count, self.filters), self.momentum, name="partition")
+            self.spread = RunningMean((self.filters,), self.momentum, name="spread")
+        if self.classes:
+            self.response = RunningMean((self.classes, self.filters), self.momentum, name="response")
+            self.frequency = RunningMean((self.classes,), self.momentum, name="frequency")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Convolves, and in training takes in the filters' peaks."""
+        maps = super().call(inputs)
+        if training:
+            self.peak.update(ops.max(maps, axis=(1, 2)))
+        return maps
+
+    def in_mean_peaks(self, maps: Any) -> Any:
+        """Returns `maps / m_f` in float32; m_f carries no gradient."""
+        mean_peak = ops.stop_gradient(ops.convert_to_tensor(self.peak.value))
+        return ops.cast(maps, "float32") / ops.maximum(mean_peak, 1e-6)
+
+    def follow_scores(self, scores: Any) -> None:
+        """Takes in the templates' scores, `[B, templates, filters]`."""
+        self.partition.update(ops.exp(ops.minimum(scores, _LARGEST_EXPONENT)))
+
+    def follow_spread(self, maps: Any) -> None:
+        """Takes in how wide the maps `[B, L, L, filters]` are."""
+        self.spread.update(templates.spread(maps))
+
+    def beta(self, n: int) -> Any:
+        """Returns the slope of each filter's templates on maps of side n, `[filters]` float32."""
+        return templates.learned_beta(ops.convert_to_tensor(self.spread.value), n)
+
+    def log_mean_exp(self) -> Any:
+        """Returns `log E_x exp(<x, T>)`, `[templates, filters]` float32, without a gradient."""
+        mean = ops.stop_gradient(ops.convert_to_tensor(self.partition.value))
+        return ops.log(ops.maximum(mean, 1e-30))
+
+    def follow_classes(self, maps: Any, labels: Any) -> None:
+        """Takes in how strongly filters respond to the images of each class.
+
+        Args:
+            maps: `[B, L, L, filters]`.
+            labels: `[B]` int, in [0, classes).
+        """
+        of_class = ops.one_hot(labels, self.classes, dtype="float32")
+        self.response.update(of_class[..., None] * ops.mean(maps, (1, 2))[:, None])
+        self.frequency.update(of_class)
+
+    def category(self, excluded: int | None = None) -> Any:
+        """Returns the class whose images activate each filter most (ICNN, section 3), `[filters]` int.
+
+        Activations are compared after the layer's classes, and each filter's activations over classes, were
+        brought to the same sum (Sinkhorn, Ann. Math. Stat. 35, 1964): every class then has about the same
+        share of the filters. Else the class that activates the layer most takes all of them, and what then
+        hardly responds to the other classes can win them no more.
+
+        Args:
+            excluded: a class that is no category, the negative one.
+        """
+        frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
+        response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
+        if excluded is not None:
+            response = response * (1 - ops.one_hot(excluded, self.classes, dtype="float32"))[:, None]
+        for _ in range(_SINKHORN_ROUNDS):
+            response = response / ops.maximum(ops.sum(response, axis=0), _TINY)
+            response = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), _TINY)
+        return ops.argmax(response, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {
+            "momentum": self.momentum,
+            "filter_loss": self.filter_loss,
+            "classes": self.classes,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class Mask(keras.layers.Layer):
+    """Keeps what lies around each filter's peak: `x * max(T_mu_hat, 0)`, `mu_hat = argmax_ij x_ij`.
+
+    The mask is a constant in back-propagation. Of equal peaks the first, row by row, counts.
+
+    Input and output: `[B, L, L, F]`.
+
+    Args:
+        beta: slope of the template; the mask ends at a city-block distance of `L / beta`.
+    """
+
+    def __init__(self, beta: float = 4.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.beta = beta
+
+    def call(self, maps: Any) -> Any:
+        """Applies the mask."""
+        distance = templates.distance_from_peak(maps)
+        template = ops.maximum(1 - distance * (self.beta / ops.shape(maps)[1]), 0)
+        return maps * ops.cast(template, maps.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"beta": self.beta}
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class ActivationNorm(keras.layers.Layer):
+    """The norm layer: divides channel k by its average activation magnitude alpha_k.
+
+    `alpha_k = E_images[mean_ij max(x_ijk, 0)]`, a running estimate, fixed in inference, without a gradient.
+    Both tracks then speak equally loud.
+
+    Input and output: `[B, L, L, D]`.
+
+    Args:
+        floor: alpha_k is at least this share of the mean alpha, lest rare channels explode.
+        momentum: share of alpha that stays at each step.
+    """
+
+    def __init__(self, floor: float = 0.1, momentum: float = 0.9, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.floor, self.momentum = floor, momentum
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Creates alpha."""
+        self.alpha = RunningMean((input_shape[-1],), self.momentum, name="alpha")
+        self.built = True
+
+    def floored_alpha(self) -> Any:
+        """Returns the alpha that is divided by, `[D]` float32; 1 everywhere before the first update."""
+        alpha = ops.convert_to_tensor(self.alpha.value)
+        alpha = ops.maximum(alpha, self.floor * ops.mean(alpha))
+        return ops.where(ops.mean(alpha) > 0, alpha, ops.ones_like(alpha))
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Divides, and in training takes in the activations first."""
+        if training:
+            self.alpha.update(ops.mean(ops.maximum(ops.cast(inputs, "float32"), 0), axis=(1, 2)))
+        return inputs / ops.cast(ops.stop_gradient(self.floored_alpha()), inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"floor": self.floor, "momentum": self.momentum}
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class PartShareMix(keras.layers.Layer):
+    """Mixes the tracks: `x_enc = p * x_interp + (1 - p) * x_ordin`, `p = sigmoid(w_p)`, w_p learned.
+
+    Inputs: two tensors `[B, L, L, D]`, interpretable first. Output: `[B, L, L, D]`.
+
+    Args:
+        initial: p before training, in (0, 1).
+    """
+
+    def __init__(self, initial: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.initial = initial
+
+    def build(self, input_shape: Any) -> None:  # noqa: ARG002 - Keras passes it by this name
+        """Creates w_p."""
+        start = math.log(self.initial / (1 - self.initial))
+        self.w_p = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(start),
+            name="w_p",
+            dtype="float32",
+            autocast=False,
+        )
+        self.built = True
+
+    def part_share(self) -> Any:
+        """Returns p, a float32 scalar in (0, 1)."""
+        return ops.sigmoid(ops.convert_to_tensor(self.w_p))
+
+    def call(self, inputs: Any) -> Any:
+        """Mixes."""
+        interpretable, ordinary = inputs
+        p = ops.cast(self.part_share(), interpretable.dtype)
+        return p * interpretable + (1 - p) * ordinary
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"initial": self.initial}
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class ChannelScale(keras.layers.Layer):
+    """Multiplies each channel by a constant: it gives features the scale that the next layer is used to.
+
+    Input and output: `[B, ..., D]`.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates the constants, 1 at first."""
+        self.scale = self.add_weight(
+            shape=(input_shape[-1],), initializer="ones", trainable=False, name="scale", dtype="float32"
+        )
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Multiplies."""
+        return inputs * ops.cast(ops.convert_to_tensor(self.scale), inputs.dtype)
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class ShiftedIdentity(keras.initializers.Initializer):
+    """A conv kernel by which each filter copies one input channel, moved by a random offset.
+
+    Args:
+        shift: largest offset in either direction, in units; 0 is the identity. A kernel of side k allows
+            offsets up to `k // 2`.
+        seed: of the offsets.
+
+    Raises:
+        ValueError: the kernel is too small for the offset, or its channels differ in number.
+    """
+
+    def __init__(self, shift: int = 1, seed: int = 0) -> None:
+        self.shift, self.seed = shift, seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Returns the kernel `[k, k, D, D]`."""
+        height, width, channels, filters = shape
+        if channels != filters or self.shift > min(height, width) // 2:
+            raise ValueError(f"a shift of {self.shift} needs a larger, square kernel than {tuple(shape)}")
+        random = np.random.default_rng(self.seed)
+        offsets = random.integers(-self.shift, self.shift + 1, (filters, 2))
+        kernel = np.zeros(shape, np.float32)
+        kernel[height // 2 + offsets[:, 0], width // 2 + offsets[:, 1], range(channels), range(filters)] = 1
+        return ops.convert_to_tensor(kernel, dtype=dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"shift": self.shift, "seed": self.seed}

@@ -1,0 +1,1 @@
+"""Explaining one image, and exporting what explains."""

@@ -1,0 +1,233 @@
+"""Why an image got its score: which object parts the performer sees, where, and how much each adds.
+
+explainer = ImageExplainer(performer, explainer, parts, class_names)
+explanation = explainer.explain(image)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_explainer.evaluation.parts import Part, lone_filter
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explanation.attribution import Attribution, Attributor
+from tf_explainer.images.crop import crop_to_object
+from tf_explainer.images.record import ImageRecord, ImageReference
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.performer.performer import SCORES, Performer
+
+# How far a sum of probabilities may be from 1.
+_NORMALISED = 1e-3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeenPart:
+    """A part on one image.
+
+    Attributes:
+        part: its name and filters.
+        contribution: what its filters add to the score, in nats; negative where they speak against the class.
+        place: y, x of its strongest unit in units of the crop; None where it is not seen.
+        strength: its filters' mean response at that unit.
+        map: `[L, L]`, its filters' mean responses.
+    """
+
+    part: Part
+    contribution: float
+    place: tuple[float, float] | None
+    strength: float
+    map: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as plain values."""
+        return {
+            "name": self.part.name,
+            "title": self.part.title,
+            "contribution": self.contribution,
+            "place": None if self.place is None else dict(zip("yx", self.place, strict=True)),
+            "strength": self.strength,
+            "filters": list(self.part.filters),
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One image's explanation; the contributions and the remainder sum to the score.
+
+    Attributes:
+        crop: `[S, S, 3]` uint8, what the performer sees.
+        class_name: whose score is explained.
+        score: its log-odds, `log p / (1 - p)`, by the explainer, in nats.
+        performer_probability, explainer_probability: of that class, each by itself.
+        performer_class: what the performer says.
+        parts: every part of the explainer, the greatest contribution (of either sign) first.
+        lone_filters: filters that share their place with no other, each a part of its own, in the same order;
+            those that add nothing are left out.
+        ordinary: what the ordinary track adds: textures and all that is no part.
+        remainder: what biases, and the curvature of the softmax, add.
+        interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
+        grid: where the maps' units look.
+    """
+
+    crop: np.ndarray
+    class_name: str
+    score: float
+    performer_probability: float
+    explainer_probability: float
+    performer_class: str
+    parts: tuple[SeenPart, ...]
+    lone_filters: tuple[SeenPart, ...]
+    ordinary: float
+    remainder: float
+    interpretable_map: np.ndarray
+    ordinary_map: np.ndarray
+    grid: UnitGrid
+
+    @property
+    def other_filters(self) -> float:
+        """What the filters in no part add together, in nats."""
+        return sum(seen.contribution for seen in self.lone_filters)
+
+    @property
+    def strongest(self) -> tuple[SeenPart, ...]:
+        """All parts and lone filters, the greatest contribution (of either sign) first."""
+        return _greatest_first([*self.parts, *self.lone_filters])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as plain values."""
+        return {
+            "class": self.class_name,
+            "score_log_odds": self.score,
+            "explainer_probability": self.explainer_probability,
+            "performer_probability": self.performer_probability,
+            "performer_class": self.performer_class,
+            "contributions": {
+                "parts": [seen.to_dict() for seen in self.parts],
+                "lone_filters": [seen.to_dict() for seen in self.lone_filters],
+                "other_filters": self.other_filters,
+                "ordinary": self.ordinary,
+                "remainder": self.remainder,
+            },
+            "maps": {
+                "interpretable": self.interpretable_map.round(6).tolist(),
+                "ordinary": self.ordinary_map.round(6).tolist(),
+            },
+        }
+
+
+class ImageExplainer:
+    """A performer with its explainer: explains images.
+
+    Args:
+        performer: the network.
+        explainer: trained on its features.
+        parts: of the explainer's filters, from `parts.find_parts`.
+        class_names: of the performer's scores.
+    """
+
+    def __init__(
+        self, performer: Performer, explainer: Explainer, parts: Sequence[Part], class_names: Sequence[str]
+    ) -> None:
+        self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
+        grouped = {number for part in parts for number in part.filters}
+        filters = range(explainer.get_layer(INTERPRETABLE_LAYERS[-1]).filters)
+        self._alone = [lone_filter(number) for number in filters if number not in grouped]
+        self._features = performer.feature_model()
+        self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+        self._attributor = Attributor(explainer, performer.head())
+        self._grid = UnitGrid.of(
+            performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
+        )
+
+    def explain(self, image: np.ndarray, class_name: str | None = None) -> Explanation:
+        """Explains one image.
+
+        Args:
+            image: `[H, W, 3]` uint8, RGB, of any size: it is resized as in extraction.
+            class_name: whose score; None: the class that the performer names.
+
+        Raises:
+            ValueError: the performer has no such class.
+        """
+        if class_name is not None and class_name not in self._names:
+            raise ValueError(f"there is no class {class_name!r}; there are {', '.join(self._names)}")
+        record = ImageRecord(reference=ImageReference(id="", label=0, location=""), image=image)
+        crop = crop_to_object(record, self._performer.config.image_size)
+        outputs = self._features.predict_on_batch(crop[None])
+        features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
+        by_performer = ops.convert_to_numpy(class_probabilities(outputs[SCORES]))[0]
+        decided = int(by_performer.argmax())
+        chosen = decided if class_name is None else self._names.index(class_name)
+        attribution, score = self._attribute(features, chosen)
+        maps = np.asarray(self._maps(features, training=False))[0]
+        seen, alone = (
+            _greatest_first([self._seen(part, maps, attribution.parts[0]) for part in parts])
+            for parts in (self._parts, self._alone)
+        )
+        return Explanation(
+            crop=crop,
+            class_name=self._names[chosen],
+            score=score,
+            performer_probability=float(by_performer[chosen]),
+            explainer_probability=float(1 / (1 + np.exp(-score))),
+            performer_class=self._names[decided],
+            parts=seen,
+            lone_filters=tuple(each for each in alone if each.contribution),
+            ordinary=float(attribution.ordinary[0]),
+            remainder=float(attribution.remainder[0]),
+            interpretable_map=attribution.interpretable_maps[0],
+            ordinary_map=attribution.ordinary_maps[0],
+            grid=self._grid,
+        )
+
+    def _attribute(self, features: np.ndarray, chosen: int) -> tuple[Attribution, float]:
+        """Attributes the log-odds of a class; those of the first of two with one score are the negative."""
+        single = self._performer.num_classes == 1
+        attribution = self._attributor.attribute(features, np.array([0 if single else chosen]))
+        if single and chosen == 0:
+            attribution = Attribution(
+                **{field.name: -getattr(attribution, field.name) for field in dataclasses.fields(attribution)}
+            )
+        return attribution, float(attribution.scores[0])
+
+    def _seen(self, part: Part, maps: np.ndarray, contributions: np.ndarray) -> SeenPart:
+        filters = list(part.filters)
+        mean = maps[..., filters].mean(axis=-1)
+        unit = int(mean.argmax())
+        strength = float(mean.flat[unit])
+        y, x = map(float, self._grid.centres(np.array(unit)))
+        return SeenPart(
+            part=part,
+            contribution=float(contributions[filters].sum()),
+            place=(y, x) if strength > 0 else None,
+            strength=strength,
+            map=mean,
+        )
+
+
+def _greatest_first(seen: Sequence[SeenPart]) -> tuple[SeenPart, ...]:
+    return tuple(sorted(seen, key=lambda each: -abs(each.contribution)))
+
+
+def class_probabilities(scores: Any) -> Any:
+    """Returns the probabilities of all classes.
+
+    Args:
+        scores: `[B, classes]`, a performer's output: probabilities, logits of a softmax, or one sigmoid.
+
+    Returns:
+        `[B, max(2, classes)]`; one sigmoid is the probability of the second of two classes.
+    """
+    if scores.shape[-1] == 1:
+        return ops.concatenate([1 - scores, scores], axis=-1)
+    total = ops.sum(scores, axis=-1, keepdims=True)
+    normalised = ops.logical_and(
+        ops.min(scores, axis=-1, keepdims=True) >= 0, ops.abs(total - 1) < _NORMALISED
+    )
+    return ops.where(normalised, scores, ops.softmax(scores, axis=-1))

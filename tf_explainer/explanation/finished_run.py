@@ -1,0 +1,89 @@
+"""What the steps have left in a work directory, ready to explain images.
+
+explainer = finished_run.load("runs/vgg_fox").image_explainer()
+explanation = explainer.explain(image)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer.errors import UserError
+from tf_explainer.evaluation.evaluation import load_explainer, read_parts
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explanation.explanation import ImageExplainer
+from tf_explainer.features.manifest import check_manifest, read_manifest
+from tf_explainer.features.schema import Manifest
+from tf_explainer.performer.performer import Performer, load_performer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """A performer that is explained.
+
+    Attributes:
+        performer: the network.
+        explainer: trained on its features.
+        parts: groups of the explainer's filters.
+        class_names: of the performer's scores; numbers where the data set does not name them.
+    """
+
+    performer: Performer
+    explainer: Explainer
+    parts: tuple[Part, ...]
+    class_names: tuple[str, ...]
+
+    def image_explainer(self) -> ImageExplainer:
+        """Returns what explains images."""
+        return ImageExplainer(self.performer, self.explainer, self.parts, self.class_names)
+
+
+def load(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:
+    """Reads a run by its directory alone.
+
+    Args:
+        root: the work directory.
+        features_dir: where the features lie if not in it.
+        **performer: what `PerformerConfig` must know of a performer that does not lie in the work directory:
+            `performer="model.keras"`, `preprocessing="vgg16"`, ...
+
+    Raises:
+        UserError: something is missing, damaged, or of another run.
+    """
+    workdir = WorkDir(root=root, features_dir=features_dir)
+    manifest = read_manifest(workdir.features)
+    if not performer and not tf.io.gfile.exists(workdir.performer):
+        raise UserError(f"there is no {workdir.performer}: name the network, performer='FILE.keras'")
+    config = PerformerConfig(
+        image_size=manifest.image_size,
+        target_layer=manifest.target.name,
+        distilled_layers=tuple(layer.name for layer in manifest.distilled),
+    )
+    return assemble(workdir, manifest, dataclasses.replace(config, **performer))
+
+
+def assemble(workdir: WorkDir, manifest: Manifest, performer: PerformerConfig) -> FinishedRun:
+    """Reads what belongs to a set of stored features.
+
+    Args:
+        workdir: holds the explainer and the parts.
+        manifest: of the features.
+        performer: names the network and its layers.
+
+    Raises:
+        UserError: something is missing, damaged, or of another run.
+    """
+    network = load_performer(performer, workdir)
+    check_manifest(manifest, network)
+    known = max(2, manifest.num_scores) == len(manifest.classes)
+    return FinishedRun(
+        performer=network,
+        explainer=load_explainer(workdir.explainer, manifest),
+        parts=tuple(read_parts(workdir.part_groups)),
+        class_names=manifest.classes if known else tuple(map(str, range(manifest.num_scores))),
+    )

@@ -1,0 +1,181 @@
+"""Performer and explainer as one SavedModel: images in; parts, their places and contributions out.
+
+Whoever loads it needs TensorFlow and nothing of this project. Its numbers are those of
+`explanation.ImageExplainer`. There is no control flow and no Python in it, and all sizes but the number of
+images are fixed; the gradients are by operations that ONNX has (`onnx_gradients`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_explainer import atomic_file
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explanation import onnx_gradients
+from tf_explainer.explanation.attribution import Attributor
+from tf_explainer.explanation.explanation import class_probabilities
+from tf_explainer.explanation.finished_run import FinishedRun
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.performer.performer import SCORES, Performer
+
+DESCRIPTION = "explainer.json"
+"""File beside the SavedModel that names classes, parts and outputs."""
+
+_FORMAT_VERSION = 1
+_OUTPUTS = {
+    "scores": "[B, classes] the performer's probabilities",
+    "explainer_scores": "[B, classes] the explainer's",
+    "agreement": "[B] bool, whether both name the same class",
+    "explained_class": "[B] int32, whose score is explained",
+    "log_odds": "[B] that class's score by the explainer, in nats; the contributions below sum to it",
+    "part_contribution": "[B, parts] what each part adds, in nats",
+    "other_filters": "[B] what filters in no part add",
+    "ordinary": "[B] what the ordinary track adds: textures and all that is no part",
+    "remainder": "[B] what biases, and the curvature of the softmax, add",
+    "part_activation": "[B, parts] the mean response of the part's filters at their place; 0: not seen",
+    "part_place": "[B, parts, 2] x, y in pixels of the image, where they respond most; NaN: not seen",
+}
+
+
+class ExplainingModel:
+    """Explains batches of images by one graph of tensors, as `ImageExplainer` explains one image.
+
+    Args:
+        performer: the network.
+        explainer: trained on its features.
+        parts: of the explainer's filters, at least one, from `parts.find_parts`.
+    """
+
+    def __init__(self, performer: Performer, explainer: Explainer, parts: Sequence[Part]) -> None:
+        self._features = performer.feature_model()
+        self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+        self._attributor = Attributor(explainer, performer.head())
+        self._target, self._size = performer.config.target_layer, performer.config.image_size
+        side, _, filters = performer.feature_shape
+        units = UnitGrid.of(performer.receptive_field(), self._size, side).centres(np.arange(side**2))
+        self._places = (self._size * units[:, ::-1]).astype(np.float32)
+        self._member = np.zeros((filters, len(parts)), np.float32)
+        for column, part in enumerate(parts):
+            self._member[list(part.filters), column] = 1
+
+    def explain(self, images: Any, classes: Any = None) -> dict[str, Any]:
+        """Returns the outputs by name, as `DESCRIPTION` has them; to be called in a `tf.function`.
+
+        Args:
+            images: `[B, S, S, 3]`, RGB, 0 to 255, float or uint8.
+            classes: `[B]` int32, whose scores are explained; None: those that the performer names.
+        """
+        outputs = self._features(tf.cast(images, tf.float32), training=False)
+        features = tf.cast(outputs[self._target], tf.float32)
+        by_performer = class_probabilities(tf.cast(outputs[SCORES], tf.float32))
+        decided = tf.argmax(by_performer, axis=-1, output_type=tf.int32)
+        explained = decided if classes is None else classes
+        contributions, log_odds = self._contributions(features, explained)
+        by_explainer = tf.sigmoid(log_odds)
+        if log_odds.shape[-1] == 1:
+            by_explainer = class_probabilities(by_explainer)
+        return (
+            {
+                "scores": by_performer,
+                "explainer_scores": by_explainer,
+                "agreement": tf.equal(decided, tf.argmax(by_explainer, axis=-1, output_type=tf.int32)),
+                "explained_class": explained,
+            }
+            | contributions
+            | self._seen(features)
+        )
+
+    def track(self, archive: keras.export.ExportArchive) -> None:
+        """Puts the weights into an archive."""
+        for model in (self._features, self._maps, self._attributor.tracks, self._attributor.scores):
+            archive.track(model)
+
+    def _contributions(self, features: Any, explained: Any) -> tuple[dict[str, Any], Any]:
+        """Attributes the scores of classes; returns the log-odds of all classes, too."""
+        tracks = self._attributor.tracks(features, training=False)
+        with onnx_gradients.used():
+            log_odds = self._attributor.scores(tracks, training=False)
+            # The log-odds of the first of two classes with one score are the negative of the second's.
+            single = log_odds.shape[-1] == 1
+            weight = 2 * explained[:, None] - 1 if single else tf.one_hot(explained, log_odds.shape[-1])
+            score = tf.reduce_sum(log_odds * tf.cast(weight, tf.float32), axis=-1)
+            gradients = tf.gradients(score, tracks)
+        by_part, by_rest = (track * gradient for track, gradient in zip(tracks, gradients, strict=True))
+        of_filters = tf.reduce_sum(by_part, axis=[1, 2])
+        of_parts = tf.matmul(of_filters, self._member)
+        interpretable, ordinary = tf.reduce_sum(of_filters, axis=1), tf.reduce_sum(by_rest, axis=[1, 2, 3])
+        return {
+            "log_odds": score,
+            "part_contribution": of_parts,
+            "other_filters": interpretable - tf.reduce_sum(of_parts, axis=1),
+            "ordinary": ordinary,
+            "remainder": score - interpretable - ordinary,
+        }, log_odds
+
+    def _seen(self, features: Any) -> dict[str, Any]:
+        """Finds where each part's filters respond most."""
+        maps = self._maps(features, training=False)
+        maps = tf.reshape(maps, [-1, len(self._places), maps.shape[-1]])
+        mean = tf.matmul(maps, self._member / self._member.sum(axis=0))
+        strength = tf.reduce_max(mean, axis=1)
+        place = tf.gather(self._places, tf.argmax(mean, axis=1, output_type=tf.int32))
+        return {
+            "part_activation": strength,
+            "part_place": tf.where(strength[..., None] > 0, place, np.float32("nan")),
+        }
+
+
+def save(directory: str, run: FinishedRun) -> None:
+    """Writes the SavedModel with its `DESCRIPTION`; an earlier one is replaced as a whole.
+
+    Its signatures: `serve` (the default) takes `image`, `[B, S, S, 3]` float32, RGB, 0 to 255; `serve_uint8`
+    the same as uint8; `explain_class` float32 and `explained_class`, `[B]` int32, whose scores are explained.
+
+    Args:
+        directory: a local path.
+        run: performer, explainer and parts.
+
+    Raises:
+        FileExistsError: the directory holds something else.
+    """
+    _check_free(pathlib.Path(directory))
+    model = ExplainingModel(run.performer, run.explainer, run.parts)
+    archive = keras.export.ExportArchive()
+    model.track(archive)
+    size = run.performer.config.image_size
+    image = tf.TensorSpec([None, size, size, 3], tf.float32, name="image")
+    as_uint8 = tf.TensorSpec(image.shape, tf.uint8, name="image")
+    chosen = tf.TensorSpec([None], tf.int32, name="explained_class")
+    archive.add_endpoint("serve", lambda image: model.explain(image), [image])
+    archive.add_endpoint("serve_uint8", lambda image: model.explain(image), [as_uint8])
+    archive.add_endpoint(
+        "explain_class", lambda image, explained_class: model.explain(image, explained_class), [image, chosen]
+    )
+    with atomic_file.replacing_directory(directory) as temporary:
+        archive.write_out(temporary, verbose=False)
+        atomic_file.write_text(pathlib.Path(temporary, DESCRIPTION), _description(run))
+
+
+def _check_free(path: pathlib.Path) -> None:
+    if path.is_file() or (path.exists() and not (path / DESCRIPTION).exists() and any(path.iterdir())):
+        raise FileExistsError(f"{path} is there, and is no earlier export: name another directory")
+
+
+def _description(run: FinishedRun) -> str:
+    content = {
+        "format_version": _FORMAT_VERSION,
+        "image_size": run.performer.config.image_size,
+        "classes": list(run.class_names),
+        "parts": [dataclasses.asdict(part) | {"title": part.title} for part in run.parts],
+        "outputs": _OUTPUTS,
+    }
+    return json.dumps(content, indent=1) + "\n"

@@ -1,0 +1,1 @@
+"""Stored features: their format, and how they are read."""

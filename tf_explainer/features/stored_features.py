@@ -1,0 +1,67 @@
+"""A set of stored features as NumPy batches, for evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tf_explainer.config import DatasetConfig
+from tf_explainer.features.dataset import Split, feature_dataset
+from tf_explainer.features.schema import LABEL, ORIGINAL, Manifest
+from tf_explainer.images.unit_grid import UnitGrid
+
+BATCH_SIZE = 32
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Features:
+    """A whole set of stored features.
+
+    Attributes:
+        manifest: of the set.
+        directory: where its files lie.
+        dataset: how images are divided into folds.
+    """
+
+    manifest: Manifest
+    directory: str
+    dataset: DatasetConfig
+
+    def batches(
+        self, split: Split, *, negatives: bool, views: Sequence[str] = (ORIGINAL,), with_crops: bool = False
+    ) -> Iterator[Batch]:
+        """Yields stored images in the order of the shards.
+
+        Args:
+            split: `all`, `train` or `held_out`.
+            negatives: whether images of the negative class are among them.
+            views: of every image; they follow each other.
+            with_crops: whether the performer's inputs are.
+        """
+        images = feature_dataset(
+            self.manifest,
+            self.directory,
+            folds=self.dataset.folds,
+            held_out_fold=self.dataset.held_out_fold,
+            split=split,
+            views=views,
+            with_crops=with_crops,
+        )
+        if not negatives and self.manifest.negative_label is not None:
+            images = images.filter(lambda image: image[LABEL] != self.manifest.negative_label)
+        yield from images.batch(BATCH_SIZE).as_numpy_iterator()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the classes that have parts."""
+        return tuple(name for name in self.manifest.classes if name != self.manifest.negative_class)
+
+    @property
+    def grid(self) -> UnitGrid:
+        """Where the units look: those of the interpretable layers at the same places as the performer's."""
+        manifest = self.manifest
+        return UnitGrid.of(manifest.receptive_field, manifest.image_size, manifest.target.shape[0])

@@ -1,0 +1,1 @@
+"""Images: what is known of one, its crop to the object, and its fold."""

@@ -1,0 +1,116 @@
+"""Backbones: the models of `keras.applications` by name, with their preprocessing and weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tf_explainer.config import PerformerConfig
+from tf_explainer.errors import UserError, nearest_names
+from tf_explainer.performer import layer_graph
+from tf_explainer.performer.backbone_weights import load_weights_strictly
+from tf_explainer.performer.preprocessing import Preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class Application:
+    """One model of `keras.applications`.
+
+    Attributes:
+        name: its function's name, `MobileNetV2`.
+        module: the module that holds its `preprocess_input`, `mobilenet_v2`.
+        build: the function.
+    """
+
+    name: str
+    module: str
+    build: Callable[..., keras.Model]
+
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether the model has a width multiplier."""
+        return "alpha" in inspect.signature(self.build).parameters
+
+
+def find_application(name: str) -> Application:
+    """Finds a model by its name, in any spelling: `vgg16`, `VGG16`, `mobilenet_v2`, `MobileNetV2`.
+
+    Raises:
+        UserError: there is no such model; the message lists the nearest ones.
+    """
+    functions = {key: value for key, value in vars(keras.applications).items() if inspect.isfunction(value)}
+    by_plain_name = {_plain(key): key for key in functions}
+    found = by_plain_name.get(_plain(name))
+    if found is None:
+        nearest = ", ".join(
+            by_plain_name[plain] for plain in nearest_names(_plain(name), by_plain_name).split(", ")
+        )
+        raise UserError(f"--backbone={name} is no model of keras.applications; the nearest: {nearest}")
+    function = functions[found]
+    return Application(found, function.__module__.rpartition(".")[2], function)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
+    """Builds the backbone as one flat functional model that takes pixels.
+
+    Args:
+        config: the backbone's name, weights, width multiplier and input size.
+        include_top: whether the ImageNet head is kept.
+
+    Returns:
+        A model from RGB pixels, 0 to 255, `[B, image_size, image_size, 3]` (input `image`, then the layer
+        `preprocessing`) to the last feature map `[B, h, w, C]`, or with `include_top` to the class scores.
+
+    Raises:
+        UserError: there is no such backbone, it cannot have that size or width multiplier, or its weights
+            cannot be had.
+    """
+    application = find_application(config.backbone)
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
+    pixels = Preprocessing(application.module, name="preprocessing")(image)
+    built = _build(application, config, include_top, input_tensor=pixels)
+    if config.backbone_weights not in ("imagenet", "none"):
+        # The files were saved from the plain application, whose graph lacks the preprocessing.
+        plain = _build(application, config, include_top)
+        load_weights_strictly(plain, config.backbone_weights)
+        built.set_weights(plain.get_weights())
+    model = keras.Model(image, built.outputs[0], name=application.name.lower())
+    return layer_graph.flat_copy(model, image, image) if layer_graph.is_nested(model) else model
+
+
+def _build(
+    application: Application, config: PerformerConfig, include_top: bool, **options: Any
+) -> keras.Model:
+    if config.backbone_alpha is not None:
+        if not application.takes_alpha:
+            raise UserError(
+                f"--backbone_alpha={config.backbone_alpha}: {application.name} has no width multiplier, "
+                "leave the flag out"
+            )
+        options["alpha"] = config.backbone_alpha
+    try:
+        return application.build(
+            include_top=include_top,
+            weights="imagenet" if config.backbone_weights == "imagenet" else None,
+            input_shape=(config.image_size, config.image_size, 3),
+            **options,
+        )
+    except ValueError as error:
+        raise UserError(
+            f"--backbone={config.backbone} cannot be built with --image_size={config.image_size}, "
+            f"--backbone_alpha={config.backbone_alpha}, --backbone_weights={config.backbone_weights}: {error}"
+        ) from error
+    except Exception as error:
+        # Keras raises a bare Exception where a download fails.
+        raise UserError(
+            f"the ImageNet weights of --backbone={config.backbone} could not be fetched ({error}); "
+            "give a file that you have: --backbone_weights=FILE"
+        ) from error

@@ -1,0 +1,225 @@
+"""Fits a performer's weights: of a head on a frozen backbone, or of everything, end to end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_explainer.config import PerformerTrainingConfig
+from tf_explainer.datasets.labelled_crops import LabelledCrop
+from tf_explainer.performer.heads import POOLING
+
+# What is done, steps so far, steps in all, measures.
+Progress = Callable[[str, int, int, Mapping[str, float]], None]
+
+_LARGEST_SHIFT = 0.1
+
+
+def silent(*_: Any) -> None:
+    """Progress that nobody sees."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What is trained on.
+
+    Attributes:
+        inputs: `[N, ...]`: crops (uint8), or what the frozen backbone makes of them (float16).
+        labels: `[N]` int64.
+        held_out: `[N]` bool; training does not see these.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    held_out: np.ndarray
+
+
+def collect_crops(crops: Iterable[LabelledCrop], total: int, progress: Progress) -> Examples:
+    """Keeps the crops themselves, for training end to end."""
+    return _collect(crops, lambda images: images, 64, total, progress)
+
+
+def collect_features(
+    model: keras.Model, crops: Iterable[LabelledCrop], total: int, batch_size: int, progress: Progress
+) -> Examples:
+    """Runs the backbone once per image and keeps what the head sees.
+
+    Args:
+        model: the performer; its backbone will not change.
+        crops: the images.
+        total: how many are expected.
+        batch_size: images at once.
+        progress: is told about every batch.
+
+    Returns:
+        Features `[N, D]` float16, clipped to its range.
+    """
+    backbone = keras.Model(model.inputs[0], model.get_layer(POOLING).output)
+    largest = np.finfo(np.float16).max
+
+    def features(images: np.ndarray) -> np.ndarray:
+        return np.clip(backbone.predict_on_batch(images), -largest, largest).astype(np.float16)
+
+    return _collect(crops, features, batch_size, total, progress)
+
+
+def _collect(
+    crops: Iterable[LabelledCrop],
+    transform: Callable[[np.ndarray], np.ndarray],
+    batch_size: int,
+    total: int,
+    progress: Progress,
+) -> Examples:
+    inputs, labels, held_out, images = [], [], [], []
+    for crop in crops:
+        images.append(crop.image)
+        labels.append(crop.label)
+        held_out.append(crop.held_out)
+        if len(images) == batch_size:
+            inputs.append(transform(np.stack(images)))
+            images = []
+            progress("reading images", len(labels), total, {})
+    if images:
+        inputs.append(transform(np.stack(images)))
+        progress("reading images", len(labels), total, {})
+    return Examples(
+        inputs=np.concatenate(inputs) if inputs else np.zeros((0, 1)),
+        labels=np.array(labels, np.int64),
+        held_out=np.array(held_out, bool),
+    )
+
+
+def train_head(
+    model: keras.Model, examples: Examples, config: PerformerTrainingConfig, progress: Progress
+) -> np.ndarray:
+    """Trains a performer's head, in place, on the features of its frozen backbone.
+
+    A backbone's features may be in the hundreds. The head is trained on features divided by their root mean
+    square, and its first layer takes the divisor in afterwards, so that Adam's step means the same for every
+    backbone and the performer needs no layer more.
+
+    Args:
+        model: the performer, from `performer_heads.attach_head`.
+        examples: of `collect_features`.
+        config: how to train.
+        progress: is told about every step.
+
+    Returns:
+        The trained performer's probabilities for all examples, `[N, classes]` float32.
+    """
+    head = keras.Model(model.get_layer(POOLING).output, model.outputs[0])
+    training = examples.inputs[~examples.held_out]
+    scale = np.sqrt(np.mean(np.square(training, dtype=np.float32)), dtype=np.float32) + 1e-6
+    scaled = dataclasses.replace(examples, inputs=(examples.inputs / scale).astype(np.float16))
+    _fit(head, scaled, config, None, progress)
+    probabilities = head.predict(scaled.inputs, batch_size=256, verbose=0)
+    first = next(layer for layer in head.layers if isinstance(layer, keras.layers.Dense))
+    first.kernel.assign(first.kernel / scale)
+    return probabilities
+
+
+def train_end_to_end(
+    model: keras.Model, examples: Examples, config: PerformerTrainingConfig, progress: Progress
+) -> np.ndarray:
+    """Trains all of a performer, in place, on flipped and shifted crops.
+
+    Args:
+        model: the performer, from `performer_heads.attach_head`.
+        examples: of `collect_crops`.
+        config: how to train.
+        progress: is told about every step.
+
+    Returns:
+        The trained performer's probabilities for all examples, `[N, classes]` float32.
+    """
+    _fit(model, examples, config, _flipped_and_shifted, progress)
+    _settle_statistics(model, examples.inputs[~examples.held_out], progress)
+    return model.predict(examples.inputs, batch_size=64, verbose=0)
+
+
+def _settle_statistics(model: keras.Model, images: np.ndarray, progress: Progress) -> None:
+    """Sets the statistics of batch normalisation to their means over the training images.
+
+    The running statistics of a short training still remember how it began: some backbones' memory is a
+    thousand steps long.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    memories = [layer.momentum for layer in layers]
+    starts = range(0, len(images), 64)
+    for number, start in enumerate(starts):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        model(images[start : start + 64], training=True)
+        progress("settling statistics", number + 1, len(starts), {})
+    for layer, memory in zip(layers, memories, strict=True):
+        layer.momentum = memory
+
+
+def _fit(
+    model: keras.Model,
+    examples: Examples,
+    config: PerformerTrainingConfig,
+    augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None,
+    progress: Progress,
+) -> None:
+    batches = _batches(examples, config, augment)
+    steps = config.epochs * len(batches)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)),
+        loss="sparse_categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+    )
+    # The batches come shuffled.
+    model.fit(batches, epochs=config.epochs, shuffle=False, verbose=0, callbacks=[_Reporter(progress, steps)])
+
+
+def _batches(
+    examples: Examples,
+    config: PerformerTrainingConfig,
+    augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None,
+) -> tf.data.Dataset:
+    """Returns one epoch of the training images: inputs, labels, and weights that make classes equal."""
+    rows = np.flatnonzero(~examples.held_out)
+    counts = np.bincount(examples.labels[rows])
+    inputs, labels = tf.constant(examples.inputs[rows]), tf.constant(examples.labels[rows])
+    weights = tf.constant(len(rows) / (len(counts) * counts), tf.float32)
+
+    def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        chosen, label = tf.gather(inputs, indices), tf.gather(labels, indices)
+        return augment(chosen, seed) if augment else chosen, label, tf.gather(weights, label)
+
+    order = tf.data.Dataset.range(len(rows)).shuffle(len(rows), seed=config.seed).batch(config.batch_size)
+    seeds = tf.data.Dataset.random(seed=config.seed, rerandomize_each_iteration=True).batch(2)
+    known_length = tf.data.experimental.assert_cardinality(-(-len(rows) // config.batch_size))
+    return tf.data.Dataset.zip(order, seeds).map(batch).apply(known_length).prefetch(2)
+
+
+def _flipped_and_shifted(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Mirrors half of the images, and moves each by up to a tenth of its size; edges are repeated."""
+    count, size = tf.shape(images)[0], images.shape[1]
+    reach = int(size * _LARGEST_SHIFT)
+    mirror = tf.random.stateless_uniform((count, 1), seed) < 0.5
+    shift = tf.random.stateless_uniform((2, count, 1), seed + 1, -reach, reach + 1, tf.int32)
+    place = tf.range(size)[None]
+    rows = tf.clip_by_value(place + shift[0], 0, size - 1)
+    columns = tf.clip_by_value(tf.where(mirror, size - 1 - place, place) + shift[1], 0, size - 1)
+    return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+
+
+class _Reporter(keras.callbacks.Callback):
+    """Hands Keras' own account of the training on."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        super().__init__()
+        self._progress, self._steps, self._done = progress, steps, 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        del batch
+        self._done += 1
+        measures = {name: float(value) for name, value in (logs or {}).items()}
+        self._progress("training", self._done, self._steps, measures)

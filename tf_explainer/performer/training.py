@@ -1,0 +1,132 @@
+"""Makes the performer of a task: reads the images, trains, and leaves `performer.keras` and its report."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+import numpy as np
+
+from tf_explainer import atomic_file
+from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
+from tf_explainer.datasets.labelled_crops import check_classes, is_held_out, read_crops
+from tf_explainer.datasets.source import ImageSource
+from tf_explainer.errors import UserError
+from tf_explainer.performer import fitting, layer_selection
+from tf_explainer.performer.backbones import build_backbone
+from tf_explainer.performer.fingerprint import fingerprint
+from tf_explainer.performer.fitting import Examples, Progress
+from tf_explainer.performer.heads import attach_head, with_pooling
+from tf_explainer.performer.model_files import read_model
+from tf_explainer.performer.performer import Performer
+from tf_explainer.performer.report import (
+    ClassResult,
+    PerformerReport,
+    differing_settings,
+    results_by_class,
+    settings_of,
+)
+
+
+def existing_performer(
+    dataset: DatasetConfig, performer: PerformerConfig, training: PerformerTrainingConfig, workdir: WorkDir
+) -> PerformerReport | None:
+    """Looks for a performer that was made before with the same settings.
+
+    Returns:
+        Its report, or None where the work directory holds no performer.
+
+    Raises:
+        UserError: the work directory holds a performer made otherwise, or one that nothing is known of.
+    """
+    if not os.path.exists(workdir.performer):
+        return None
+    replace = "name another --workdir, or replace it by --overwrite"
+    try:
+        with open(workdir.performer_report, encoding="utf-8") as file:
+            report = PerformerReport.from_json(file.read())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"how {workdir.performer} was made is not known, as {workdir.performer_report} cannot be read "
+            f"({error}): {replace}"
+        ) from error
+    training = with_pooling(training, performer)
+    differing = differing_settings(report.settings, settings_of(dataset, performer, training))
+    if differing:
+        raise UserError(
+            f"{workdir.performer} was made with other settings: {', '.join(differing)}; {replace}"
+        )
+    if fingerprint(read_model(workdir.performer, performer.image_size)) != report.fingerprint:
+        raise UserError(
+            f"{workdir.performer} is not the model that {workdir.performer_report} tells of: {replace}"
+        )
+    return report
+
+
+def train_performer(
+    source: ImageSource,
+    *,
+    dataset: DatasetConfig,
+    performer: PerformerConfig,
+    training: PerformerTrainingConfig,
+    workdir: WorkDir,
+    progress: Progress = fitting.silent,
+) -> PerformerReport:
+    """Trains a performer on a data set's training folds, and saves it.
+
+    Keras' global random state is seeded, so that the same settings give the same performer.
+
+    Args:
+        source: the images.
+        dataset: which fold is held out.
+        performer: the backbone, and the layers that are to be explained later.
+        training: the head, and how to train.
+        workdir: gets `performer.keras` and `performer.json`; what is there is replaced.
+        progress: is told about every step.
+
+    Returns:
+        What `performer.json` holds.
+
+    Raises:
+        UserError: the images make no task, none can be read, or the settings do not fit together.
+    """
+    references = list(source.references())
+    seen = [reference.label for reference in references if not is_held_out(reference, dataset)]
+    check_classes(np.array(seen, np.int64), source.classes, dataset)
+    if performer.backbone_weights == "none" and not training.train_backbone:
+        raise UserError("--backbone_weights=none has learned nothing: add --train_backbone")
+
+    training = with_pooling(training, performer)
+    keras.utils.set_random_seed(training.seed)
+    model = attach_head(build_backbone(performer), len(source.classes), training)
+    # A layer that cannot be explained is refused now, not after the training.
+    Performer(model, layer_selection.with_layers(model, performer))
+
+    crops = read_crops(source, references, performer.image_size, dataset)
+    if training.train_backbone:
+        examples = fitting.collect_crops(crops, len(references), progress)
+    else:
+        examples = fitting.collect_features(model, crops, len(references), training.batch_size, progress)
+    check_classes(examples.labels[~examples.held_out], source.classes, dataset)
+    train = fitting.train_end_to_end if training.train_backbone else fitting.train_head
+    probabilities = train(model, examples, training, progress)
+    # Uncompiled, so that no optimizer is saved.
+    model = keras.Model(model.inputs[0], model.outputs[0], name="performer")
+    report = PerformerReport(
+        settings=settings_of(dataset, performer, training),
+        fingerprint=fingerprint(model),
+        classes=list(source.classes),
+        unreadable_images=len(references) - len(examples.labels),
+        training=_result(examples, ~examples.held_out, probabilities, source.classes),
+        held_out=_result(examples, examples.held_out, probabilities, source.classes),
+    )
+    with atomic_file.replacing(workdir.performer) as temporary:
+        model.save(temporary)
+    atomic_file.write_text(workdir.performer_report, report.to_json())
+    return report
+
+
+def _result(
+    examples: Examples, rows: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+) -> dict[str, ClassResult]:
+    return results_by_class(examples.labels[rows], probabilities[rows], classes)

@@ -1,0 +1,1 @@
+"""Fitting an explainer to stored features, on any devices, through interruptions."""

@@ -1,0 +1,58 @@
+"""An explainer that starts from what its performer knows.
+
+A decoder with random weights does not find its way; one that starts as the performer's own layers does.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from tf_explainer.config import ExplainerConfig
+from tf_explainer.explainer.explainer import DistilledLayer, Explainer
+from tf_explainer.features.schema import Manifest
+from tf_explainer.performer.performer import Performer
+
+
+def explainer_for(
+    performer: Performer, manifest: Manifest, config: ExplainerConfig, seed: int = 0
+) -> Explainer:
+    """Builds an explainer whose decoder is a copy of the performer's layers.
+
+    Args:
+        performer: the network that the features are from.
+        manifest: of those features: shapes and the statistics that scale input and losses.
+        config: shape and loss weights.
+        seed: of the interpretable track.
+
+    Returns:
+        An explainer whose `rescale_decoder` is still to be called, once its statistics have seen images.
+    """
+    dense = performer.distilled_dense()
+    trunk = performer.trunk()
+    copy = keras.models.clone_model(trunk)  # so that its variables are created in the caller's scope
+    copy.set_weights(trunk.get_weights())
+    head = performer.head()
+    head_copy = keras.models.clone_model(head)
+    head_copy.set_weights(head.get_weights())
+    explainer = Explainer(
+        feature_shape=manifest.target.shape,
+        feature_mean=manifest.target.mean,
+        distilled=[
+            DistilledLayer(
+                name=layer.name,
+                units=layer.shape[-1],
+                activation=getattr(dense[layer.name], "activation", "linear"),
+                mean_square_norm=layer.mean_square_norm,
+            )
+            for layer in manifest.distilled
+        ],
+        trunk=copy,
+        head=head_copy,
+        config=config,
+        negative_class=manifest.negative_label if manifest.num_scores in (1, len(manifest.classes)) else None,
+        seed=seed,
+    )
+    for number, layer in enumerate(manifest.distilled, start=1):
+        if (weights := dense[layer.name]) is not None:
+            explainer.copy_to_decoder(number, weights.kernel, weights.bias)
+    return explainer

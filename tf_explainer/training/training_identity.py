@@ -1,0 +1,87 @@
+"""What two runs must have in common to be one training: a run goes on from its own checkpoints only."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from tf_explainer import atomic_file
+from tf_explainer.config import DatasetConfig, ExplainerConfig, TrainConfig
+from tf_explainer.errors import UserError
+from tf_explainer.features.schema import Manifest
+
+# Settings that may change between one run and the next that goes on from it.
+_FREE = (
+    "epochs",
+    "steps",
+    "strategy",
+    "logical_cpus",
+    "resume",
+    "deterministic",
+    "xla",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "validation_every",
+    "best_measure",
+    "early_stopping",
+    "profile",
+)
+
+
+def feature_fingerprint(manifest: Manifest) -> str:
+    """Returns the SHA-256 of a set of stored features: their content and their order, in hexadecimal."""
+    digest = hashlib.sha256()
+    for shard in manifest.shards:
+        digest.update(f"{shard.file} {shard.records} {shard.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def identity(
+    manifest: Manifest, dataset: DatasetConfig, explainer: ExplainerConfig, config: TrainConfig
+) -> dict[str, Any]:
+    """Returns everything that the result of a training depends on, as plain values."""
+    training = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
+    settings = {
+        "explainer": dataclasses.asdict(explainer),
+        "training": training,
+        "folds": [dataset.folds, dataset.held_out_fold],
+        "performer": manifest.performer,
+        "layers": [manifest.target.name, *(layer.name for layer in manifest.distilled)],
+        "features": feature_fingerprint(manifest),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def write_identity(path: str, settings: dict[str, Any]) -> None:
+    """Leaves a training's identity beside its checkpoints."""
+    atomic_file.write_text(path, json.dumps(settings, indent=2) + "\n")
+
+
+def check_identity(path: str, ours: dict[str, Any]) -> None:
+    """Refuses to go on from the checkpoints of another training.
+
+    Raises:
+        UserError: names what differs.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            theirs = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"there are checkpoints, but {path}, which says what they are of, cannot be read ({error}): "
+            "--noresume to start anew"
+        ) from error
+    for group, settings in ours.items():
+        if settings == theirs.get(group):
+            continue
+        if isinstance(settings, dict):
+            old = theirs.get(group, {})
+            changed = [f"{k}: {old.get(k)} -> {v}" for k, v in settings.items() if old.get(k) != v]
+        else:
+            changed = [f"{theirs.get(group)} -> {settings}"]
+        raise UserError(
+            f"the checkpoints beside {path} belong to a training with other settings ({group}: "
+            f"{'; '.join(changed)}). Take another --workdir, or --noresume to start anew"
+        )
