@@ -14,10 +14,8 @@ ROOMS = {
 
 
 def test_every_room_is_a_library_of_its_own():
-    libraries = dict(re.findall(r'py_library\(\s*name = "(\w+)",\s*srcs = glob\(\["(\S+?)/\*', TEXT))
-    assert {room: folder.split("/")[1] for room, folder in libraries.items()} == {
-        room: room for room in ROOMS
-    }
+    libraries = re.findall(r'py_library\(\s*name = "(\w+)",\s*srcs = glob\(\["\w+/(\w+)/', TEXT)
+    assert dict(libraries) == {room: room for room in ROOMS}
 
 
 def test_every_binary_is_a_program():

@@ -16,15 +16,11 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     workdir, config = flags.workdir(), flags.export()
 
-    from absl import logging
-
     from tf_explainer.explanation import finished_run, saved_model
     from tf_explainer.features.manifest import read_manifest
 
     run = finished_run.assemble(workdir, read_manifest(workdir.features), flags.performer())
     output = config.output or workdir.exported
-    # TensorFlow tells of temporary files.
-    logging.set_verbosity(logging.WARNING)
     try:
         saved_model.save(output, run)
     except FileExistsError as error:

@@ -175,9 +175,15 @@ def test_the_thirty_synsets():
     assert len(animal_part.SYNSETS) == len(set(animal_part.SYNSETS.values())) == 30
 
 
-def test_real_counts_and_landmarks(shared_datasets):
+@pytest.fixture(name="real", scope="module")
+def _real(shared_datasets):
+    """Some categories, and all their references: reading the annotations takes seconds."""
     source = _open(shared_datasets, "fox", "giant panda", "cat", "turtle")
-    references = list(source.references())
+    return source, list(source.references())
+
+
+def test_real_counts_and_landmarks(real):
+    source, references = real
     assert collections.Counter(source.classes[reference.label] for reference in references) == {
         "fox": 286,
         "giant panda": 538,
@@ -199,11 +205,13 @@ def test_real_counts_and_landmarks(shared_datasets):
 
 
 @pytest.mark.parametrize(("category", "step"), [("fox", 40), ("cat", 60)])  # v7.3 and v5 landmarks
-def test_real_landmarks_come_back_as_annotated(shared_datasets, category, step):
-    source = _open(shared_datasets, category, negatives=False)
-    path = animal_part._landmark_file(str(shared_datasets), source.synsets[0], "head")
+def test_real_landmarks_come_back_as_annotated(shared_datasets, real, category, step):
+    source, references = real
+    label = source.classes.index(category)
+    path = animal_part._landmark_file(str(shared_datasets), source.synsets[label], "head")
     truths = matlab.read_struct(path, "truth", ["pHW_center", "pHW_scale"])
-    for index, (_, record) in enumerate(source.read(list(source.references())[::step])):
+    chosen = [reference for reference in references if reference.label == label][::step]
+    for index, (_, record) in enumerate(source.read(chosen)):
         truth = truths[index * step]
         expected = np.full(4, np.nan)
         if truth["pHW_center"].size == 2:
@@ -211,9 +219,9 @@ def test_real_landmarks_come_back_as_annotated(shared_datasets, category, step):
         np.testing.assert_allclose(landmarks_in_crop(record, ["head"])[0], expected, rtol=0, atol=1e-6)
 
 
-def test_real_negatives_are_whole_rgb_images(shared_datasets):
-    source = _open(shared_datasets, "turtle")
-    negatives = [reference for reference in source.references() if reference.label == 1]
+def test_real_negatives_are_whole_rgb_images(real):
+    source, references = real
+    negatives = [reference for reference in references if reference.label == len(source.synsets)]
     grey = [r for r in negatives if Image.open(r.location).mode == "L"]
     assert len(negatives) == 400
     assert len(grey) == 1

@@ -62,7 +62,8 @@ def test_another_process_agrees(tmp_path):
     path = str(tmp_path / "model.keras")
     model.save(path)
     program = (
-        "import sys, keras, tf_explainer.performer.preprocessing; from tf_explainer.performer.fingerprint import fingerprint; "
+        "import sys, keras, tf_explainer.performer.preprocessing; "
+        "from tf_explainer.performer.fingerprint import fingerprint; "
         "keras.layers.Dense(1); print(fingerprint(keras.models.load_model(sys.argv[1])))"
     )
     result = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)

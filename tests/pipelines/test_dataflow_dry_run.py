@@ -4,7 +4,7 @@ import pytest
 from absl.testing import flagsaver
 
 from pipelines import dataflow_dry_run
-from tests.pipelines.test_dataflow_options import arguments
+from tests.pipelines.dataflow.test_options import arguments
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 

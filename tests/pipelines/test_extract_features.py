@@ -1,5 +1,8 @@
+import functools
 import json
+import pathlib
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -25,10 +28,10 @@ DATAFLOW = (
 )
 
 
-@pytest.fixture(name="command")
-def _command(performer):
-    """The command line, but for the program and the work directory."""
-    return [
+@pytest.fixture(name="extract_to", scope="module")
+def _extract_to(performer):
+    """Runs the binary in this process, in a work directory."""
+    command = [
         "--dataset=creatures",
         "--num_images=12",
         f"--performer={performer.config.performer}",
@@ -38,17 +41,30 @@ def _command(performer):
         "--num_shards=3",
     ]
 
-
-@pytest.fixture(name="extract")
-def _extract(command, tmp_path):
-    """Runs the binary in this process."""
-
-    def extract(*arguments):
+    def extract_to(workdir, *arguments):
         with flagsaver.flagsaver():
-            left = flags.FLAGS(["program", f"--workdir={tmp_path}", *command, *arguments], known_only=True)
+            left = flags.FLAGS(["program", f"--workdir={workdir}", *command, *arguments], known_only=True)
             extract_features.main(left[1:])
 
-    return extract
+    return extract_to
+
+
+@pytest.fixture(name="extract")
+def _extract(extract_to, tmp_path):
+    return functools.partial(extract_to, tmp_path)
+
+
+@pytest.fixture(name="extracted", scope="module")
+def _extracted(extract_to, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("extracted")
+    extract_to(workdir)
+    return workdir / "features"
+
+
+@pytest.fixture(name="whole_set")
+def _whole_set(extracted, tmp_path):
+    """The work directory has a set already."""
+    return pathlib.Path(shutil.copytree(extracted, tmp_path / "features"))
 
 
 def test_it_extracts_and_says_so(extract, tmp_path, capsys):
@@ -110,14 +126,13 @@ def test_what_somebody_decided_is_not_called_the_rules(extract, tmp_path, capsys
     assert said[0].startswith(f"By the rule in docs/performers.md, {decided}; python -m")
 
 
-def test_a_whole_set_is_left_alone(extract, tmp_path, capsys, monkeypatch):
-    extract()
-    before = files(tmp_path / "features")
+def test_a_whole_set_is_left_alone(extract, whole_set, capsys, monkeypatch):
+    before = files(whole_set)
     monkeypatch.setattr(extract_features, "_run", lambda *_: pytest.fail("it runs again"))
     capsys.readouterr()
     extract()
     assert "is whole: 12 images in" in capsys.readouterr().out
-    assert files(tmp_path / "features") == before
+    assert files(whole_set) == before
 
 
 def test_views_are_stored_beside_their_image(extract, tmp_path, capsys):
@@ -155,23 +170,21 @@ def test_a_dry_run_for_the_cloud_tells_the_cost(extract, tmp_path, capsys):
     assert not list(tmp_path.glob("**/*"))
 
 
-def test_a_missing_shard_is_computed_again(extract, tmp_path, capsys):
-    extract()
-    before = files(tmp_path / "features")
-    (tmp_path / "features" / "features-00001-of-00003.tfrecord").unlink()
+def test_a_missing_shard_is_computed_again(extract, whole_set, capsys):
+    before = files(whole_set)
+    (whole_set / "features-00001-of-00003.tfrecord").unlink()
     capsys.readouterr()
     extract()
     records = json.loads(before["manifest.json"])["shards"][1]["records"]
     assert f"; {records} computed now" in capsys.readouterr().out
-    assert files(tmp_path / "features") == before
+    assert files(whole_set) == before
 
 
-def test_other_settings_are_refused_unless_asked_for(extract, tmp_path):
-    extract()
+def test_other_settings_are_refused_unless_asked_for(extract, whole_set):
     with pytest.raises(UserError, match=r"jpeg_quality: 90 there, 50 here.*--overwrite"):
         extract("--jpeg_quality=50")
     extract("--jpeg_quality=50", "--overwrite")
-    manifest = json.loads((tmp_path / "features" / "manifest.json").read_text())
+    manifest = json.loads((whole_set / "manifest.json").read_text())
     assert manifest["configuration"]["extraction"]["jpeg_quality"] == 50
 
 
@@ -212,12 +225,11 @@ def test_dead_letters_are_tried_again_and_nothing_else_is_touched(extract, tmp_p
     assert after.keys() == before.keys()
 
 
-def test_without_dead_letters_nothing_is_tried_again(extract, tmp_path, capsys):
-    extract()
-    before = files(tmp_path / "features")
+def test_without_dead_letters_nothing_is_tried_again(extract, whole_set, capsys):
+    before = files(whole_set)
     extract("--retry_dead_letters")
     assert "0 dead letters are tried again" in capsys.readouterr().out
-    assert files(tmp_path / "features") == before
+    assert files(whole_set) == before
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,7 @@
+import functools
+import pathlib
+import shutil
+
 import pytest
 from absl.testing import flagsaver
 
@@ -9,26 +13,36 @@ from tf_explainer.errors import UserError
 SHARD = "features-00001-of-00003.tfrecord"
 
 
-@pytest.fixture(name="run")
-def _run(performer, tmp_path):
-    """Runs a binary in this process, with the flags of the extraction."""
+@pytest.fixture(name="run_in", scope="module")
+def _run_in(performer):
+    """Runs a binary in this process, in a work directory, with the flags of the extraction."""
 
-    def run(binary, *arguments):
+    def run_in(workdir, binary, *arguments):
         extraction = [
-            *(f"--workdir={tmp_path}", "--dataset=creatures", "--num_images=12", "--num_shards=3"),
+            *(f"--workdir={workdir}", "--dataset=creatures", "--num_images=12", "--num_shards=3"),
             *(f"--performer={performer.config.performer}", "--image_size=32", "--target_layer=conv"),
         ]
         with flagsaver.flagsaver():
             binary.main(flags.FLAGS(["program", *extraction, *arguments], known_only=True)[1:])
 
-    return run
+    return run_in
+
+
+@pytest.fixture(name="run")
+def _run(run_in, tmp_path):
+    return functools.partial(run_in, tmp_path)
+
+
+@pytest.fixture(name="extracted", scope="module")
+def _extracted(run_in, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("extracted")
+    run_in(workdir, extract_features)
+    return workdir / "features"
 
 
 @pytest.fixture(name="folder")
-def _folder(run, tmp_path, capsys):
-    run(extract_features)
-    capsys.readouterr()
-    return tmp_path / "features"
+def _folder(extracted, tmp_path):
+    return pathlib.Path(shutil.copytree(extracted, tmp_path / "features"))
 
 
 def test_a_sound_set_is_said_to_be_one(run, folder, capsys):

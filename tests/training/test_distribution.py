@@ -24,3 +24,22 @@ def test_a_batch_smaller_than_the_replicas_repeats_its_images():
     batches = tf.data.Dataset.from_tensors({"x": tf.constant([7, 8])})
     (batch,) = distribution.distribute(strategy, lambda divide: divide(batches))
     assert [list(share) for share in strategy.experimental_local_results(batch["x"])] == [[7], [8], [7]]
+
+
+@pytest.mark.parametrize(
+    ("driver", "hidden", "told"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_gpu_that_cannot_be_used_is_told_of(monkeypatch, tmp_path, driver, hidden, told):
+    """TensorFlow's own word on it is among what the binaries keep off the terminal."""
+    file = tmp_path / "version"
+    if driver:
+        file.touch()
+    monkeypatch.setattr(distribution, "_NVIDIA_DRIVER", file)
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda _: [])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if hidden:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    said = []
+    monkeypatch.setattr(distribution.logging, "warning", said.append)
+    distribution.strategy_named("one_device")
+    assert [("TF_CPP_MIN_LOG_LEVEL=0" in text) for text in said] == [True] * told

@@ -62,7 +62,7 @@ class Explainer(keras.Model):
     `scores`, what the performer's own head says of them, `[B, classes]`.
 
     Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
-    dictionary of the distilled layers' features. (`tf_explainer.training.trainer` fits it on several devices.)
+    dictionary of the distilled layers' features. `tf_explainer.training.trainer` fits it on several devices.
 
     Args:
         feature_shape: `(L, L, D)` of the target layer.

@@ -1,4 +1,4 @@
-"""How features become bytes and back: NumPy writes, TensorFlow reads; `tf_explainer.features.schema` has the layout.
+"""How features become bytes and back: NumPy writes, TensorFlow reads; `schema` has the layout.
 
 Every encoding gives back the very bits of the float16 values, whatever they are.
 """
