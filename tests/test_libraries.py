@@ -4,10 +4,11 @@ In which direction rooms may import each other stands in pyproject.toml (`make l
 """
 
 import ast
+import tomllib
 
 import pytest
 
-from tests.source_imports import imports, modules
+from tests.source_imports import ROOT, imports, modules
 
 MODULES = modules("tf_explainer", "pipelines")
 IMPORTS = {module: imports(path, MODULES) for module, path in MODULES.items()}
@@ -105,3 +106,10 @@ def test_relative_imports_are_refused(tmp_path):
     file.write_text("from . import a\n")
     with pytest.raises(AssertionError, match="absolute"):
         imports(file, known=())
+
+
+def test_the_design_shows_the_contract():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert len(layers) > 10
+    assert "\n".join(["```", *layers, "```"]) in (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
