@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel bazel_build clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -36,12 +36,12 @@ lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m mypy
 
 # What ARGS chooses is mostly over before several processes have started.
-test: developer  ## Runs the fast tests (ARGS="tests/test_losses.py -k gradient" chooses some)
+test: developer  ## Runs the fast tests (ARGS="tests/explainer/test_losses.py -k gradient" chooses some)
 	$(VENV_PYTHON) -m pytest $(or $(ARGS),--numprocesses=logical --maxprocesses=4 --dist=worksteal)
 
 test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
-	$(VENV_PYTHON) -m pytest tests/test_templates.py tests/test_layers.py tests/test_losses.py tests/test_constellations.py \
-	  tests/test_explainer.py tests/test_optimizer.py $(ARGS)
+	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py constellations.py explainer.py) \
+	  tests/training/test_optimizer.py $(ARGS)
 
 test_slow: developer  ## Runs the slow tests
 	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
@@ -76,7 +76,7 @@ notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
-	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest tests/test_saved_model.py $(ARGS)
+	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest tests/explanation/test_saved_model.py $(ARGS)
 
 flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
 	mvn -q -B -f tools/flink_job_server/pom.xml package
@@ -121,9 +121,11 @@ docs: developer  ## Writes the API pages, from the docstrings, into build/docs
 benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)
 
-bazel: developer  ## Builds and tests by Bazel, offline (needs npm and Linux on x86-64; ARGS=//:tests/test_losses chooses)
+bazel_build: developer  ## Builds by Bazel, offline (needs npm and Linux on x86-64)
 	tools/bazel.sh lint
 	tools/bazel.sh build //...
+
+bazel: bazel_build  ## Builds and tests by Bazel (ARGS=//:tests/explainer/test_losses chooses)
 	tools/bazel.sh test $(or $(ARGS),//...)
 
 results: setup  ## Runs all of docs/results.md (ARGS="--data_dir=DATA --backbone_weights=WEIGHTS"); hours

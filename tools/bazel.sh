@@ -2,7 +2,7 @@
 # Builds and tests by Bazel without a network: everything it needs comes from .venv and from npm.
 #
 #   tools/bazel.sh build //...
-#   tools/bazel.sh test //:tests/test_losses
+#   tools/bazel.sh test //:tests/explainer/test_losses
 #   tools/bazel.sh lint
 #
 # The Bazel that npm ships is 2.1, older than MODULE.bazel. What that file declares is given to it by small
