@@ -3,6 +3,7 @@
 import importlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +22,7 @@ SOURCES = {
     for path in ROOT.glob(pattern)
     if path.is_file() and path.suffix != ".pyc"
 }
+NOT_OURS = (".*", "__pycache__", "*.egg-info", "bazel-*", "build", "dist", "runs")
 
 FLAGFILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.flags")}
 
@@ -60,9 +62,11 @@ def test_an_entry_point_leads_to_a_class(target):
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory):
     """A wheel and an sdist, built of the files that are here by the packages that are installed."""
-    folder = tmp_path_factory.mktemp("dist")
     pytest.importorskip("build", reason="needs the package `build`: make setup")
-    command = [sys.executable, "-m", "build", "--no-isolation", f"--outdir={folder}", str(ROOT)]
+    folder, project = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("checkout") / "project"
+    # Building leaves things behind, which other tests could come across.
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(*NOT_OURS))
+    command = [sys.executable, "-m", "build", "--no-isolation", f"--outdir={folder}", str(project)]
     built = subprocess.run(command, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder

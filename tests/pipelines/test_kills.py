@@ -4,7 +4,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,53 +14,66 @@ from tests.pipelines.squares import files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KILLS = 20
-# Of the time that an undisturbed run takes: most of the earlier moments lie before the first shard.
-EARLIEST, LATEST = 0.3, 0.9
+# Of the time that an undisturbed run takes: the earlier moments lie before the first shard; after later ones
+# the next run would find too little left to be killed at.
+EARLIEST, LATEST = 0.2, 0.6
 
 
 class Run:
-    """The binary on one work directory, as a person starts it."""
+    """The binary on one work directory."""
 
     def __init__(self, folder, performer):
         self.features = folder / "features"
-        self._folder = folder
+        self._log = folder / "log"
         folder.mkdir()
-        self._command = [
-            *(sys.executable, "-m", "pipelines.extract_features", f"--workdir={folder}"),
-            *("--dataset=creatures", "--num_images=800", "--num_shards=40", "--extraction_batch_size=8"),
+        command = [
+            *(sys.executable, "-m", "tests.pipelines.forked_extraction", f"--workdir={folder}"),
+            *("--dataset=creatures", "--num_images=400", "--num_shards=40", "--extraction_batch_size=8"),
             *(f"--performer={performer.config.performer}", "--image_size=32", "--target_layer=conv"),
         ]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | {"TMPDIR": str(folder)},
+                text=True,
+            )
+        # It has imported everything as soon as it answers.
+        assert self.killed_after(0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
 
     def killed_after(self, seconds):
         """Kills the run and all its children after a time, or not at all; returns whether it was killed."""
-        with (self._folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"TMPDIR": str(self._folder)},
-                start_new_session=True,
-            )
-            try:
-                status = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                return True
-        assert status == 0, (self._folder / "log").read_text()[-3000:]
-        return False
+        self._process.stdin.write(f"{'' if seconds is None else seconds}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        assert answer in ("killed", "0"), self._log.read_text()[-3000:]
+        return answer == "killed"
 
 
 @pytest.mark.slow
 def test_twenty_kills_change_no_byte(performer, tmp_path):
-    undisturbed = Run(tmp_path / "undisturbed", performer)
-    start = time.monotonic()
-    undisturbed.killed_after(None)
-    whole_run = time.monotonic() - start
+    with Run(tmp_path / "undisturbed", performer) as undisturbed:
+        start = time.monotonic()
+        undisturbed.killed_after(None)
+        whole_run = time.monotonic() - start
     expected = files(undisturbed.features)
+    with Run(tmp_path / "killed", performer) as run:
+        survive(run, whole_run, expected)
+
+
+def survive(run, whole_run, expected):
     chance = random.Random(0)
-    run = Run(tmp_path / "killed", performer)
     found = []
     while len(found) < KILLS:
         if run.killed_after(whole_run * chance.uniform(EARLIEST, LATEST)):
