@@ -35,16 +35,18 @@ lint: developer  ## Checks format, style and types
 	.venv/bin/lint-imports --no-logo
 	$(VENV_PYTHON) -m mypy
 
-# What ARGS chooses is mostly over before several processes have started.
+# Files are shared out among processes. What ARGS chooses is mostly over before several have started.
+IN_PARALLEL := --numprocesses=logical --maxprocesses=4
+
 test: developer  ## Runs the fast tests (ARGS="tests/explainer/test_losses.py -k gradient" chooses some)
-	$(VENV_PYTHON) -m pytest $(or $(ARGS),--numprocesses=logical --maxprocesses=4 --dist=worksteal)
+	$(VENV_PYTHON) -m pytest $(or $(ARGS),$(IN_PARALLEL) --dist=worksteal)
 
 test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
 	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py constellations.py explainer.py) \
 	  tests/training/test_optimizer.py $(ARGS)
 
 test_slow: developer  ## Runs the slow tests
-	$(VENV_PYTHON) -m pytest -m slow $(ARGS)
+	$(VENV_PYTHON) -m pytest -m slow $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
 
 test_kills: developer  ## Kills the extraction at random moments, 20 times in a row: no byte may change
 	$(VENV_PYTHON) -m pytest -m slow -s tests/pipelines/test_kills.py $(ARGS)

@@ -12,7 +12,7 @@ from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, write_run
 from tf_explainer import export, flags
 from tf_explainer.errors import UserError
-from tf_explainer.explanation import finished_run
+from tf_explainer.explanation.finished_run import load_run
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_what_is_there_stays(command, tmp_path):
 
 def test_a_run_is_read_by_its_directory(run):
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
-    explanation = finished_run.load(str(run)).image_explainer().explain(image)
+    explanation = load_run(str(run)).explain(image)
     assert explanation.class_name in CLASSES
     assert len(explanation.parts) == 2
 
@@ -61,12 +61,12 @@ def test_a_performer_elsewhere_is_named(run, tmp_path):
     file.rename(moved)
     try:
         with pytest.raises(UserError, match=r"there is no .*performer\.keras: name the network"):
-            finished_run.load(str(run))
-        assert finished_run.load(str(run), performer=str(moved)).class_names == CLASSES
+            load_run(str(run))
+        assert load_run(str(run), performer=str(moved)).class_names == CLASSES
         other = keras.models.load_model(moved)
         other.layers[-1].kernel.assign_add(keras.ops.ones_like(other.layers[-1].kernel))
         other.save(tmp_path / "other.keras")
         with pytest.raises(UserError, match="fingerprint"):
-            finished_run.load(str(run), performer=str(tmp_path / "other.keras"))
+            load_run(str(run), performer=str(tmp_path / "other.keras"))
     finally:
         moved.rename(file)

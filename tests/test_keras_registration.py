@@ -32,3 +32,18 @@ def test_classes_are_registered_whatever_the_order(imports):
 def test_the_package_alone_imports_neither_keras_nor_tensorflow():
     code = "import sys, tf_explainer, tf_explainer.flags; print({'keras', 'tensorflow'} & set(sys.modules))"
     assert run(code).stdout.strip() == "set()"
+
+
+def test_the_package_is_there_at_once():
+    code = "import time; start = time.perf_counter(); import tf_explainer; print(time.perf_counter() - start)"
+    assert float(run(code).stdout) < 0.1
+
+
+def test_public_names_lead_to_what_they_say():
+    import tf_explainer
+
+    for name in tf_explainer.__all__:
+        assert getattr(tf_explainer, name).__name__ == name
+        assert name in dir(tf_explainer)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tf_explainer.nothing  # noqa: B018

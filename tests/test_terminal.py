@@ -69,7 +69,7 @@ def test_what_is_no_information_is_let_through(capfd):
     assert capfd.readouterr().err == "E0000 00:00:1.2 3 a.cc:1] it is broken\nplain\n"
 
 
-OURS = str(ROOT / "tf_explainer" / "image_files.py")
+OURS = str(ROOT / "tf_explainer" / "datasets" / "image_files.py")
 BEAM = "/site-packages/apache_beam/runners/portability/local_job_service.py"
 
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
 
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
-    explainer = finished_run.assemble(workdir, manifest, flags.performer()).image_explainer()
+    explainer = finished_run.assemble(workdir, manifest, flags.performer()).image_explainer
     folder = config.output or workdir.explanations
     shown = []
     for name, image in images:

@@ -15,8 +15,14 @@ from pipelines import extract_features
 
 # What the binary imports only once it has read its flags.
 for name in (
-    *("beam_options", "counters", "dataflow_options", "dead_letters", "feature_extraction", "feature_set"),
-    *("progress", "staged_performer"),
+    *("dataflow.beam_options", "dataflow.options"),
+    *(
+        "extraction.counters",
+        "extraction.feature_extraction",
+        "extraction.progress",
+        "extraction.staged_performer",
+    ),
+    *("feature_set.dead_letters", "feature_set.feature_set"),
 ):
     importlib.import_module(f"pipelines.{name}")
 for name in ("creatures", "registry"):

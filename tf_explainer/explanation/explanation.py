@@ -99,6 +99,10 @@ class Explanation:
         """All parts and lone filters, the greatest contribution (of either sign) first."""
         return _greatest_first([*self.parts, *self.lone_filters])
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{part.part.title} {part.contribution:+.2f}" for part in self.strongest[:3])
+        return f"Explanation({self.class_name}, log-odds {self.score:+.2f}: {parts}, ...)"
+
     def to_dict(self) -> dict[str, Any]:
         """Returns all numbers as plain values."""
         return {

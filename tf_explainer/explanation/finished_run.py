@@ -1,22 +1,25 @@
 """What the steps have left in a work directory, ready to explain images.
 
-explainer = finished_run.load("runs/vgg_fox").image_explainer()
-explanation = explainer.explain(image)
+explanation = load_run("runs/vgg_fox").explain("fox.jpg")
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer.datasets.image_files import read_images
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.evaluation import load_explainer, read_parts
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import Explainer
-from tf_explainer.explanation.explanation import ImageExplainer
+from tf_explainer.explanation.explanation import Explanation, ImageExplainer
 from tf_explainer.features.manifest import check_manifest, read_manifest
 from tf_explainer.features.schema import Manifest
 from tf_explainer.performer.performer import Performer, load_performer
@@ -38,12 +41,34 @@ class FinishedRun:
     parts: tuple[Part, ...]
     class_names: tuple[str, ...]
 
+    @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
-        """Returns what explains images."""
+        """What explains images."""
         return ImageExplainer(self.performer, self.explainer, self.parts, self.class_names)
 
+    def explain(
+        self, image: str | os.PathLike[str] | np.ndarray, class_name: str | None = None
+    ) -> Explanation:
+        """Explains one image.
 
-def load(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:
+        Args:
+            image: a file, or `[H, W, 3]` uint8, RGB, of any size.
+            class_name: whose score; None: the class that the performer names.
+
+        Raises:
+            UserError: the file is no image.
+            ValueError: the performer has no such class.
+        """
+        if not isinstance(image, np.ndarray):
+            ((_, image),) = read_images([os.fspath(image)])
+        return self.image_explainer.explain(image, class_name)
+
+    def __repr__(self) -> str:
+        target = self.performer.config.target_layer
+        return f"FinishedRun({len(self.parts)} parts of {target}, classes {', '.join(self.class_names)})"
+
+
+def load_run(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:
     """Reads a run by its directory alone.
 
     Args:
