@@ -63,7 +63,14 @@ def test_a_gradient_is_tensorflows(function):
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = weighted(function(x))
-    np.testing.assert_allclose(gradient(x), tape.gradient(value, x), atol=2e-5)
+    try:
+        expected = tape.gradient(value, x)
+    except tf.errors.InvalidArgumentError as error:
+        # It needs oneDNN, which TensorFlow uses on newer CPUs only.
+        if "dilation rates larger than 1" not in str(error):
+            raise
+        pytest.skip("TensorFlow itself has no gradient of a dilated convolution on this CPU")
+    np.testing.assert_allclose(gradient(x), expected, atol=2e-5)
     operations = gradient.get_concrete_function().graph.get_operations()
     refused = {"BroadcastGradientArgs", "DynamicStitch", "DepthwiseConv2dNativeBackpropInput"}
     assert not {op.type for op in operations if "Grad" in op.type} | (

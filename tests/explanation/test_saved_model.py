@@ -89,12 +89,13 @@ def compare(run, found, class_name=None):
         np.testing.assert_allclose(
             [found[name][n] for name in ("log_odds", "other_filters", "ordinary", "remainder")],
             sums,
+            rtol=1e-5,
             atol=2e-5,
         )
         by_name = {seen.part.name: seen for seen in expected.parts}
         for p, part in enumerate(run.parts):
             seen = by_name[part.name]
-            assert found["part_contribution"][n, p] == pytest.approx(seen.contribution, abs=2e-5)
+            assert found["part_contribution"][n, p] == pytest.approx(seen.contribution, rel=1e-5, abs=2e-5)
             assert found["part_activation"][n, p] == pytest.approx(seen.strength, rel=1e-4)
             place = [np.nan, np.nan] if seen.place is None else [CROP * seen.place[1], CROP * seen.place[0]]
             np.testing.assert_allclose(found["part_place"][n, p], place, rtol=1e-5)

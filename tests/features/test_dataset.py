@@ -152,7 +152,7 @@ def test_positions_at_the_edge_of_a_fold_fall_where_numpy_puts_them(performer, t
     edge = 11744051 / 2**24
     assert fold_of(edge, 10) == 6
     assert np.float32(edge) * np.float32(10) == 7
-    monkeypatch.setattr("tf_explainer.images.folds.fold_position", lambda _: edge)
+    monkeypatch.setattr("pipelines.extraction.example_encoding.fold_position", lambda _: edge)
     manifest = write_set(planned(performer, tmp_path, Squares(count=3)), performer)
     dataset = feature_dataset(manifest, str(tmp_path), folds=10, held_out_fold=6, split="held_out")
     assert len(list(dataset)) == 3
