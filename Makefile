@@ -73,8 +73,8 @@ dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (A
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
 notebook: WITH = notebook
-notebook: setup  ## Runs docs/creatures.ipynb anew and keeps what it shows
-	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb
+notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows into build
+	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb build/creatures.ipynb
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx

@@ -1,4 +1,4 @@
-"""docs/creatures.ipynb fits the API, was run from its first to its last cell, and does not tell where."""
+"""docs/creatures.ipynb fits the API and runs from its first to its last cell."""
 
 import ast
 import importlib
@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -60,19 +59,9 @@ def test_the_code_fits_the_api():
     assert checked > 15
 
 
-def test_it_was_run_from_its_first_to_its_last_cell():
-    assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1)), "run `make notebook`"
-    outputs = [output for cell in CODE for output in cell["outputs"]]
-    assert {output["output_type"] for output in outputs} == {"stream", "execute_result"}
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
-    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
-
-
-def test_it_is_small_and_names_no_machine():
-    text = FILE.read_text(encoding="utf-8")
-    assert len(text) < 2_000_000
-    without_pictures = re.sub(r'"image/png": "[^"]*"', "", text)
-    assert not re.findall(r"/(?:home|root|tmp|work|Users|usr)/[\w./]*", without_pictures)
+def test_it_is_stored_without_outputs():
+    assert [(cell["outputs"], cell["execution_count"]) for cell in CODE] == [([], None)] * len(CODE)
+    assert FILE.stat().st_size < 50_000
 
 
 @pytest.mark.slow
