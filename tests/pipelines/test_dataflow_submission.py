@@ -180,7 +180,7 @@ def _wheel(tmp_path_factory):
         shutil.copytree(services.ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(services.ROOT / name, project)
-    with (project / "pipelines" / "shard_writer.py").open("a") as module:
+    with (project / "pipelines" / "extraction" / "shard_writer.py").open("a") as module:
         module.write("\nimport pathlib\n\npathlib.Path(__file__).with_suffix('.imported').touch()\n")
     options = ["--no-deps", "--no-build-isolation", f"--wheel-dir={folder}"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", *options, str(project)], check=True)
@@ -199,7 +199,7 @@ def test_a_package_brings_the_code_to_workers_without_it(
     )
     balance = said.splitlines()[1]
     assert balance.startswith(f"{NUM_IMAGES} images in = {NUM_IMAGES - 1} records + 1 dead letters")
-    assert (tmp_path / "site" / "pipelines" / "shard_writer.imported").exists()
+    assert (tmp_path / "site" / "pipelines" / "extraction" / "shard_writer.imported").exists()
     check_features("by-package", expected, tmp_path / "there")
     (pool,) = cloud.api.jobs[-1].environment.worker_pools
     assert pool.worker_harness_container_image.startswith("gcr.io/cloud-dataflow/v1beta3/beam_python3")
