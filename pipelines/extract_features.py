@@ -137,7 +137,7 @@ def open_pipeline(options: Sequence[str]) -> beam.Pipeline:
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:
-    """Leaves out what a job service tells of its doings, which Beam passes on as the root of all loggers."""
+    """Drops a job service's log noise, which Beam passes on under the name of the root logger."""
     return record.module != "portable_runner" or record.levelno >= logging.WARNING
 
 

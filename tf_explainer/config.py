@@ -1,4 +1,4 @@
-"""Every setting of the chain as frozen dataclasses, one per room of the house.
+"""Every setting of the chain as frozen dataclasses, one per pipeline stage.
 
 Binaries build these from flags (`tf_explainer.flags`); library code sees nothing else. All of them
 are plain values, so that they can be pickled to workers and written to JSON as they are.

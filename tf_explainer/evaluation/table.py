@@ -22,8 +22,8 @@ _LEGEND = {
     "dead, rare filters": "respond on no image; on fewer than two annotated ones",
     "part share p": "weight of the part features among all features of the explainer",
     "relative error": "of the performer's features as the explainer gives them back, in squared norms",
-    "permuted images": "what the same filters reach against the landmarks of other images: by knowing where "
-    "objects are wont to be, and no more",
+    "permuted images": "chance level: the same filters against the landmarks of other images, where only the "
+    "objects' typical position helps",
 }
 
 _OF_LANDMARKS = frozenset(_LEGEND) - {"part share p", "relative error"}

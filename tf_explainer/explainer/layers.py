@@ -210,7 +210,7 @@ class ActivationNorm(keras.layers.Layer):
     Input and output: `[B, L, L, D]`.
 
     Args:
-        floor: alpha_k is at least this share of the mean alpha, lest rare channels explode.
+        floor: alpha_k is at least this share of the mean alpha, to keep rare channels from blowing up.
         momentum: share of alpha that stays at each step.
     """
 

@@ -41,7 +41,7 @@ def bootstrap_intervals(
 
 
 def permuted_null(measure: Measure, groups: np.ndarray, permutations: int, seed: int = 0) -> dict[str, Any]:
-    """Measures permuted images: what filters reach by knowing where objects are wont to be, and no more.
+    """Measures permuted images: the chance level, from the objects' typical position alone.
 
     Args:
         measure: from the image that takes each image's place, `[N]` indices, to figures.

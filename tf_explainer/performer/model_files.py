@@ -67,7 +67,7 @@ def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=not trust_code)
     except Exception as error:
-        # What a broken or foreign file raises is Keras' secret: ValueError, TypeError, KeyError, OSError, ...
+        # What a broken or foreign file raises is undocumented: ValueError, TypeError, KeyError, OSError, ...
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path} could not be loaded as a Keras model: {reason}") from error
 

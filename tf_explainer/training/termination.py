@@ -7,7 +7,7 @@ import types
 
 
 class Termination:
-    """Notes SIGTERM instead of dying of it; only for the main thread of a program.
+    """Records SIGTERM so that the trainer can save and exit; only for the main thread of a program.
 
     Attributes:
         requested: whether the signal has come.
