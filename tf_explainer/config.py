@@ -1,14 +1,30 @@
 """Every setting of the chain as frozen dataclasses, one per pipeline stage.
 
-Binaries build these from flags (`tf_explainer.flags`); library code sees nothing else. All of them
-are plain values, so that they can be pickled to workers and written to JSON as they are.
+`tf_explainer.flags` makes a flag of every field: its name (unless `Flag` says another), its type, its bounds,
+its default, and its line under Attributes as the help. So a new setting is a new field with its line. Library
+code sees nothing else; all values are plain, so that they can be pickled to workers and written to JSON.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import posixpath
-from typing import Literal
+from typing import Annotated, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The least and, if there is one, the greatest value of a setting."""
+
+    least: float
+    most: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """The name of a setting's flag, where its own would be ambiguous among all settings."""
+
+    name: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,16 +32,17 @@ class DatasetConfig:
     """Which images, which classes, and which of them are held out.
 
     Attributes:
-        dataset: `folder`, `animal_part`, `creatures`, or the name of a tensorflow-datasets data set.
-        data_dir: where the data lies (a folder, a pattern of files, or the tensorflow-datasets directory).
+        dataset: `folder`, `animal_part`, `creatures`, or a data set of tensorflow-datasets, such as
+            cub200_parts.
+        data_dir: where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.
         split: split of a tensorflow-datasets data set.
-        categories: the classes to keep, by name (or synset); empty keeps all.
+        categories: classes to keep, by name or synset, comma-separated; empty keeps all.
         negatives: whether images of no category take part (`animal_part`, `creatures`).
-        negative_class: name of the class that stands for "none of the categories"; it gets no part.
-        num_images: how many images `creatures` draws in all.
+        negative_class: the class that stands for 'no object'; it gets no part.
+        num_images: images that `creatures` draws.
         dataset_seed: seed of `creatures`.
-        folds: images are divided into this many folds by a hash of their id.
-        held_out_fold: the fold that training never sees.
+        folds: folds of the images, which a hash of their id divides.
+        held_out_fold: the fold training never sees.
     """
 
     dataset: str
@@ -34,10 +51,10 @@ class DatasetConfig:
     categories: tuple[str, ...] = ()
     negatives: bool = True
     negative_class: str = "negative"
-    num_images: int = 600
-    dataset_seed: int = 0
-    folds: int = 10
-    held_out_fold: int = 0
+    num_images: Annotated[int, Bounds(1)] = 600
+    dataset_seed: Annotated[int, Bounds(0)] = 0
+    folds: Annotated[int, Bounds(2)] = 10
+    held_out_fold: Annotated[int, Bounds(0)] = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,24 +62,27 @@ class PerformerConfig:
     """Which pre-trained network is explained, and at which layers.
 
     Attributes:
-        performer: a `.keras` file that is the performer; None takes the one in the work directory.
-        backbone: name of a `keras.applications` model, as in its module (`vgg16`, `mobilenet_v2`).
-        backbone_weights: `imagenet`, `none` (random) or a weights file of the same architecture.
-        backbone_alpha: width multiplier of the MobileNets; None where the backbone has none.
-        image_size: side of the square input, in pixels.
-        preprocessing: the `keras.applications` module whose `preprocess_input` a user's own
-            performer expects; None where the file preprocesses by itself.
-        performer_modules: Python modules that register classes which the file uses.
-        trust_performer_code: whether code in the file, such as Lambda layers, is run.
-        target_layer: the layer whose feature map is explained; empty: found by `layer_selection`.
-        distilled_layers: the higher layers that the explainer must give back, lowest first; empty: found.
+        performer: a .keras file; default: WORKDIR/performer.keras.
+        backbone: a keras.applications model: vgg16, ...
+        backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture.
+        backbone_alpha: width multiplier of a MobileNet; default: its own.
+        image_size: side of the performer's input, pixels.
+        preprocessing: `keras.applications` module whose preprocess_input a --performer file expects; default:
+            none.
+        performer_modules: Python modules that register classes which a --performer file uses.
+        trust_performer_code: run code in a --performer file, such as Lambda layers; it can do whatever you
+            can.
+        target_layer: the layer whose feature map is explained; empty: found by the rule in
+            docs/performers.md.
+        distilled_layers: higher layers that the explainer gives back, lowest first; empty: found by the same
+            rule.
     """
 
     performer: str | None = None
     backbone: str = "vgg16"
     backbone_weights: str = "imagenet"
-    backbone_alpha: float | None = None
-    image_size: int = 224
+    backbone_alpha: Annotated[float | None, Bounds(0)] = None
+    image_size: Annotated[int, Bounds(32)] = 224
     preprocessing: str | None = None
     performer_modules: tuple[str, ...] = ()
     trust_performer_code: bool = False
@@ -75,25 +95,25 @@ class PerformerTrainingConfig:
     """How a head (and, if asked, the backbone) is trained for the task at hand.
 
     Attributes:
-        head_pooling: `flatten` or `average`: what stands between the backbone and the first layer; `auto`:
-            what the backbone's own classifier has there.
-        head_widths: widths of the head's hidden layers, named fc1, fc2, ...
+        head_pooling: what stands between the backbone and the head's first layer; auto: flatten for VGG, else
+            average.
+        head_widths: widths of fc1, fc2, ...
         head_dropout: dropout rate behind each hidden layer.
-        train_backbone: whether the backbone's weights are trained too.
-        epochs: passes over the training images.
+        train_backbone: whether the backbone is trained as well.
+        epochs: passes over the images.
         learning_rate: Adam's step.
         batch_size: images a step.
         seed: seed of initialisation, shuffling and dropout.
     """
 
-    head_pooling: str = "auto"
+    head_pooling: Literal["auto", "flatten", "average"] = "auto"
     head_widths: tuple[int, ...] = (512, 512)
-    head_dropout: float = 0.5
+    head_dropout: Annotated[float, Bounds(0, 0.99)] = 0.5
     train_backbone: bool = False
-    epochs: int = 10
-    learning_rate: float = 1e-4
-    batch_size: int = 32
-    seed: int = 0
+    epochs: Annotated[int, Bounds(1), Flag("performer_epochs")] = 10
+    learning_rate: Annotated[float, Bounds(0), Flag("performer_learning_rate")] = 1e-4
+    batch_size: Annotated[int, Bounds(1), Flag("performer_batch_size")] = 32
+    seed: Annotated[int, Bounds(0)] = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,27 +121,30 @@ class ExtractionConfig:
     """How features are computed and stored.
 
     Attributes:
-        num_shards: output files; the same images always land in the same shard.
+        num_shards: feature files; the same images always land in the same one.
         batch_size: images the performer sees at once.
-        encoding: of the stored features: `float16`, `gzip` or `sparse` (`schema` says what they are).
-        jpeg_quality: quality of the stored crops, 1 to 100.
-        views: what is stored of every image besides its crop, out of `schema.VIEWS`.
-        views_seed: of the views that are drawn at random.
-        max_dead_letters: share of unreadable images above which the job fails.
-        retry_dead_letters: whether shards with dead letters are computed again.
-        accelerator: GPU that workers of the extraction step must have on Dataflow, e.g. `nvidia-tesla-t4`;
-            empty: none.
-        worker_min_ram: memory that they must have at least, e.g. `16GB`; empty: whatever they have.
-        overwrite: whether features of another performer or configuration may be replaced.
+        encoding: how features are stored: plain, in GZIP files, or the values that are not 0 with their
+            places.
+        jpeg_quality: quality of stored crops.
+        views: what is stored of each image besides its crop, comma-separated: flip (mirrored), shift (its
+            window moved at random), crop (a smaller window at random).
+        views_seed: seed of the random views.
+        max_dead_letters: share of unreadable images above which extraction fails.
+        retry_dead_letters: try images again that could not be used: their shards are computed anew, all
+            others stay.
+        accelerator: GPU of the workers of the extraction step on Dataflow, such as nvidia-tesla-t4; none
+            unless named.
+        worker_min_ram: memory that workers of the extraction step must have on Dataflow, such as 16GB.
+        overwrite: replace results that another configuration left.
     """
 
-    num_shards: int = 16
-    batch_size: int = 32
+    num_shards: Annotated[int, Bounds(1)] = 16
+    batch_size: Annotated[int, Bounds(1), Flag("extraction_batch_size")] = 32
     encoding: Literal["float16", "gzip", "sparse"] = "sparse"
-    jpeg_quality: int = 90
+    jpeg_quality: Annotated[int, Bounds(1, 100)] = 90
     views: tuple[str, ...] = ()
-    views_seed: int = 0
-    max_dead_letters: float = 0.05
+    views_seed: Annotated[int, Bounds(0)] = 0
+    max_dead_letters: Annotated[float, Bounds(0, 1)] = 0.05
     retry_dead_letters: bool = False
     accelerator: str = ""
     worker_min_ram: str = ""
@@ -136,20 +159,24 @@ class DryRunConfig:
     them up: https://cloud.google.com/dataflow/pricing has those of today.
 
     Attributes:
-        dry_run: whether to estimate only.
-        dry_run_images: images that the estimate is measured on.
-        price_vcpu_hour: of a virtual CPU for an hour.
-        price_memory_gb_hour: of a GB of memory for an hour.
-        price_disk_gb_hour: of a GB of a standard persistent disk for an hour.
-        price_accelerator_hour: of a worker's accelerators for an hour; 0 without any.
+        dry_run: extract nothing: measure a sample, and print the number of images, bytes, time, and cost on
+            Dataflow.
+        dry_run_images: images that a dry run measures.
+        price_vcpu_hour: USD an hour for a virtual CPU; the default: list price, us-central1, 2025: check it.
+        price_memory_gb_hour: USD an hour for a GB of memory; the default: list price, us-central1, 2025:
+            check it.
+        price_disk_gb_hour: USD an hour for a GB of standard persistent disk; the default: list price,
+            us-central1, 2025: check it.
+        price_accelerator_hour: USD an hour for a worker's accelerators; the default: list price, us-central1,
+            2025: check it.
     """
 
     dry_run: bool = False
-    dry_run_images: int = 64
-    price_vcpu_hour: float = 0.056
-    price_memory_gb_hour: float = 0.003557
-    price_disk_gb_hour: float = 0.000054
-    price_accelerator_hour: float = 0.0
+    dry_run_images: Annotated[int, Bounds(1)] = 64
+    price_vcpu_hour: Annotated[float, Bounds(0)] = 0.056
+    price_memory_gb_hour: Annotated[float, Bounds(0)] = 0.003557
+    price_disk_gb_hour: Annotated[float, Bounds(0)] = 0.000054
+    price_accelerator_hour: Annotated[float, Bounds(0)] = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,7 +184,7 @@ class VerificationConfig:
     """What happens to stored features that are broken.
 
     Attributes:
-        repair: whether they are computed again.
+        repair: compute again what is broken.
     """
 
     repair: bool = False
@@ -168,60 +195,60 @@ class ExplainerConfig:
     """The explainer's shape and the dimensionless weights of its losses.
 
     Attributes:
-        interpretable_init: `shifted_identity` (each filter starts as one performer filter moved by a
-            random offset) or `he`.
-        init_shift: largest offset of `shifted_identity`, in units of the feature map.
-        mask_beta_1, mask_beta_2: slope of the mask behind `conv_interp_1`, `conv_interp_2`; 0 leaves
-            the mask out. The papers use 4 on both.
-        filter_loss: `exact` mutual information; `closed_form`, ICNN's gradient with running Z_T; or
-            `icnn`, the weighting of its released code, with learned beta.
-        category_assignment: which images a filter's loss takes for its own: `none`, all; `activation`, those
-            that it responds to; `predicted`, those that the performer puts into the filter's category.
-        template_beta: slope of the templates in the filter loss (ICNN: 4).
-        temperature: scale of `<x, T>` in the filter loss; x is measured in mean peaks of its filter.
-        filter_weight: lambda_f, weight of the filter loss (mean over filters), on both layers.
-        part_share_weight: eta, weight of `-log p`.
-        reconstruction_weight: lambda_l, weight of each layer's relative squared error.
-        classification_weight: lambda_cls, weight of the cross entropy with the performer's own decision.
-        constellations: groups of filters whose places are learned relative to one another.
-        consistency_weight: weight of the rigid term that keeps each filter at its place.
-        repulsion_weight: weight of the rigid term that keeps the filters' places apart.
-        repulsion_width: reach of the repulsion, in units of the feature map.
-        specificity_weight: weight of the term that silences filters on images of other categories.
+        interpretable_init: how the interpretable track starts: each filter as one performer filter moved by a
+            random offset, or at random.
+        init_shift: largest offset of shifted_identity, units.
+        mask_beta_1: slope of the mask behind conv_interp_1; 0: no mask; the papers: 4.
+        mask_beta_2: slope of the mask behind conv_interp_2; 0: no mask; the papers: 4.
+        filter_loss: the filter loss: exact mutual information; ICNN's gradient with running Z_T; or the
+            weighting of its released code, with learned beta.
+        category_assignment: which images a filter takes for its own: all, those it responds to, or those of
+            its predicted category.
+        template_beta: slope of the filter loss's templates; ICNN: 4.
+        temperature: scale of <x, T> in the filter loss, where x is measured in mean peaks of its filter.
+        filter_weight: `lambda_f`: weight of the filter loss (mean over filters), on both layers.
+        part_share_weight: `eta`: weight of -log p.
+        reconstruction_weight: `lambda_l`: weight of the distilled layers' relative squared error.
+        classification_weight: `lambda_cls`: weight of the cross entropy with the performer's own decision.
+        constellations: groups of filters that move as one.
+        consistency_weight: weight of the term that keeps each filter at its place.
+        repulsion_weight: weight of the term that keeps the filters' places apart.
+        repulsion_width: reach of the repulsion, units of the feature map.
         independence_weight: weight of the term that lets constellations move independently.
-        equivariance_weight: weight of the term that lets peaks move with the stored views; 0: training reads
-            the original view alone.
-        independence_width: movement from which they count as independent, in units of the feature map.
-        initial_part_share: p before training.
+        independence_width: movement from which constellations count as independent, units.
+        equivariance_weight: weight of the term that lets peaks move with the views that --views has stored;
+            0: training reads the original view alone.
+        specificity_weight: weight of the term that silences filters on other categories' images.
+        initial_part_share: `p` before training.
         input_scale: the input is divided by this many times its mean.
-        norm_floor: floor of the norm layer's alpha, as a share of the mean alpha.
+        norm_floor: floor of alpha as a share of its mean.
         statistics_momentum: how much of a running statistic stays at each step.
     """
 
-    interpretable_init: str = "shifted_identity"
-    init_shift: int = 1
-    mask_beta_1: float = 0.0
-    mask_beta_2: float = 0.5
+    interpretable_init: Literal["shifted_identity", "he"] = "shifted_identity"
+    init_shift: Annotated[int, Bounds(0, 1)] = 1
+    mask_beta_1: Annotated[float, Bounds(0)] = 0.0
+    mask_beta_2: Annotated[float, Bounds(0)] = 0.5
     filter_loss: Literal["exact", "closed_form", "icnn"] = "exact"
     category_assignment: Literal["none", "activation", "predicted"] = "none"
-    template_beta: float = 4.0
-    temperature: float = 1.0
-    filter_weight: float = 0.3
-    part_share_weight: float = 0.4
-    reconstruction_weight: float = 1.0
-    classification_weight: float = 0.0
-    constellations: int = 1
-    consistency_weight: float = 0.5
-    repulsion_weight: float = 1.0
-    repulsion_width: float = 1.5
-    independence_weight: float = 0.0
-    independence_width: float = 1.5
-    equivariance_weight: float = 0.0
-    specificity_weight: float = 0.0
-    initial_part_share: float = 0.7
-    input_scale: float = 5.0
-    norm_floor: float = 0.1
-    statistics_momentum: float = 0.9
+    template_beta: Annotated[float, Bounds(0)] = 4.0
+    temperature: Annotated[float, Bounds(0)] = 1.0
+    filter_weight: Annotated[float, Bounds(0)] = 0.3
+    part_share_weight: Annotated[float, Bounds(0)] = 0.4
+    reconstruction_weight: Annotated[float, Bounds(0)] = 1.0
+    classification_weight: Annotated[float, Bounds(0)] = 0.0
+    constellations: Annotated[int, Bounds(1)] = 1
+    consistency_weight: Annotated[float, Bounds(0)] = 0.5
+    repulsion_weight: Annotated[float, Bounds(0)] = 1.0
+    repulsion_width: Annotated[float, Bounds(0)] = 1.5
+    independence_weight: Annotated[float, Bounds(0)] = 0.0
+    independence_width: Annotated[float, Bounds(0)] = 1.5
+    equivariance_weight: Annotated[float, Bounds(0)] = 0.0
+    specificity_weight: Annotated[float, Bounds(0)] = 0.0
+    initial_part_share: Annotated[float, Bounds(0.001, 0.999)] = 0.7
+    input_scale: Annotated[float, Bounds(0)] = 5.0
+    norm_floor: Annotated[float, Bounds(0)] = 0.1
+    statistics_momentum: Annotated[float, Bounds(0, 0.9999)] = 0.9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,58 +256,55 @@ class TrainConfig:
     """How the explainer is fitted.
 
     Attributes:
-        epochs: passes over the images of the categories.
-        steps: in place of `epochs`: this many optimizer steps, so that small data sets train as long as large
-            ones; the last epoch ends where they do. 0: as `epochs` says.
+        epochs: passes over the images.
+        steps: steps to train, in place of --epochs, so that small data sets train as long as large ones; the
+            last epoch ends where they do. 0: as --epochs says.
         batch_size: images of the categories a step, over all replicas.
         negatives_per_batch: images of the negative class added to each step.
         learning_rate: Adam's step for the encoder.
         decoder_learning_rate: Adam's step for the decoder.
         part_share_learning_rate: Adam's step for w_p.
-        learning_rate_schedule: by what the three steps are multiplied: `constant` (1), `cosine` or `linear`
-            (both fall to 0 with the last step).
-        learning_rate_warmup: optimizer steps over which that factor first rises from 0.
-        gradient_clip: largest Euclidean norm of the whole gradient; 0 does not clip.
-        mixed_precision: what convolutions and dense layers compute in: `none` (float32), `bfloat16`, or
-            `auto`: bfloat16 on devices that have instructions for it. Variables and losses are float32.
-        xla: whether XLA compiles the step.
-        deterministic: whether two runs end with the same bits, at some cost in time.
-        strategy: `mirrored` (all GPUs, or the logical CPUs), `multi_worker` (the processes of TF_CONFIG) or
-            `one_device`.
-        logical_cpus: number of logical CPU devices to mirror over; 0 uses the GPUs, or one CPU.
-        seed: seed of initialisation and shuffling.
-        resume: whether to go on from the last checkpoint.
-        checkpoint_steps: optimizer steps between checkpoints within an epoch; 0: only at the end of epochs.
+        learning_rate_schedule: how the learning rates fall: not at all, or to 0 with the last step.
+        learning_rate_warmup: optimizer steps over which the learning rates first rise.
+        gradient_clip: largest norm of the gradient; 0: no clipping.
+        mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
+            the devices have instructions for it. Variables and losses are float32.
+        xla: compile the training step with XLA.
+        deterministic: the same command ends with the same bits, at some cost in time.
+        strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one.
+        logical_cpus: mirror over this many logical CPU devices; 0: the GPUs, or one CPU.
+        seed: seed of initialisation, shuffling and dropout.
+        resume: go on from the last checkpoint.
+        checkpoint_steps: optimizer steps between checkpoints; 0: only at the end of epochs.
         keep_checkpoints: how many of the latest checkpoints stay.
         validation_every: epochs between measurements on held-out images; 0: none.
-        best_measure: the measure (the lower the better) whose best epoch becomes the explainer; empty: the
-            last epoch does.
-        early_stopping: epochs without a better `best_measure` after which training ends; 0: never.
-        profile: first and last step to be profiled for TensorBoard; empty: none.
+        best_measure: measure, the lower the better, whose best epoch becomes the explainer; empty: the last.
+        early_stopping: epochs without a better --best_measure after which training ends; 0: never.
+        profile: first and last step to profile for TensorBoard, such as 20,30; empty: none.
     """
 
-    epochs: int = 10
-    steps: int = 0
-    batch_size: int = 16
-    negatives_per_batch: int = 16
-    learning_rate: float = 2e-4
-    decoder_learning_rate: float = 5e-5
-    part_share_learning_rate: float = 2e-2
-    learning_rate_schedule: str = "cosine"
-    learning_rate_warmup: int = 0
-    gradient_clip: float = 0.0
-    mixed_precision: str = "none"
+    epochs: Annotated[int, Bounds(1)] = 10
+    steps: Annotated[int, Bounds(0)] = 0
+    batch_size: Annotated[int, Bounds(1)] = 16
+    negatives_per_batch: Annotated[int, Bounds(0)] = 16
+    learning_rate: Annotated[float, Bounds(0)] = 2e-4
+    decoder_learning_rate: Annotated[float, Bounds(0)] = 5e-5
+    part_share_learning_rate: Annotated[float, Bounds(0)] = 2e-2
+    learning_rate_schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    learning_rate_warmup: Annotated[int, Bounds(0)] = 0
+    gradient_clip: Annotated[float, Bounds(0)] = 0.0
+    mixed_precision: Literal["none", "bfloat16", "auto"] = "none"
     xla: bool = False
     deterministic: bool = False
-    strategy: str = "mirrored"
-    logical_cpus: int = 0
-    seed: int = 0
+    strategy: Literal["mirrored", "multi_worker", "one_device"] = "mirrored"
+    logical_cpus: Annotated[int, Bounds(0)] = 0
+    seed: Annotated[int, Bounds(0)] = 0
     resume: bool = True
-    checkpoint_steps: int = 0
-    keep_checkpoints: int = 2
-    validation_every: int = 1
+    checkpoint_steps: Annotated[int, Bounds(0)] = 0
+    keep_checkpoints: Annotated[int, Bounds(1)] = 2
+    validation_every: Annotated[int, Bounds(0)] = 1
     best_measure: str = ""
-    early_stopping: int = 0
+    early_stopping: Annotated[int, Bounds(0)] = 0
     profile: tuple[int, ...] = ()
 
 
@@ -289,23 +313,23 @@ class EvaluationConfig:
     """What is measured and drawn.
 
     Attributes:
-        split: `all`, `train` or `held_out` images for the measures of parts; fidelity is always
-            measured on the held-out images, where there are any.
-        landmarks: the landmarks that count, out of the stored ones; empty: all.
-        top_images: images a filter and landmark keep (ICNN: 100).
-        bootstrap: resamples of the images for the 95 % intervals of all figures; 0: no intervals.
+        split: images for the measures of parts; fidelity is always measured on held-out ones, where there are
+            any.
+        landmarks: landmarks that parts are measured against; empty: all.
+        top_images: images a filter and landmark keep; ICNN: 100.
+        bootstrap: resamples for the 95 % intervals of all figures; 0: none.
         compare: work directories whose measures are laid side by side, instead of measuring one.
         sheet_filters: filters a layer on the contact sheet.
         sheet_images: images a filter on the contact sheet.
     """
 
-    split: str = "all"
+    split: Annotated[Literal["all", "train", "held_out"], Flag("evaluation_split")] = "all"
     landmarks: tuple[str, ...] = ()
-    top_images: int = 100
-    bootstrap: int = 0
+    top_images: Annotated[int, Bounds(1)] = 100
+    bootstrap: Annotated[int, Bounds(0)] = 0
     compare: tuple[str, ...] = ()
-    sheet_filters: int = 12
-    sheet_images: int = 8
+    sheet_filters: Annotated[int, Bounds(1)] = 12
+    sheet_images: Annotated[int, Bounds(1)] = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -313,13 +337,13 @@ class SnapshotConfig:
     """What TensorBoard's Parts tab gets to show.
 
     Attributes:
-        every: epochs of training between snapshots, and one at the end; 0: none while training.
-        images: images of a snapshot, evenly chosen from all of the categories' (fewer where maps are large);
-            0: no snapshots at all.
+        every: epochs between snapshots of the parts for TensorBoard; 0: none while training.
+        images: images of a snapshot, evenly chosen from all categories (fewer where maps are large); 0: no
+            snapshots.
     """
 
-    every: int = 5
-    images: int = 300
+    every: Annotated[int, Bounds(0), Flag("snapshot_every")] = 5
+    images: Annotated[int, Bounds(0), Flag("snapshot_images")] = 300
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -327,20 +351,20 @@ class ExplanationConfig:
     """Which images are explained, and what is left of it.
 
     Attributes:
-        images: files, folders or patterns; empty: some of the run's held-out images.
-        held_out_images: how many of those.
-        explained_class: whose score is explained; None: what the performer says.
-        parts: parts that the picture shows by themselves.
-        html: whether a page with all explanations is written, too.
-        output: directory of the explanations; None: in the work directory.
+        images: images to explain: files, folders or patterns; empty: held-out ones.
+        held_out_images: how many held-out ones, without --image.
+        explained_class: the class whose score is explained; default: what the performer says.
+        parts: parts a picture shows.
+        html: write a page with all explanations, too.
+        output: where explanations go; default: WORKDIR/explanations.
     """
 
-    images: tuple[str, ...] = ()
-    held_out_images: int = 4
+    images: Annotated[tuple[str, ...], Flag("image")] = ()
+    held_out_images: Annotated[int, Bounds(1)] = 4
     explained_class: str | None = None
-    parts: int = 6
+    parts: Annotated[int, Bounds(1, 7), Flag("shown_parts")] = 6
     html: bool = False
-    output: str | None = None
+    output: Annotated[str | None, Flag("explanations_dir")] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -348,7 +372,7 @@ class ExportConfig:
     """Where performer and explainer go as one SavedModel.
 
     Attributes:
-        output: directory; None: in the work directory.
+        output: directory of the SavedModel; default: WORKDIR/exported.
     """
 
     output: str | None = None
@@ -359,11 +383,11 @@ class WorkDir:
     """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
 
     Attributes:
-        root: the directory of the run.
-        features_dir: where the shards lie if not in the run's directory (several runs may share it).
+        root: directory of the run: every step leaves its results here for the next one.
+        features_dir: where the features lie; default: WORKDIR/features.
     """
 
-    root: str
+    root: Annotated[str, Flag("workdir")]
     features_dir: str | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""All flags of all binaries, and the only place that reads them.
+"""All flags of all binaries, made from the settings in `config`, and the only place that reads them.
 
 One flagfile serves every binary (`--flagfile=configs/vgg.flags`), so every binary knows every flag
 and uses those of its own step. `run` is the entry point that the binaries share: it parses, calls
@@ -8,10 +8,14 @@ the step, and turns a `UserError` into one readable message and exit code 1.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
+import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import docstring_parser
 from absl import app, flags
 from absl import logging as absl_logging
 
@@ -22,15 +26,112 @@ from tf_explainer.features import schema
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config")
-# Titles of the help, each with the number of flags declared before it.
-_GROUPS: list[tuple[str, int]] = []
+# The settings, under the titles of the help and in its order.
+_GROUPS: dict[str, type] = {
+    "The work directory": config.WorkDir,
+    "The images": config.DatasetConfig,
+    "The performer": config.PerformerConfig,
+    "The training of the performer (train_performer)": config.PerformerTrainingConfig,
+    "Extraction (extract_features)": config.ExtractionConfig,
+    # Beam's tests know an option of the name --dry_run; it cannot be given here.
+    "A dry run of the extraction (extract_features)": config.DryRunConfig,
+    "Verification of stored features (verify_features)": config.VerificationConfig,
+    "The explainer and its losses (train)": config.ExplainerConfig,
+    "Training (train)": config.TrainConfig,
+    "Evaluation (evaluate)": config.EvaluationConfig,
+    "TensorBoard (train, evaluate)": config.SnapshotConfig,
+    "Explanations of images (explain)": config.ExplanationConfig,
+    "The export (export)": config.ExportConfig,
+}
 # What `run` found on the command line that is no flag of ours.
 _left_over: list[str] = []
 
 
-def _group(title: str) -> None:
-    """Begins a group of flags."""
-    _GROUPS.append((title, len(_ours())))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """A field of a dataclass in `config`, as its flag needs to know it.
+
+    Attributes:
+        flag: the flag's name.
+        type: of the value, or of a list's items.
+        is_list: whether values are lists.
+        choices: the values that there are; empty: any.
+        bounds: the least and the greatest value.
+        default: None: there is none.
+        help: what it means.
+    """
+
+    flag: str
+    type: type
+    is_list: bool
+    choices: tuple[str, ...]
+    bounds: config.Bounds | None
+    default: Any
+    help: str
+
+    def declare(self) -> None:
+        """Makes the flag."""
+        if self.is_list:
+            flags.DEFINE_list(self.flag, [str(item) for item in self.default], self.help)
+        elif self.choices:
+            flags.DEFINE_enum(self.flag, self.default, list(self.choices), self.help)
+        elif self.bounds:
+            define = flags.DEFINE_integer if self.type is int else flags.DEFINE_float
+            least, most = self.type(self.bounds.least), self.bounds.most
+            define(self.flag, self.default, self.help, lower_bound=least, upper_bound=most)
+        else:
+            define = {bool: flags.DEFINE_bool, str: flags.DEFINE_string}[self.type]
+            define(self.flag, self.default, self.help)
+
+    def value(self) -> Any:
+        """Returns the flag's value, as the field has it.
+
+        Raises:
+            UserError: an item of a list is no number, where numbers are asked for.
+        """
+        value = FLAGS[self.flag].value
+        if not self.is_list:
+            return value
+        try:
+            return tuple(self.type(item) for item in value)
+        except ValueError as error:
+            raise UserError(f"--{self.flag}={','.join(value)} is not a list of whole numbers") from error
+
+
+@functools.cache
+def _settings(cls: type) -> dict[str, _Setting]:
+    """Returns what flags need to know of a dataclass's fields, by their names."""
+    lines = {
+        line.arg_name: line.description or "" for line in docstring_parser.parse(cls.__doc__ or "").params
+    }
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {
+        field.name: _setting(field, hints[field.name], lines[field.name]) for field in dataclasses.fields(cls)
+    }
+
+
+def _setting(field: dataclasses.Field, hint: Any, line: str) -> _Setting:
+    metadata = {type(each): each for each in getattr(hint, "__metadata__", ())}
+    plain = hint.__origin__ if metadata else hint
+    if isinstance(plain, types.UnionType):  # None is not written: it is what a flag without default has.
+        plain = typing.get_args(plain)[0]
+    kind, arguments = typing.get_origin(plain), typing.get_args(plain)
+    help_text = " ".join(line.split())
+    return _Setting(
+        flag=metadata[config.Flag].name if config.Flag in metadata else field.name,
+        type=arguments[0] if kind is tuple else str if kind is typing.Literal else plain,
+        is_list=kind is tuple,
+        choices=arguments if kind is typing.Literal else (),
+        bounds=metadata.get(config.Bounds),
+        default=None if field.default is dataclasses.MISSING else field.default,
+        help=help_text[0].upper() + help_text[1:],
+    )
+
+
+for _class in _GROUPS.values():
+    for _each in _settings(_class).values():
+        if _each.flag not in FLAGS:  # One seed serves both trainings.
+            _each.declare()
 
 
 def _ours() -> list[flags.Flag]:
@@ -38,366 +139,13 @@ def _ours() -> list[flags.Flag]:
     return FLAGS.flags_by_module_dict().get(__name__, [])
 
 
-def _defaults(cls: type) -> Callable[[str], Any]:
-    fields = {field.name: field.default for field in dataclasses.fields(cls)}
-    return lambda name: fields[name]
+def _from_flags(cls: type[_Config]) -> _Config:
+    """Builds a dataclass from the flags of its fields.
 
-
-_group("The work directory")
-flags.DEFINE_string(
-    "workdir", None, "Directory of the run: every step leaves its results here for the next one."
-)
-flags.DEFINE_string("features_dir", None, "Where the features lie; default: WORKDIR/features.")
-
-_group("The images")
-_default = _defaults(config.DatasetConfig)
-flags.DEFINE_string(
-    "dataset",
-    None,
-    "folder, animal_part, creatures, or a data set of tensorflow-datasets, such as cub200_parts.",
-)
-flags.DEFINE_string(
-    "data_dir", None, "Where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://."
-)
-flags.DEFINE_string("split", _default("split"), "Split of a tensorflow-datasets data set.")
-flags.DEFINE_list("categories", [], "Classes to keep, comma-separated; empty keeps all.")
-flags.DEFINE_bool("negatives", _default("negatives"), "Whether images of no category take part.")
-flags.DEFINE_string("negative_class", _default("negative_class"), "The class that stands for 'no object'.")
-flags.DEFINE_integer("num_images", _default("num_images"), "Images that `creatures` draws.", lower_bound=1)
-flags.DEFINE_integer("dataset_seed", _default("dataset_seed"), "Seed of `creatures`.", lower_bound=0)
-flags.DEFINE_integer("folds", _default("folds"), "Folds of the images.", lower_bound=2)
-flags.DEFINE_integer(
-    "held_out_fold", _default("held_out_fold"), "The fold training never sees.", lower_bound=0
-)
-
-_group("The performer")
-_default = _defaults(config.PerformerConfig)
-flags.DEFINE_string("performer", None, "A .keras file; default: WORKDIR/performer.keras.")
-flags.DEFINE_string("backbone", _default("backbone"), "A keras.applications model: vgg16, ...")
-flags.DEFINE_string("backbone_weights", _default("backbone_weights"), "imagenet, none, or a weights file.")
-flags.DEFINE_float(
-    "backbone_alpha", None, "Width multiplier of a MobileNet; default: its own.", lower_bound=0.0
-)
-flags.DEFINE_integer(
-    "image_size", _default("image_size"), "Side of the performer's input, pixels.", lower_bound=32
-)
-flags.DEFINE_string(
-    "preprocessing",
-    None,
-    "keras.applications module whose preprocess_input a --performer file expects; default: none.",
-)
-flags.DEFINE_list(
-    "performer_modules", [], "Python modules that register classes which a --performer file uses."
-)
-flags.DEFINE_bool(
-    "trust_performer_code",
-    _default("trust_performer_code"),
-    "Run code in a --performer file, such as Lambda layers; it can do whatever you can.",
-)
-flags.DEFINE_string(
-    "target_layer",
-    _default("target_layer"),
-    "The layer whose feature map is explained; empty: found by the rule in docs/performers.md.",
-)
-flags.DEFINE_list(
-    "distilled_layers",
-    list(_default("distilled_layers")),
-    "Higher layers that the explainer gives back, lowest first; empty: found by the same rule.",
-)
-
-_group("The training of the performer (train_performer)")
-_default = _defaults(config.PerformerTrainingConfig)
-flags.DEFINE_enum(
-    "head_pooling",
-    _default("head_pooling"),
-    ["auto", "flatten", "average"],
-    "What stands between the backbone and the head's first layer; auto: flatten for VGG, else average.",
-)
-flags.DEFINE_list("head_widths", [str(w) for w in _default("head_widths")], "Widths of fc1, fc2, ...")
-flags.DEFINE_float(
-    "head_dropout", _default("head_dropout"), "Dropout rate.", lower_bound=0.0, upper_bound=0.99
-)
-flags.DEFINE_bool("train_backbone", _default("train_backbone"), "Whether the backbone is trained as well.")
-flags.DEFINE_integer("performer_epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
-flags.DEFINE_float("performer_learning_rate", _default("learning_rate"), "Adam's step.", lower_bound=0.0)
-flags.DEFINE_integer("performer_batch_size", _default("batch_size"), "Images a step.", lower_bound=1)
-
-_group("Extraction (extract_features)")
-_default = _defaults(config.ExtractionConfig)
-flags.DEFINE_integer("num_shards", _default("num_shards"), "Feature files.", lower_bound=1)
-flags.DEFINE_integer(
-    "extraction_batch_size",
-    _default("batch_size"),
-    "Images the performer sees at once.",
-    lower_bound=1,
-)
-flags.DEFINE_enum(
-    "encoding",
-    _default("encoding"),
-    ["float16", "gzip", "sparse"],
-    "How features are stored: plain, in GZIP files, or the values that are not 0 with their places.",
-)
-flags.DEFINE_integer(
-    "jpeg_quality",
-    _default("jpeg_quality"),
-    "Quality of stored crops.",
-    lower_bound=1,
-    upper_bound=100,
-)
-flags.DEFINE_list(
-    "views",
-    list(_default("views")),
-    "What is stored of each image besides its crop, comma-separated: flip (mirrored), shift (its window "
-    "moved at random), crop (a smaller window at random).",
-)
-flags.DEFINE_integer("views_seed", _default("views_seed"), "Seed of the random views.", lower_bound=0)
-flags.DEFINE_float(
-    "max_dead_letters",
-    _default("max_dead_letters"),
-    "Share of unreadable images above which extraction fails.",
-    lower_bound=0.0,
-    upper_bound=1.0,
-)
-flags.DEFINE_bool(
-    "retry_dead_letters",
-    _default("retry_dead_letters"),
-    "Try images again that could not be used: their shards are computed anew, all others stay.",
-)
-flags.DEFINE_string(
-    "accelerator",
-    _default("accelerator"),
-    "GPU of the workers of the extraction step on Dataflow, such as nvidia-tesla-t4; none unless named.",
-)
-flags.DEFINE_string(
-    "worker_min_ram",
-    _default("worker_min_ram"),
-    "Memory that workers of the extraction step must have on Dataflow, such as 16GB.",
-)
-flags.DEFINE_bool("overwrite", _default("overwrite"), "Replace results that another configuration left.")
-
-_group("A dry run of the extraction (extract_features)")
-# Beam's tests know an option of the name --dry_run; it cannot be given here.
-_default = _defaults(config.DryRunConfig)
-flags.DEFINE_bool(
-    "dry_run",
-    _default("dry_run"),
-    "Extract nothing: measure a sample, and print the number of images, bytes, time, and cost on Dataflow.",
-)
-flags.DEFINE_integer(
-    "dry_run_images", _default("dry_run_images"), "Images that a dry run measures.", lower_bound=1
-)
-for _name, _help in {
-    "price_vcpu_hour": "a virtual CPU",
-    "price_memory_gb_hour": "a GB of memory",
-    "price_disk_gb_hour": "a GB of standard persistent disk",
-    "price_accelerator_hour": "a worker's accelerators",
-}.items():
-    _help = f"USD an hour for {_help}; the default: list price, us-central1, 2025: check it."
-    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
-
-_group("Verification of stored features (verify_features)")
-_default = _defaults(config.VerificationConfig)
-flags.DEFINE_bool("repair", _default("repair"), "Compute again what is broken.")
-
-_group("The explainer and its losses (train)")
-_default = _defaults(config.ExplainerConfig)
-flags.DEFINE_enum(
-    "interpretable_init",
-    _default("interpretable_init"),
-    ["shifted_identity", "he"],
-    "How the interpretable track starts.",
-)
-flags.DEFINE_enum(
-    "filter_loss",
-    _default("filter_loss"),
-    ["exact", "closed_form", "icnn"],
-    "The filter loss: exact mutual information, ICNN's gradient with running Z_T, or its released weighting.",
-)
-flags.DEFINE_enum(
-    "category_assignment",
-    _default("category_assignment"),
-    ["none", "activation", "predicted"],
-    "Which images a filter takes for its own: all, those it responds to, or those of its predicted category.",
-)
-flags.DEFINE_integer(
-    "constellations", _default("constellations"), "Groups of filters that move as one.", lower_bound=1
-)
-flags.DEFINE_integer(
-    "init_shift",
-    _default("init_shift"),
-    "Largest offset of shifted_identity, units.",
-    lower_bound=0,
-    upper_bound=1,
-)
-for _name, _help in {
-    "mask_beta_1": "Slope of the mask behind conv_interp_1; 0: no mask; the papers: 4.",
-    "mask_beta_2": "Slope of the mask behind conv_interp_2; 0: no mask; the papers: 4.",
-    "template_beta": "Slope of the filter loss's templates.",
-    "temperature": "Scale of <x, T> in the filter loss.",
-    "filter_weight": "lambda_f: weight of the filter loss.",
-    "part_share_weight": "eta: weight of -log p.",
-    "reconstruction_weight": "lambda_l: weight of the distilled layers' relative squared error.",
-    "classification_weight": "lambda_cls: weight of the cross entropy with the performer's own decision.",
-    "consistency_weight": "Weight of the term that keeps each filter at its place.",
-    "repulsion_weight": "Weight of the term that keeps the filters' places apart.",
-    "repulsion_width": "Reach of the repulsion, units of the feature map.",
-    "independence_weight": "Weight of the term that lets constellations move independently.",
-    "equivariance_weight": "Weight of the term that lets peaks move with the views that --views has stored.",
-    "specificity_weight": "Weight of the term that silences filters on other categories' images.",
-    "independence_width": "Movement from which constellations count as independent, units.",
-    "input_scale": "The input is divided by this many times its mean.",
-    "norm_floor": "Floor of alpha as a share of its mean.",
-}.items():
-    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
-flags.DEFINE_float(
-    "initial_part_share",
-    _default("initial_part_share"),
-    "p before training.",
-    lower_bound=0.001,
-    upper_bound=0.999,
-)
-flags.DEFINE_float(
-    "statistics_momentum",
-    _default("statistics_momentum"),
-    "How much of a running statistic stays at each step.",
-    lower_bound=0.0,
-    upper_bound=0.9999,
-)
-
-_group("Training (train)")
-_default = _defaults(config.TrainConfig)
-flags.DEFINE_integer("epochs", _default("epochs"), "Passes over the images.", lower_bound=1)
-flags.DEFINE_integer(
-    "steps",
-    _default("steps"),
-    "Steps to train, in place of --epochs; 0: as --epochs says.",
-    lower_bound=0,
-)
-flags.DEFINE_integer("batch_size", _default("batch_size"), "Images a step, over all replicas.", lower_bound=1)
-flags.DEFINE_integer(
-    "negatives_per_batch",
-    _default("negatives_per_batch"),
-    "Images of the negative class added to each step.",
-    lower_bound=0,
-)
-for _name, _help in {
-    "learning_rate": "Adam's step for the encoder.",
-    "decoder_learning_rate": "Adam's step for the decoder.",
-    "part_share_learning_rate": "Adam's step for w_p.",
-}.items():
-    flags.DEFINE_float(_name, _default(_name), _help, lower_bound=0.0)
-flags.DEFINE_integer(
-    "logical_cpus",
-    _default("logical_cpus"),
-    "Mirror over this many logical CPU devices; 0: the GPUs, or one CPU.",
-    lower_bound=0,
-)
-flags.DEFINE_integer("seed", _default("seed"), "Seed of training.", lower_bound=0)
-for _name, _choices, _help in [
-    (
-        "strategy",
-        ["mirrored", "multi_worker", "one_device"],
-        "Devices: all, the processes of TF_CONFIG, one.",
-    ),
-    ("learning_rate_schedule", ["constant", "cosine", "linear"], "How the learning rates fall."),
-    (
-        "mixed_precision",
-        ["none", "bfloat16", "auto"],
-        "What convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where the devices "
-        "have instructions for it.",
-    ),
-]:
-    flags.DEFINE_enum(_name, _default(_name), _choices, _help)
-flags.DEFINE_float(
-    "gradient_clip",
-    _default("gradient_clip"),
-    "Largest norm of the gradient; 0: no clipping.",
-    lower_bound=0.0,
-)
-for _name, _help in {
-    "resume": "Go on from the last checkpoint.",
-    "xla": "Compile the training step with XLA.",
-    "deterministic": "The same command ends with the same bits, at some cost in time.",
-}.items():
-    flags.DEFINE_bool(_name, _default(_name), _help)
-for _name, _help, _least in [
-    ("learning_rate_warmup", "Optimizer steps over which the learning rates first rise.", 0),
-    ("checkpoint_steps", "Optimizer steps between checkpoints; 0: only at the end of epochs.", 0),
-    ("keep_checkpoints", "How many of the latest checkpoints stay.", 1),
-    ("validation_every", "Epochs between measurements on held-out images; 0: none.", 0),
-    ("early_stopping", "Epochs without a better --best_measure after which training ends; 0: never.", 0),
-]:
-    flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=_least)
-flags.DEFINE_string(
-    "best_measure",
-    _default("best_measure"),
-    "Measure whose best epoch becomes the explainer; empty: the last.",
-)
-flags.DEFINE_list("profile", [], "First and last step to profile for TensorBoard: 20,30.")
-
-_group("Evaluation (evaluate)")
-_default = _defaults(config.EvaluationConfig)
-flags.DEFINE_enum(
-    "evaluation_split",
-    _default("split"),
-    ["all", "train", "held_out"],
-    "Images for the measures of parts.",
-)
-flags.DEFINE_list(
-    "landmarks", list(_default("landmarks")), "Landmarks that parts are measured against; empty: all."
-)
-flags.DEFINE_integer(
-    "bootstrap",
-    _default("bootstrap"),
-    "Resamples for the 95 % intervals of all figures; 0: none.",
-    lower_bound=0,
-)
-flags.DEFINE_list(
-    "compare",
-    list(_default("compare")),
-    "Work directories whose measures are laid side by side, instead of measuring one.",
-)
-for _name, _help in {
-    "top_images": "Images a filter and landmark keep.",
-    "sheet_filters": "Filters a layer on the contact sheet.",
-    "sheet_images": "Images a filter on the contact sheet.",
-}.items():
-    flags.DEFINE_integer(_name, _default(_name), _help, lower_bound=1)
-
-
-_group("TensorBoard (train, evaluate)")
-_default = _defaults(config.SnapshotConfig)
-for _name, _help in {
-    "every": "Epochs between snapshots of the parts for TensorBoard; 0: none while training.",
-    "images": "Images of a snapshot; 0: no snapshots.",
-}.items():
-    flags.DEFINE_integer(f"snapshot_{_name}", _default(_name), _help, lower_bound=0)
-
-
-_group("Explanations of images (explain)")
-_default = _defaults(config.ExplanationConfig)
-flags.DEFINE_list("image", [], "Images to explain: files, folders or patterns; empty: held-out ones.")
-flags.DEFINE_integer(
-    "held_out_images", _default("held_out_images"), "How many held-out ones, without --image.", lower_bound=1
-)
-flags.DEFINE_string(
-    "explained_class", None, "The class whose score is explained; default: what the performer says."
-)
-flags.DEFINE_integer("shown_parts", _default("parts"), "Parts a picture shows.", lower_bound=1, upper_bound=7)
-flags.DEFINE_bool("html", _default("html"), "Write a page with all explanations, too.")
-flags.DEFINE_string("explanations_dir", None, "Where explanations go; default: WORKDIR/explanations.")
-
-_group("The export (export)")
-flags.DEFINE_string("output", None, "Directory of the SavedModel; default: WORKDIR/exported.")
-
-
-def _from_flags(cls: type[_Config], **renamed: str) -> _Config:
-    """Builds a dataclass from the flags of its fields' names, or of those given in `renamed`."""
-    values = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        value = FLAGS[renamed.get(field.name, field.name)].value
-        values[field.name] = tuple(value) if isinstance(value, list) else value
-    return cls(**values)
+    Raises:
+        UserError: an item of a list is no number, where numbers are asked for.
+    """
+    return cls(**{name: setting.value() for name, setting in _settings(cls).items()})
 
 
 def required(name: str, why: str) -> Any:
@@ -459,21 +207,12 @@ def performer_training() -> config.PerformerTrainingConfig:
     Raises:
         UserError: the widths are no positive whole numbers.
     """
-    settings = _from_flags(
-        config.PerformerTrainingConfig,
-        epochs="performer_epochs",
-        learning_rate="performer_learning_rate",
-        batch_size="performer_batch_size",
-    )
-    try:
-        widths = tuple(int(width) for width in FLAGS.head_widths)
-    except ValueError:
-        widths = (0,)
-    if not widths or min(widths) < 1:
+    settings = _from_flags(config.PerformerTrainingConfig)
+    if min(settings.head_widths, default=0) < 1:
         raise UserError(
             f"--head_widths={','.join(FLAGS.head_widths)} is not a list of positive whole numbers"
         )
-    return dataclasses.replace(settings, head_widths=widths)
+    return settings
 
 
 def extraction() -> config.ExtractionConfig:
@@ -482,7 +221,7 @@ def extraction() -> config.ExtractionConfig:
     Raises:
         UserError: there is no such view.
     """
-    settings = _from_flags(config.ExtractionConfig, batch_size="extraction_batch_size")
+    settings = _from_flags(config.ExtractionConfig)
     if unknown := sorted(set(settings.views) - set(schema.VIEWS)):
         raise UserError(
             f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is none of {', '.join(schema.VIEWS)}"
@@ -506,20 +245,18 @@ def explainer() -> config.ExplainerConfig:
 
 
 def training() -> config.TrainConfig:
-    """Returns how the explainer is fitted."""
-    return dataclasses.replace(_from_flags(config.TrainConfig), profile=_profiled_steps())
+    """Returns how the explainer is fitted.
 
-
-def _profiled_steps() -> tuple[int, ...]:
-    try:
-        steps = tuple(int(step) for step in FLAGS.profile)
-    except ValueError:
-        steps = (0,)
+    Raises:
+        UserError: the steps to profile are not a first and a last one.
+    """
+    settings = _from_flags(config.TrainConfig)
+    steps = settings.profile
     if steps and not (len(steps) == 2 and 1 <= steps[0] <= steps[1]):
         raise UserError(
             f"--profile={','.join(FLAGS.profile)} is not a first and a last step, such as --profile=20,30"
         )
-    return steps
+    return settings
 
 
 def all_values() -> dict[str, Any]:
@@ -529,19 +266,17 @@ def all_values() -> dict[str, Any]:
 
 def evaluation() -> config.EvaluationConfig:
     """Returns what is measured and drawn."""
-    return _from_flags(config.EvaluationConfig, split="evaluation_split")
+    return _from_flags(config.EvaluationConfig)
 
 
 def snapshot() -> config.SnapshotConfig:
     """Returns what TensorBoard's Parts tab gets to show."""
-    return _from_flags(config.SnapshotConfig, every="snapshot_every", images="snapshot_images")
+    return _from_flags(config.SnapshotConfig)
 
 
 def explanation() -> config.ExplanationConfig:
     """Returns which images are explained."""
-    return _from_flags(
-        config.ExplanationConfig, images="image", parts="shown_parts", output="explanations_dir"
-    )
+    return _from_flags(config.ExplanationConfig)
 
 
 def export() -> config.ExportConfig:
@@ -585,22 +320,24 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
 
 def _usage(purpose: str, *, full: bool) -> str:
     """Returns a binary's help; in full with the flags of the library that reads them."""
-    ours = [_help_of(flag) for flag in _ours()]
-    ends = [start for _, start in _GROUPS[1:]] + [len(ours)]
-    text = command_line.usage(
-        purpose, [(title, ours[start:end]) for (title, start), end in zip(_GROUPS, ends, strict=True)]
-    )
+    groups, told = [], set()
+    for title, cls in _GROUPS.items():
+        settings = [setting for setting in _settings(cls).values() if setting.flag not in told]
+        told.update(setting.flag for setting in settings)
+        groups.append((title, [_help_of(setting) for setting in settings]))
+    text = command_line.usage(purpose, groups)
     others = [module for module in FLAGS.flags_by_module_dict() if module != __name__]
     return text + "".join(f"\n{FLAGS.module_help(module)}\n" for module in others if full)
 
 
-def _help_of(flag: flags.Flag) -> FlagHelp:
+def _help_of(setting: _Setting) -> FlagHelp:
+    flag = FLAGS[setting.flag]
     default = flag.default_as_str
     return FlagHelp(
         name=flag.name,
         default=default and default.strip("'"),
-        text=flag.help,
-        choices=tuple(getattr(flag.parser, "enum_values", ())),
+        text=setting.help,
+        choices=setting.choices,
         is_switch=flag.boolean,
     )
 
