@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -42,7 +42,7 @@ class Network:
     """A performer to measure with."""
 
     config: PerformerConfig
-    pooling: str
+    pooling: Literal["auto", "flatten", "average"]
     batch_size: int = 32
 
     def save(self, path: pathlib.Path) -> pathlib.Path:

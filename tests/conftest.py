@@ -27,8 +27,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Spares the garbage collector the million objects of the imports, which stay anyway."""
+    """Spares the garbage collector the million objects of the imports, and looking at graphs all the time."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The least and, if there is one, the greatest value of a setting."""
+    """The least and the greatest value of a setting; None: there is none."""
 
-    least: float
+    least: float | None
     most: float | None = None
 
 

@@ -7,7 +7,6 @@ python -m tf_explainer.evaluate --compare=runs/fox,runs/cat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from tf_explainer import flags
 from tf_explainer.config import WorkDir
@@ -28,7 +27,6 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.evaluation import contact_sheet, evaluation, parts
     from tf_explainer.evaluation.table import table
     from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
-    from tf_explainer.features.dataset import Split
     from tf_explainer.features.manifest import check_manifest, read_manifest
     from tf_explainer.features.stored_features import Features
     from tf_explainer.performer.performer import load_performer
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
     if shown_images:
-        shown = run_snapshot.ShownImages.choose(features, cast(Split, config.split), shown_images)
+        shown = run_snapshot.ShownImages.choose(features, config.split, shown_images)
         snapshot = run_snapshot.of_evaluation(explainer, shown, result, groups)
         scores = run_scores.of_images(explainer, head, shown)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)

@@ -75,12 +75,12 @@ class _Setting:
             flags.DEFINE_list(self.flag, [str(item) for item in self.default], self.help)
         elif self.choices:
             flags.DEFINE_enum(self.flag, self.default, list(self.choices), self.help)
-        elif self.bounds:
-            define = flags.DEFINE_integer if self.type is int else flags.DEFINE_float
-            least, most = self.type(self.bounds.least), self.bounds.most
-            define(self.flag, self.default, self.help, lower_bound=least, upper_bound=most)
+        elif self.type in (int, float):
+            define: Any = flags.DEFINE_integer if self.type is int else flags.DEFINE_float
+            bounds = self.bounds or config.Bounds(None)
+            define(self.flag, self.default, self.help, lower_bound=bounds.least, upper_bound=bounds.most)
         else:
-            define = {bool: flags.DEFINE_bool, str: flags.DEFINE_string}[self.type]
+            define = flags.DEFINE_bool if self.type is bool else flags.DEFINE_string
             define(self.flag, self.default, self.help)
 
     def value(self) -> Any:
@@ -89,7 +89,7 @@ class _Setting:
         Raises:
             UserError: an item of a list is no number, where numbers are asked for.
         """
-        value = FLAGS[self.flag].value
+        value: Any = FLAGS[self.flag].value
         if not self.is_list:
             return value
         try:
@@ -99,14 +99,15 @@ class _Setting:
 
 
 @functools.cache
-def _settings(cls: type) -> dict[str, _Setting]:
+def _settings(cls: Callable[..., Any]) -> dict[str, _Setting]:
     """Returns what flags need to know of a dataclass's fields, by their names."""
     lines = {
         line.arg_name: line.description or "" for line in docstring_parser.parse(cls.__doc__ or "").params
     }
     hints = typing.get_type_hints(cls, include_extras=True)
     return {
-        field.name: _setting(field, hints[field.name], lines[field.name]) for field in dataclasses.fields(cls)
+        field.name: _setting(field, hints[field.name], lines[field.name])
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
     }
 
 
@@ -139,7 +140,7 @@ def _ours() -> list[flags.Flag]:
     return FLAGS.flags_by_module_dict().get(__name__, [])
 
 
-def _from_flags(cls: type[_Config]) -> _Config:
+def _from_flags(cls: Callable[..., _Config]) -> _Config:
     """Builds a dataclass from the flags of its fields.
 
     Raises:
@@ -320,7 +321,8 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
 
 def _usage(purpose: str, *, full: bool) -> str:
     """Returns a binary's help; in full with the flags of the library that reads them."""
-    groups, told = [], set()
+    groups: list[tuple[str, list[FlagHelp]]] = []
+    told: set[str] = set()
     for title, cls in _GROUPS.items():
         settings = [setting for setting in _settings(cls).values() if setting.flag not in told]
         told.update(setting.flag for setting in settings)

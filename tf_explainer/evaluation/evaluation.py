@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
@@ -170,7 +170,7 @@ def evaluate(
         UserError: the split has no image of any category, or a landmark is asked for that there is not.
     """
     parts = _Parts(explainer, features)
-    for batch in features.batches(cast(Split, config.split), negatives=False):
+    for batch in features.batches(config.split, negatives=False):
         parts.add(batch)
         progress("parts", len(batch[LABEL]))
     if not parts.ids:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress, layer_maps, outputs
 from tf_explainer.explainer.explainer import Explainer
-from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, LABEL
 from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics.layer_measures import NO_CATEGORY
@@ -103,7 +101,7 @@ def _crops_and_maps(
     crops: list[np.ndarray] = []
     maps: dict[str, list[np.ndarray]] = {layer: [] for layer in filters}
     first = 0
-    for batch in features.batches(cast(Split, config.split), negatives=False, with_crops=True):
+    for batch in features.batches(config.split, negatives=False, with_crops=True):
         images = len(batch[LABEL])
         rows = wanted[(wanted >= first) & (wanted < first + images)] - first
         first += images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,9 @@ _LACKING = {
 }
 
 
-def chosen(setting: str, devices: Sequence[str]) -> str:
+def chosen(
+    setting: Literal["none", "bfloat16", "auto"], devices: Sequence[str]
+) -> Literal["none", "bfloat16"]:
     """Returns `bfloat16` or `none`, and says so where nobody did; warns where bfloat16 is slow.
 
     Args:
