@@ -38,6 +38,16 @@ def test_elsewhere_a_line_is_written_every_few_seconds_and_at_the_end(monkeypatc
     assert len(lines) == 1 + 100 // 5 + 1 - 1
 
 
+def test_the_last_thing_is_told_once_though_the_work_ends_later(monkeypatch):
+    clock(monkeypatch, iter(range(0, 100_000, 100)))
+    file = io.StringIO()
+    bar = ProgressBar("images", 2, file=file)
+    bar.update(2)
+    bar.start_t -= 60  # What follows the last thing takes a minute.
+    bar.close()
+    assert [line.split(" in ")[0] for line in file.getvalue().splitlines()] == ["images: 0/2", "images: 2/2"]
+
+
 @pytest.mark.parametrize(("columns", "lines", "longest"), [(13, 9, 12), (0, 0, 79)])
 def test_on_a_terminal_one_line_is_written_over(monkeypatch, columns, lines, longest):
     """Pseudo-terminals may have no size: 0 x 0."""

@@ -71,6 +71,12 @@ class ProgressBar(tqdm.tqdm):
             self.total = self.n + (n or 0)
         return super().update(n)
 
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
+        """Shows where it is; in whole lines, where it ended only once."""
+        if self._lines and not self._lines.ends and self.total is not None and self.n >= self.total:
+            return None
+        return super().display(msg, pos)
+
     def note(self, text: str) -> None:
         """Writes a line that stays."""
         file = self._lines.file if self._lines else self.fp

@@ -184,7 +184,7 @@ def version() -> str:
     return output([str(PYTHON), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
 
 
-# What makes an environment somebody else's mess rather than theirs: printed, nothing where it is whole.
+# Prints why an environment that somebody has made cannot be used; nothing where it can.
 _FLAWS = """
 import importlib.metadata, pathlib, sys
 venv = pathlib.Path(sys.argv[1])
