@@ -178,7 +178,7 @@ def test_what_an_environment_contains_is_in_its_lock_file():
 
 # From here on environments are made. What installs the rest comes from the index that this machine uses.
 
-PIPS = ["22.0.4", "23.0.1", "23.2.1", "24.0", None]
+PIPS = ["22.0.4", "23.0.1", "23.2.1", "24.0", "26.3", None]
 
 
 @pytest.fixture(scope="session")
