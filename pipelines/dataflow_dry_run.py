@@ -9,31 +9,24 @@ performer are in a bucket. (That one's own `--dry_run` measures what an extracti
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
+from pipelines import job_flags
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 
 
 def main(arguments: Sequence[str]) -> None:
     """Prints what would be submitted."""
-    from pipelines import extract_features
     from pipelines.dataflow import beam_options
     from pipelines.dataflow import job as dataflow_job
-    from pipelines.extraction import staged_performer
-    from pipelines.extraction.feature_extraction import ExtractFeatures
+    from pipelines.extraction import job
 
-    options = extract_features.checked_options(arguments)
-    if not beam_options.is_dataflow(options):
+    settings = job_flags.extraction_job(arguments)
+    if not beam_options.is_dataflow(settings.beam_options):
         raise UserError("this checks a job on Dataflow: add --runner=DataflowRunner (docs/dataflow.md)")
-    # Beam's own dry run.
-    pipeline = extract_features.open_pipeline([*options, "--dry_run=True"])
-    extraction, _ = extract_features.planned()
-    staged = staged_performer.staged(extraction.performer, flags.workdir())
-    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(dataclasses.replace(extraction, performer=staged))
-    job = pipeline.run().job
-    print("\n".join(dataflow_job.describe(job, extraction.shards.num_shards)))
+    result, extraction = job.build_for_dataflow(settings)
+    print("\n".join(dataflow_job.describe(result.job, extraction.shards.num_shards)))
     print("The job is in order. Nothing was submitted or written.")
     print(flags.next_command("pipelines.extract_features", with_others=True))
 

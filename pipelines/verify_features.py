@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipelines import job_flags
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> None:
     """Prints a line for everything that is broken, and repairs it if asked."""
-    from pipelines import extract_features
     from pipelines.dataflow import beam_options
+    from pipelines.extraction import job
     from pipelines.feature_set import verification
 
-    beam_options.checked(arguments, list(flags.FLAGS))
+    beam_options.check(arguments, list(flags.FLAGS))
     features_dir = flags.features_dir()
-    problems = _told(features_dir)
+    problems = _tell_problems(features_dir)
     if not problems:
         print(f"{features_dir} is whole and sound")
         return
@@ -37,19 +38,20 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(
             f"{found}; with the flags of the extraction, --repair computes again what is broken, and no more"
         )
+    settings = job_flags.extraction_job(arguments)
     # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
     for _ in range(2):
-        extraction = extract_features.planned()[0]
+        extraction, _performer = job.prepare(settings)
         verification.discard(features_dir, extraction.configuration, problems)
-        extract_features.extract(arguments)
-        problems = _told(features_dir)
+        job.run(settings, print)
+        problems = _tell_problems(features_dir)
         if not problems:
             print(f"{features_dir} is repaired: whole and sound")
             return
     raise UserError(f"{features_dir} is broken still: see above")
 
 
-def _told(features_dir: str) -> list[Problem]:
+def _tell_problems(features_dir: str) -> list[Problem]:
     from pipelines.feature_set import verification
     from tf_explainer.datasets.registry import open_source
 

@@ -10,7 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from tf_explainer.errors import UserError, nearest_names
 
 
-def checked(arguments: Sequence[str], our_flags: Iterable[str]) -> list[str]:
+def check(arguments: Sequence[str], our_flags: Iterable[str]) -> list[str]:
     """Checks that what our own flags left over are options of Beam.
 
     Args:

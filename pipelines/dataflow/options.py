@@ -29,13 +29,13 @@ _THREADS = 1
 _ONE_PROCESS, _THREADS_OF_GPU = "no_use_multiple_sdk_containers", 2
 
 
-def completed(
+def complete(
     arguments: Sequence[str], places: Mapping[str, str | None], *, accelerator: bool = False
 ) -> list[str]:
     """Checks the options of a job on Dataflow, and adds what suits an extraction where nothing is said.
 
     Args:
-        arguments: from `beam_options.checked`; those of another runner are returned as they are.
+        arguments: from `beam_options.check`; those of another runner are returned as they are.
         places: where images are read and features are written, by the flag that says so.
         accelerator: whether workers have a GPU.
 

@@ -35,7 +35,7 @@ class FinishedImages:
 
 
 @contextlib.contextmanager
-def shown(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
+def show(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
     """Shows the images, done and in all, with images a second and the time left."""
     finished = FinishedImages(settings)
     done = threading.Event()

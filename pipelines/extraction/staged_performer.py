@@ -38,13 +38,13 @@ def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     Returns:
         The settings by which a worker loads it.
     """
-    local, there = _of_file(config, workdir).performer or "", staged(config, workdir)
+    local, there = _of_file(config, workdir).performer or "", staged_config(config, workdir)
     if there.performer and there.performer != local:
         atomic_files.publish_file(local, there.performer)
     return there
 
 
-def staged(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
+def staged_config(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     """Returns what `stage` does, without copying anything."""
     config = _of_file(config, workdir)
     is_local = FileSystems.get_scheme(config.performer or "") is None

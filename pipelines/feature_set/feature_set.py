@@ -57,7 +57,7 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         raise UserError(f"features cannot be written to {features_dir}: {error}") from error
 
 
-def whole(features_dir: str) -> Manifest | None:
+def find_whole(features_dir: str) -> Manifest | None:
     """Returns the manifest of a set whose files are all there in full length, or None.
 
     Raises:

@@ -113,7 +113,7 @@ def write_set(extraction: FeatureExtraction, performer: Performer) -> Manifest |
     directory = extraction.shards.features_dir
     feature_set.claim(directory, extraction.configuration, overwrite=False)
     finish(extraction, write_shards(extraction, performer), sum(1 for _ in extraction.source.references()))
-    return feature_set.whole(directory)
+    return feature_set.find_whole(directory)
 
 
 def finish(extraction: FeatureExtraction, reports: list[ShardReport], inputs: int) -> bool:

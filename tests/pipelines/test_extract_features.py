@@ -11,7 +11,7 @@ from absl.testing import flagsaver
 from PIL import Image
 
 from pipelines import extract_features
-from pipelines.extraction import feature_extraction, shard_writer
+from pipelines.extraction import feature_extraction, job, shard_writer
 from tests.pipelines.squares import files, pixels
 from tf_explainer import flags
 from tf_explainer.config import DatasetConfig
@@ -128,7 +128,7 @@ def test_what_somebody_decided_is_not_called_the_rules(extract, tmp_path, capsys
 
 def test_a_whole_set_is_left_alone(extract, whole_set, capsys, monkeypatch):
     before = files(whole_set)
-    monkeypatch.setattr(extract_features, "_run", lambda *_: pytest.fail("it runs again"))
+    monkeypatch.setattr(job, "_run_pipeline", lambda *_: pytest.fail("it runs again"))
     capsys.readouterr()
     extract()
     assert "is whole: 12 images in" in capsys.readouterr().out

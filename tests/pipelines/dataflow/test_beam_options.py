@@ -10,7 +10,7 @@ OURS = list(flags.FLAGS)
 
 
 def test_without_a_runner_it_runs_in_this_process():
-    assert beam_options.checked([], OURS) == ["--runner=FnApiRunner"]
+    assert beam_options.check([], OURS) == ["--runner=FnApiRunner"]
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ def test_without_a_runner_it_runs_in_this_process():
     ],
 )
 def test_options_of_beam_pass(arguments):
-    assert beam_options.checked(arguments, OURS) == arguments
+    assert beam_options.check(arguments, OURS) == arguments
 
 
 def test_options_without_a_runner_get_one():
     arguments = ["--direct_running_mode=multi_processing", "--direct_num_workers", "2"]
-    assert beam_options.checked(arguments, OURS) == [*arguments, "--runner=FnApiRunner"]
+    assert beam_options.check(arguments, OURS) == [*arguments, "--runner=FnApiRunner"]
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,19 @@ def test_options_without_a_runner_get_one():
 )
 def test_what_nobody_knows_is_refused(argument, nearest):
     with pytest.raises(UserError, match=re.escape(argument)) as error:
-        beam_options.checked(["--runner=DirectRunner", argument], OURS)
+        beam_options.check(["--runner=DirectRunner", argument], OURS)
     assert nearest in str(error.value)
 
 
 def test_a_bad_value_is_refused():
     with pytest.raises(UserError, match=r"direct_num_workers.*'two'"):
-        beam_options.checked(["--direct_num_workers=two"], OURS)
+        beam_options.check(["--direct_num_workers=two"], OURS)
 
 
 @pytest.mark.parametrize("name", ["DaskRunner", "dask", "apache_beam.runners.dask.dask_runner.DaskRunner"])
 def test_dask_is_refused_with_the_reason(name):
     with pytest.raises(UserError, match="loses elements"):
-        beam_options.checked([f"--runner={name}"], OURS)
+        beam_options.check([f"--runner={name}"], OURS)
 
 
 @pytest.mark.parametrize("runner", ["DataflowRunner", "dataflow"])

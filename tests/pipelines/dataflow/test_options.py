@@ -21,7 +21,7 @@ def arguments(*more, **changes):
 
 
 def added(given, places=PLACES, **settings):
-    completed = options.completed(given, places, **settings)
+    completed = options.complete(given, places, **settings)
     assert completed[: len(given)] == given
     return completed[len(given) :]
 
@@ -44,7 +44,7 @@ def test_what_is_given_stays():
 
 def test_another_runner_gets_nothing():
     local = {"--features_dir": "here/x"}
-    assert options.completed(["--runner=FlinkRunner"], local, accelerator=True) == ["--runner=FlinkRunner"]
+    assert options.complete(["--runner=FlinkRunner"], local, accelerator=True) == ["--runner=FlinkRunner"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_another_runner_gets_nothing():
 def test_a_bucket_without_the_packages_of_google_cloud_is_refused(monkeypatch, given, places, named):
     monkeypatch.setitem(sys.modules, "apache_beam.io.gcp.gcsfilesystem", None)
     with pytest.raises(UserError, match=rf"^{named} needs Google Cloud's packages.*make setup WITH=gcp"):
-        options.completed(given, places)
+        options.complete(given, places)
 
 
 @pytest.mark.parametrize("name", ["project", "region", "temp_location"])

@@ -98,7 +98,7 @@ def test_a_finished_set_is_not_computed_again(undisturbed, extraction):
 def test_only_what_is_missing_is_computed(undisturbed, extraction):
     run(extraction)
     folder = pathlib.Path(extraction.shards.features_dir)
-    manifest = feature_set.whole(str(folder))
+    manifest = feature_set.find_whole(str(folder))
     full = [shard for shard in manifest.shards if shard.records]
     (folder / full[0].file).unlink()
     (folder / full[1].file).write_bytes(b"torn")
@@ -115,7 +115,7 @@ def test_new_images_change_their_shard_alone(performer, tmp_path):
     dataset, settings = DatasetConfig(dataset="squares"), ExtractionConfig(num_shards=4)
     for count in (8, 9):
         counters = run(plan(Squares(count=count), dataset, performer, settings, str(tmp_path)))
-    manifest = feature_set.whole(str(tmp_path))
+    manifest = feature_set.find_whole(str(tmp_path))
     (changed,) = [
         Squares().shard_of(reference, 4)
         for reference in Squares(count=9).references()
@@ -129,7 +129,7 @@ def test_a_refused_set_has_no_manifest(performer, source, tmp_path):
     extraction = planned(performer, tmp_path, source, max_dead_letters=0.0)
     with pytest.raises(Exception, match="1 of 12"):
         run(extraction)
-    assert feature_set.whole(str(tmp_path)) is None
+    assert feature_set.find_whole(str(tmp_path)) is None
     assert "1 of 12" in feature_set.refusal(str(tmp_path))
 
 
@@ -145,7 +145,7 @@ def test_too_many_dead_letters_stop_the_job_early(performer, tmp_path):
     # What made them fail may be repaired.
     repaired = planned(performer, tmp_path, Squares(count=40), num_shards=10, max_dead_letters=0.2)
     assert run(repaired)["computed"] == 40
-    assert feature_set.whole(str(tmp_path)).outputs == 40
+    assert feature_set.find_whole(str(tmp_path)).outputs == 40
     assert feature_set.refusal(str(tmp_path)) is None
 
 
@@ -180,7 +180,7 @@ def test_features_go_to_other_file_systems(undisturbed, performer, source):
         if path.startswith(remote)
     }
     assert stored == undisturbed[0]
-    assert feature_set.whole(remote)
+    assert feature_set.find_whole(remote)
 
 
 def test_a_folder_with_hostile_files(performer, tmp_path):
@@ -196,7 +196,7 @@ def test_a_folder_with_hostile_files(performer, tmp_path):
     dataset = DatasetConfig(dataset="folder", data_dir=str(data))
     settings = ExtractionConfig(num_shards=2, max_dead_letters=0.5)
     run(plan(open_source(dataset), dataset, performer, settings, str(tmp_path / "features")))
-    manifest = feature_set.whole(str(tmp_path / "features"))
+    manifest = feature_set.find_whole(str(tmp_path / "features"))
     assert (manifest.inputs, manifest.outputs, manifest.dead_letters) == (11, 9, 2)
     lines = (tmp_path / "features" / "dead_letters.jsonl").read_text().splitlines()
     letters = {letter["id"]: letter for letter in map(json.loads, lines)}

@@ -38,7 +38,7 @@ def test_a_broken_sidecar_does_not_count(performer, tmp_path):
 
 def test_the_bar_ends_at_all_images(performer, tmp_path, capsys):
     extraction = planned(performer, tmp_path)
-    with progress.shown(extraction.shards, extraction.source):
+    with progress.show(extraction.shards, extraction.source):
         write_shards(extraction, performer)
     shown = capsys.readouterr().err
     assert shown.splitlines()[-1].startswith("features: 24/24 images in 00:0")
@@ -47,7 +47,7 @@ def test_the_bar_ends_at_all_images(performer, tmp_path, capsys):
 def test_what_was_there_before_is_not_counted_as_speed(performer, tmp_path, capsys):
     extraction = planned(performer, tmp_path)
     write_shards(extraction, performer)
-    with progress.shown(extraction.shards, extraction.source):
+    with progress.show(extraction.shards, extraction.source):
         pass
     assert "images/s" not in capsys.readouterr().err
 
@@ -56,7 +56,7 @@ def test_the_bar_hides_no_error(performer, tmp_path, capfd):
     extraction = planned(performer, tmp_path, Unlisted())
 
     def fail():
-        with progress.shown(extraction.shards, extraction.source):
+        with progress.show(extraction.shards, extraction.source):
             raise UserError("the data set is damaged")
 
     with pytest.raises(UserError, match="damaged"):

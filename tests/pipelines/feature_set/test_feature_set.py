@@ -163,20 +163,20 @@ def test_without_dead_letters_their_file_is_empty(tmp_path, performer):
 def test_a_set_without_manifest_is_not_whole(tmp_path, performer):
     write_set(planned(performer, tmp_path), performer)
     (tmp_path / "manifest.json").unlink()
-    assert feature_set.whole(str(tmp_path)) is None
+    assert feature_set.find_whole(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_bytes(b"")])
 def test_a_set_without_one_of_its_files_is_not_whole(tmp_path, performer, spoil):
     manifest = write_set(planned(performer, tmp_path), performer)
     spoil(tmp_path / manifest.shards[1].file)
-    assert feature_set.whole(str(tmp_path)) is None
+    assert feature_set.find_whole(str(tmp_path)) is None
 
 
 def test_a_damaged_manifest_is_told(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(UserError, match=r"manifest\.json.*remove it"):
-        feature_set.whole(str(tmp_path))
+        feature_set.find_whole(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -285,4 +285,4 @@ def test_many_wrong_records_are_not_all_named(folder):
     rewritten(folder, no_folds)
     problems = told(folder)
     assert len(problems) <= 6
-    assert feature_set.whole(str(folder))
+    assert feature_set.find_whole(str(folder))

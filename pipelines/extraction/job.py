@@ -1,0 +1,233 @@
+"""An extraction, from its settings to a whole set of features: what the binaries of this package share."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import time
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.dataflow import options as dataflow_options
+from pipelines.extraction import (
+    cost_estimate,
+    counters,
+    feature_extraction,
+    progress,
+    staged_performer,
+    throughput_sample,
+)
+from pipelines.extraction.feature_extraction import ExtractFeatures, FeatureExtraction
+from pipelines.feature_set import dead_letters, feature_set
+from tf_explainer.config import DatasetConfig, DryRunConfig, ExtractionConfig, PerformerConfig, WorkDir
+from tf_explainer.datasets.labelled_crops import read_crops
+from tf_explainer.datasets.registry import open_source
+from tf_explainer.errors import UserError
+from tf_explainer.features import schema
+from tf_explainer.features.schema import Manifest
+from tf_explainer.performer import signed_maps
+from tf_explainer.performer.activation_statistics import activation_statistics
+from tf_explainer.performer.performer import Performer
+
+# Images on which it is measured how much of a map is negative.
+_SAMPLED = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractionJob:
+    """The settings of an extraction.
+
+    Attributes:
+        workdir: holds the performer, and gets the features.
+        dataset: the images.
+        performer: the network and its layers.
+        extraction: how features are computed and stored.
+        beam_options: of Apache Beam, from `beam_options.check`.
+    """
+
+    workdir: WorkDir
+    dataset: DatasetConfig
+    performer: PerformerConfig
+    extraction: ExtractionConfig
+    beam_options: Sequence[str]
+
+
+def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
+    """Extracts the features, unless they are there already.
+
+    Args:
+        job: the settings.
+        tell: gets a line for the person at a time.
+
+    Returns:
+        Whether the features are there now; not so where a job is only described for a launcher.
+
+    Raises:
+        UserError: a setting does not fit, or the features are not whole in the end.
+    """
+    pipeline = open_pipeline(job)
+    features_dir = job.workdir.features
+    extraction, performer = prepare(job)
+    for notice in _notices(job, performer, extraction):
+        tell(notice)
+    staged_performer.save_if_new(performer, job.workdir)
+    del performer  # Its memory is the workers' now.
+    feature_set.claim(features_dir, extraction.configuration, overwrite=job.extraction.overwrite)
+    if job.extraction.retry_dead_letters:
+        tell(f"{dead_letters.forget(features_dir)} dead letters are tried again")
+    if manifest := feature_set.find_whole(features_dir):
+        tell(
+            f"{features_dir} is whole: {_balance(manifest)}. "
+            f"(After a change of the images themselves, remove its {schema.MANIFEST} and run this again.)"
+        )
+        return True
+    staged = staged_performer.stage(extraction.performer, job.workdir)
+    start = time.perf_counter()
+    with progress.show(extraction.shards, extraction.source):
+        result = _run_pipeline(pipeline, dataclasses.replace(extraction, performer=staged))
+    if dataflow_options.is_template(job.beam_options):
+        tell("The job is described; the launcher of the template submits it.")
+        return False
+    _tell_result(features_dir, result, time.perf_counter() - start, tell)
+    return True
+
+
+def prepare(job: ExtractionJob) -> tuple[FeatureExtraction, Performer]:
+    """Opens the images and the performer, and writes nothing.
+
+    Raises:
+        UserError: one of them cannot be had, or a setting does not fit it.
+    """
+    source = open_source(job.dataset)
+    performer = staged_performer.load(job.performer, job.workdir)
+    extraction = feature_extraction.plan(source, job.dataset, performer, job.extraction, job.workdir.features)
+    return extraction, performer
+
+
+def describe_effort(job: ExtractionJob, prices: DryRunConfig) -> list[str]:
+    """Measures a sample, and returns lines that tell what the extraction is going to take.
+
+    Raises:
+        UserError: a setting does not fit.
+    """
+    fleet = cost_estimate.dataflow_fleet(job.beam_options)
+    extraction, performer = prepare(job)
+    predict = performer.feature_model().predict_on_batch
+    sample = throughput_sample.measure(extraction, predict, prices.dry_run_images)
+    lines = _notices(job, performer, extraction)
+    lines += cost_estimate.describe(sample, extraction.shards.features_dir)
+    if fleet:
+        lines += cost_estimate.describe_cost(sample, fleet, extraction.shards.num_shards, prices)
+    return lines
+
+
+def build_for_dataflow(job: ExtractionJob) -> tuple[PipelineResult, FeatureExtraction]:
+    """Builds the job of Dataflow as it would be submitted, and submits and writes nothing.
+
+    Returns:
+        Beam's dry run, whose `job` is the description, and what it would extract.
+
+    Raises:
+        UserError: a setting does not fit.
+    """
+    # Beam's own dry run.
+    pipeline = open_pipeline(dataclasses.replace(job, beam_options=[*job.beam_options, "--dry_run=True"]))
+    extraction, _ = prepare(job)
+    staged = staged_performer.staged_config(extraction.performer, job.workdir)
+    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(dataclasses.replace(extraction, performer=staged))
+    return pipeline.run(), extraction
+
+
+def open_pipeline(job: ExtractionJob) -> beam.Pipeline:
+    """Opens an empty pipeline.
+
+    Raises:
+        UserError: Beam refuses its options.
+    """
+    # The creatures are drawn, not read.
+    images = None if job.dataset.dataset == "creatures" else job.dataset.data_dir or ""
+    places = {"--data_dir": images, "--features_dir": job.workdir.features}
+    accelerator = bool(job.extraction.accelerator)
+    completed = dataflow_options.complete(job.beam_options, places, accelerator=accelerator)
+    try:
+        return beam.Pipeline(options=PipelineOptions(completed))
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"Apache Beam refuses its options: {error}") from error
+
+
+def _notices(job: ExtractionJob, performer: Performer, extraction: FeatureExtraction) -> list[str]:
+    """Tells what a rule decided, where nobody did: the layers, and what becomes of negative values."""
+    target, distilled = performer.config.target_layer, performer.config.distilled_layers
+    decided = [] if job.performer.target_layer else [f"{target} is explained"]
+    if not job.performer.distilled_layers:
+        decided.append(f"given back are {', '.join(distilled)}")
+    lines = []
+    if decided:
+        lines.append(
+            f"By the rule in docs/performers.md, {', and '.join(decided)}; "
+            "python -m tf_explainer.performers lists all layers"
+        )
+    if performer.treatment != "whole":
+        share = _negative_energy(job, performer, extraction)
+        lines.append(signed_maps.notice(target, performer.treatment, share))
+    return lines
+
+
+def _negative_energy(job: ExtractionJob, performer: Performer, extraction: FeatureExtraction) -> float | None:
+    """Measures the negative share of the target layer's energy on a few images; None if none can be read."""
+    first = list(itertools.islice(extraction.source.references(), _SAMPLED))
+    crops = read_crops(extraction.source, first, performer.config.image_size, job.dataset)
+    if not crops:
+        return None
+    target = performer.config.target_layer
+    statistics = activation_statistics(performer.model, [target], [crop.image for crop in crops])
+    return statistics[target].negative_energy
+
+
+def _run_pipeline(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResult:
+    """Runs the pipeline to its end."""
+    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as error:
+        if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
+            raise KeyboardInterrupt from None
+        # A message for the person, among what the runner says of it.
+        text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
+        message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
+        if message is None and not _comes_from_the_cloud(error):
+            raise
+        raise UserError(message[1] if message else f"Google Cloud Dataflow: {error}") from error
+    return result
+
+
+def _comes_from_the_cloud(error: Exception) -> bool:
+    """Tells whether the cloud refused or lost the job: its message then helps more than our traceback."""
+    return type(error).__module__.startswith(("google.api_core.", "apache_beam.runners.dataflow."))
+
+
+def _tell_result(
+    features_dir: str, result: PipelineResult, seconds: float, tell: Callable[[str], None]
+) -> None:
+    manifest = feature_set.find_whole(features_dir)
+    if manifest is None:
+        reason = feature_set.refusal(features_dir) or "the pipeline was stopped: run this again"
+        raise UserError(f"{features_dir} is not whole: {reason}")
+    computed = counters.totals(result).get("computed", 0)
+    rate = f"{computed} computed now in {seconds:.0f} s, {computed / seconds:.1f} images/s"
+    tell(f"{_balance(manifest)}; {rate}")
+    tell(counters.summary(result))
+    tell(f"The features are in {features_dir}")
+
+
+def _balance(manifest: Manifest) -> str:
+    dead = f"{manifest.dead_letters} dead letters" + (
+        " (see dead_letters.jsonl)" if manifest.dead_letters else ""
+    )
+    views = f" x {1 + len(manifest.views)}" if manifest.views else ""
+    return f"{manifest.inputs} images in = {manifest.outputs}{views} records + {dead}"
