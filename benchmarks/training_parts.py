@@ -11,7 +11,7 @@ from keras import ops
 
 from benchmarks.synthetic_features import random_features
 from tf_explainer.config import ExplainerConfig, TrainConfig
-from tf_explainer.explainer import layers, losses, templates
+from tf_explainer.explainer import filter_losses, layers, templates
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.features.schema import SCORES
 from tf_explainer.training.optimizer import GroupedAdam
@@ -126,7 +126,9 @@ def interpretable_parts(images: int, shape: tuple[int, ...]) -> Work:
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.reduce_mean(losses.filter_loss(losses.template_scores(x / mean_peak, matrix), prior))
+            loss = tf.reduce_mean(
+                filter_losses.filter_loss(filter_losses.template_scores(x / mean_peak, matrix), prior)
+            )
             y = norm(mask(x), training=True)
         return tape.gradient((loss, y), x, output_gradients=(tf.constant(1.0), x))
 

@@ -9,7 +9,7 @@ from keras import ops
 
 import tf_explainer.explainer.explainer as explainer_module
 from tf_explainer.config import ExplainerConfig
-from tf_explainer.explainer import losses
+from tf_explainer.explainer import filter_losses
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.training.optimizer import GroupedAdam
 
@@ -212,7 +212,9 @@ def test_both_gradients_raise_the_mutual_information(head, features, targets, fi
 
 def test_icnns_weighting_raises_the_assigned_templates_scores(head, features, targets):
     before, after = (
-        np.asarray(losses.assigned_scores(maps / maps.max((1, 2)).mean(0), np.full(CHANNELS, 2.0, "float32")))
+        np.asarray(
+            filter_losses.assigned_scores(maps / maps.max((1, 2)).mean(0), np.full(CHANNELS, 2.0, "float32"))
+        )
         for maps in trained_by_filter_loss(head[0], features, targets, filter_loss="icnn")
     )
     assert after.mean() > before.mean() + 0.5
@@ -229,10 +231,12 @@ def test_predicted_categories_share_out_filters_and_constellations(head, feature
         maps[b, 2, 2, label::3] = 1.0  # filters 0, 3, 6 respond to class 0, ...
     outputs = dict(explainer(features, training=True)) | {"conv_interp_2": maps}
     explainer.loss_terms(targets, outputs, training=True)
-    layer = explainer.get_layer("conv_interp_2")
-    np.testing.assert_array_equal(layer.category(), np.arange(CHANNELS) % 3)
-    assert 2 not in ops.convert_to_numpy(layer.category(excluded=2))
-    members = ops.convert_to_numpy(explainer._constellations(layer))
+    categories = explainer.categories["conv_interp_2"]
+    np.testing.assert_array_equal(categories.category(), np.arange(CHANNELS) % 3)
+    categories.negative_class = 2
+    assert 2 not in ops.convert_to_numpy(categories.category())
+    categories.negative_class = None
+    members = ops.convert_to_numpy(categories.divide(explainer._members))
     assert members.shape == (CHANNELS, 6)
     np.testing.assert_array_equal(members.argmax(1), 2 * (np.arange(CHANNELS) % 3) + np.arange(CHANNELS) % 2)
 

@@ -118,28 +118,6 @@ def test_interpretable_conv_follows_the_mean_peak(random):
     assert [variable.name for variable in conv.trainable_variables] == ["kernel", "bias"]
 
 
-def test_loud_classes_and_loud_filters_do_not_take_all_categories(random):
-    layer = layers.InterpretableConv(90, classes=4)
-    layer.build((None, 6, 6, 3))
-    preferred = np.arange(90) % 3
-    response = random.uniform(0.5, 1.0, (4, 90)) * np.where(np.arange(4)[:, None] == preferred, 3.0, 1.0)
-    response *= np.array([100.0, 1.0, 0.01, 5.0])[:, None] * random.lognormal(0, 3, 90)
-    frequency = np.array([0.1, 0.2, 0.3, 0.4])
-    layer.response.value.assign(response * frequency[:, None])
-    layer.frequency.value.assign(frequency)
-    np.testing.assert_array_equal(layer.category(excluded=3), preferred)
-
-
-def test_categories_share_out_filters_that_are_all_alike(random):
-    layer = layers.InterpretableConv(400, classes=4)
-    layer.build((None, 6, 6, 3))
-    response = np.array([8.0, 4.0, 2.0, 1.0])[:, None] * random.uniform(0.9, 1.1, (4, 400))
-    layer.response.value.assign(response / 4)
-    layer.frequency.value.assign(np.full(4, 0.25))
-    shares = np.bincount(layer.category(), minlength=4) / 400
-    assert shares.min() > 0.2
-
-
 def test_mix_weighs_the_tracks_by_the_part_share(random):
     a, b = random.normal(size=(2, 2, 3, 3, 4)).astype("float32")
     mix = layers.PartShareMix(0.3)

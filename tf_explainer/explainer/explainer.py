@@ -21,16 +21,15 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.config import ExplainerConfig
-
-# By module, not by name: registration may import this module while one of those is half imported.
-from tf_explainer.explainer import constellations, cross_replica, equivariance, layers, losses, templates
+from tf_explainer.explainer import constellations, equivariance, layers, losses
+from tf_explainer.explainer.filter_categories import EveryImage, PredictedCategory, RespondingImages
+from tf_explainer.explainer.filter_losses import FILTER_LOSSES, FilterLoss
 from tf_explainer.features.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
 SCORES = "scores"
-
-# A filter responds to an image whose peak is at least this share of the filter's mean peak.
-_RESPONDS = 0.5
+# The layer that people look at: where its filters peak is what the terms of place are about.
+_SHOWN_LAYER = "conv_interp_2"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,12 +94,11 @@ class Explainer(keras.Model):
         if height != width:
             raise ValueError(f"the templates need a square feature map, not {height}x{width}")
         trunk.trainable = head.trainable = False
-        classes = max(2, head.output_shape[-1]) if config.category_assignment == "predicted" else 0
 
         features = keras.Input((height, width, channels), name="features")
         x = keras.layers.Rescaling(1 / (config.input_scale * feature_mean), name="input_scale")(features)
-        maps_1 = _interpretable_conv("conv_interp_1", channels, classes, config, seed)(x)
-        maps_2 = _interpretable_conv("conv_interp_2", channels, classes, config, seed + 1)(
+        maps_1 = _interpretable_conv("conv_interp_1", channels, config, seed)(x)
+        maps_2 = _interpretable_conv("conv_interp_2", channels, config, seed + 1)(
             _masked(maps_1, config.mask_beta_1, "mask_1")
         )
         ordinary = keras.layers.Conv2D(
@@ -138,8 +136,8 @@ class Explainer(keras.Model):
         self.distilled, self.trunk, self.head = tuple(distilled), trunk, head
         self.config, self.negative_class, self.seed = config, negative_class, seed
         self._members = constellations.members(channels, config.constellations)
-        self._templates = templates.template_matrix(height, config.template_beta)
-        self._prior = templates.template_prior(height)
+        self.filter_losses = {name: self._filter_loss() for name in INTERPRETABLE_LAYERS}
+        self.categories = {name: self._categories() for name in INTERPRETABLE_LAYERS}
 
     @property
     def part_share(self) -> float:
@@ -185,73 +183,61 @@ class Explainer(keras.Model):
                 targets[distilled.name], outputs[distilled.name], distilled.mean_square_norm
             )
         labels = losses.decisions(targets[SCORES]) if SCORES in targets else None
+        maps, positive = {}, {}
         for name in INTERPRETABLE_LAYERS:
-            layer = self.get_layer(name)
-            maps = layer.in_mean_peaks(outputs[name])
-            if layer.classes and training:
-                layer.follow_classes(maps, labels)
-            positive = self._positive(layer, maps, labels)
-            terms[f"filter/{name}"] = ops.mean(self._filter_loss(layer, maps, positive, training))
+            maps[name] = self.get_layer(name).in_mean_peaks(outputs[name])
+            positive[name] = self.categories[name].positive(maps[name], labels, training)
+            filter_loss = self.filter_losses[name](maps[name], positive[name], training=training)
+            terms[f"filter/{name}"] = ops.mean(filter_loss)
         terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
-        # `maps` and `positive` are those of conv_interp_2, the layer that people look at.
-        strength = ops.max(maps, axis=(1, 2))
-        if positive is not None:
-            strength = strength * ops.cast(positive, "float32")
-        terms |= constellations.constellation_losses(
-            maps,
-            strength,
-            self._constellations(layer),
-            self.config.repulsion_width,
-            self.config.independence_width,
-        )
-        terms["equivariance"] = (
-            equivariance.equivariance_loss(maps, strength, targets[AFFINE])
-            if AFFINE in targets
-            else ops.zeros(())
-        )
-        terms["specificity"] = ops.zeros(()) if positive is None else losses.specificity_loss(maps, positive)
+        terms |= self._place_terms(maps[_SHOWN_LAYER], positive[_SHOWN_LAYER], targets)
         if self.config.classification_weight:
             terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])
         else:
             terms["classification"] = ops.zeros(())
         return terms
 
-    def _positive(self, layer: layers.InterpretableConv, maps: Any, labels: Any) -> Any:
-        """Returns which images are of each filter's category, `[B, F]` bool; None: all are."""
-        if layer.classes:
-            return labels[:, None] == ops.cast(layer.category(self.negative_class), labels.dtype)[None]
-        if self.config.category_assignment == "activation":
-            # Against the filter's mean peak, by which the maps are measured.
-            return ops.stop_gradient(ops.max(maps, axis=(1, 2))) > _RESPONDS
-        return None
+    def _place_terms(self, maps: Any, positive: Any, targets: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the terms about where filters peak, from the maps `[B, L, L, F]` of one layer."""
+        strength = ops.max(maps, axis=(1, 2))
+        if positive is not None:
+            strength = strength * ops.cast(positive, "float32")
+        config, none = self.config, ops.zeros(())
+        terms = constellations.constellation_losses(
+            maps,
+            strength,
+            self.categories[_SHOWN_LAYER].divide(self._members),
+            config.repulsion_width,
+            config.independence_width,
+        )
+        moved = AFFINE in targets
+        return terms | {
+            "equivariance": (
+                equivariance.equivariance_loss(maps, strength, targets[AFFINE]) if moved else none
+            ),
+            "specificity": none if positive is None else losses.specificity_loss(maps, positive),
+        }
 
-    def _filter_loss(self, layer: layers.InterpretableConv, maps: Any, positive: Any, training: bool) -> Any:
-        """Returns Loss_f of every filter, `[F]`."""
+    def _filter_loss(self) -> FilterLoss:
+        side, _, filters = self.feature_shape
         config = self.config
-        if config.filter_loss == "icnn":
-            if training:
-                layer.follow_spread(maps)
-            beta = layer.beta(self.feature_shape[0])
-            score = config.temperature * losses.assigned_scores(maps, beta, positive)
-            if training:
-                layer.follow_scores(score[:, None])
-            return losses.released_filter_loss(score, layer.log_mean_exp()[0])
-        scores = losses.template_scores(maps, self._templates, config.temperature)
-        if config.filter_loss == "exact":
-            return losses.filter_loss(scores, self._prior, positive)
-        if training:
-            layer.follow_scores(scores)
-        images = cross_replica.total(cross_replica.image_count(scores))
-        log_partition = layer.log_mean_exp() + ops.log(images)
-        return losses.closed_form_filter_loss(scores, self._prior, log_partition, positive)
+        return FILTER_LOSSES[config.filter_loss](
+            side=side,
+            filters=filters,
+            template_beta=config.template_beta,
+            temperature=config.temperature,
+            momentum=config.statistics_momentum,
+        )
 
-    def _constellations(self, layer: layers.InterpretableConv) -> Any:
-        """Returns which constellation each filter is in, `[F, G]`; none holds filters of two categories."""
-        if not layer.classes:
-            return self._members
-        category = ops.one_hot(layer.category(self.negative_class), layer.classes, dtype="float32")
-        both = category[:, :, None] * self._members[:, None, :]
-        return ops.reshape(both, (len(self._members), -1))
+    def _categories(self) -> EveryImage | PredictedCategory:
+        if self.config.category_assignment == "predicted":
+            return PredictedCategory(
+                filters=self.feature_shape[-1],
+                classes=max(2, self.head.output_shape[-1]),
+                negative_class=self.negative_class,
+                momentum=self.config.statistics_momentum,
+            )
+        return RespondingImages() if self.config.category_assignment == "activation" else EveryImage()
 
     def total_loss(self, terms: Mapping[str, Any]) -> Any:
         """Returns the weighted sum of the terms."""
@@ -326,20 +312,13 @@ class Explainer(keras.Model):
 
 
 def _interpretable_conv(
-    name: str, filters: int, classes: int, config: ExplainerConfig, seed: int
+    name: str, filters: int, config: ExplainerConfig, seed: int
 ) -> layers.InterpretableConv:
     if config.interpretable_init == "he":
         init: keras.Initializer = keras.initializers.HeNormal(seed)
     else:
         init = layers.ShiftedIdentity(config.init_shift, seed)
-    return layers.InterpretableConv(
-        filters,
-        config.statistics_momentum,
-        config.filter_loss,
-        classes,
-        kernel_initializer=init,
-        name=name,
-    )
+    return layers.InterpretableConv(filters, config.statistics_momentum, kernel_initializer=init, name=name)
 
 
 def _masked(maps: Any, beta: float, name: str) -> Any:

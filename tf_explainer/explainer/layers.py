@@ -11,10 +11,6 @@ from keras import ops
 
 from tf_explainer.explainer import cross_replica, templates
 
-_LARGEST_EXPONENT = 80.0
-_SINKHORN_ROUNDS = 20
-_TINY = 1e-12
-
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class RunningMean(keras.layers.Layer):
@@ -60,49 +56,34 @@ class RunningMean(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
+class LossStatistic(RunningMean):
+    """A running mean that the losses alone read: where a file has none (an older one), it starts anew."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads the mean, if the file has it."""
+        if store.keys():
+            super().load_own_variables(store)
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
 class InterpretableConv(keras.layers.Conv2D):
     """A ReLU convolution whose filters are to become part detectors.
 
-    The layer follows each filter's mean peak `m_f = E_x[max_ij x_ij]`, the scale by which the filter loss
-    measures activations (the papers' lambda_f is proportional to `1 / m_f`).
-
-    Where the loss needs them, it also follows the templates' partition functions (`follow_scores`), the maps'
-    spread (`follow_spread`) and the filters' responses to the images of each class (`follow_classes`).
+    The layer follows each filter's mean peak `m_f = E_x[max_ij x_ij]`, the scale by which the losses measure
+    activations (the papers' lambda_f is proportional to `1 / m_f`).
 
     Input `[B, L, L, D]`, output `[B, L, L, filters]`, non-negative.
 
     Args:
         filters: how many.
-        momentum: of all running means.
-        filter_loss: which one the filters are trained by: `exact` needs nothing, `closed_form` every
-            template's partition function, `icnn` that of the assigned template, and the spread.
-        classes: to which the filters' responses are followed; 0: none.
+        momentum: of the running mean.
         **kwargs: as for `keras.layers.Conv2D`.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        momentum: float = 0.9,
-        filter_loss: str = "exact",
-        classes: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        options = {"kernel_size": 3, "padding": "same", "activation": "relu"} | kwargs
-        super().__init__(filters, **options)
-        self.momentum, self.filter_loss, self.classes = momentum, filter_loss, classes
+    def __init__(self, filters: int, momentum: float = 0.9, **kwargs: Any) -> None:
+        super().__init__(filters, **{"kernel_size": 3, "padding": "same", "activation": "relu"} | kwargs)
+        self.momentum = momentum
         self.peak = RunningMean((filters,), momentum, name="peak")
-
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        """Creates the kernel and what is followed."""
-        super().build(input_shape)
-        if self.filter_loss != "exact":
-            count = input_shape[1] * input_shape[2] + 1 if self.filter_loss == "closed_form" else 1
-            self.partition = RunningMean((count, self.filters), self.momentum, name="partition")
-            self.spread = RunningMean((self.filters,), self.momentum, name="spread")
-        if self.classes:
-            self.response = RunningMean((self.classes, self.filters), self.momentum, name="response")
-            self.frequency = RunningMean((self.classes,), self.momentum, name="frequency")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Convolves, and in training takes in the filters' peaks."""
@@ -116,61 +97,9 @@ class InterpretableConv(keras.layers.Conv2D):
         mean_peak = ops.stop_gradient(ops.convert_to_tensor(self.peak.value))
         return ops.cast(maps, "float32") / ops.maximum(mean_peak, 1e-6)
 
-    def follow_scores(self, scores: Any) -> None:
-        """Takes in the templates' scores, `[B, templates, filters]`."""
-        self.partition.update(ops.exp(ops.minimum(scores, _LARGEST_EXPONENT)))
-
-    def follow_spread(self, maps: Any) -> None:
-        """Takes in how wide the maps `[B, L, L, filters]` are."""
-        self.spread.update(templates.spread(maps))
-
-    def beta(self, n: int) -> Any:
-        """Returns the slope of each filter's templates on maps of side n, `[filters]` float32."""
-        return templates.learned_beta(ops.convert_to_tensor(self.spread.value), n)
-
-    def log_mean_exp(self) -> Any:
-        """Returns `log E_x exp(<x, T>)`, `[templates, filters]` float32, without a gradient."""
-        mean = ops.stop_gradient(ops.convert_to_tensor(self.partition.value))
-        return ops.log(ops.maximum(mean, 1e-30))
-
-    def follow_classes(self, maps: Any, labels: Any) -> None:
-        """Takes in how strongly filters respond to the images of each class.
-
-        Args:
-            maps: `[B, L, L, filters]`.
-            labels: `[B]` int, in [0, classes).
-        """
-        of_class = ops.one_hot(labels, self.classes, dtype="float32")
-        self.response.update(of_class[..., None] * ops.mean(maps, (1, 2))[:, None])
-        self.frequency.update(of_class)
-
-    def category(self, excluded: int | None = None) -> Any:
-        """Returns the class whose images activate each filter most (ICNN, section 3), `[filters]` int.
-
-        Activations are compared after the layer's classes, and each filter's activations over classes, were
-        brought to the same sum (Sinkhorn, Ann. Math. Stat. 35, 1964): every class then has about the same
-        share of the filters. Else the class that activates the layer most takes all of them, and what then
-        hardly responds to the other classes can win them no more.
-
-        Args:
-            excluded: a class that is no category, the negative one.
-        """
-        frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
-        response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
-        if excluded is not None:
-            response = response * (1 - ops.one_hot(excluded, self.classes, dtype="float32"))[:, None]
-        for _ in range(_SINKHORN_ROUNDS):
-            response = response / ops.maximum(ops.sum(response, axis=0), _TINY)
-            response = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), _TINY)
-        return ops.argmax(response, axis=0)
-
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return super().get_config() | {
-            "momentum": self.momentum,
-            "filter_loss": self.filter_loss,
-            "classes": self.classes,
-        }
+        return super().get_config() | {"momentum": self.momentum}
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")

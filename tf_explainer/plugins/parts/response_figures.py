@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_explainer.explainer import losses, templates
+from tf_explainer.explainer import filter_losses, templates
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.part_groups import part_groups
 from tf_explainer.metrics.peaks import Peaks
@@ -175,8 +175,8 @@ def _filter_loss(maps: np.ndarray, peaks: Peaks) -> np.ndarray:
     for first in range(0, len(maps), _CHUNK):
         some = slice(first, first + _CHUNK)
         measured = maps[some].astype(np.float32) / mean_peaks[some, None, None, None]
-        scores = losses.template_scores(measured.transpose(1, 2, 3, 0), rows)
-        values.append(np.asarray(losses.filter_loss(scores, prior)))
+        scores = filter_losses.template_scores(measured.transpose(1, 2, 3, 0), rows)
+        values.append(np.asarray(filter_losses.filter_loss(scores, prior)))
     return np.where(peaks.dead, np.nan, np.concatenate(values))
 
 
