@@ -4,14 +4,13 @@ import tf_explainer
 
 explanation = tf_explainer.load_run("runs/vgg_fox").explain("fox.jpg")
 
-Nothing heavy is imported before it is used. Importing the package registers its layers, so that
-`keras.models.load_model("explainer.keras")` needs no `custom_objects`.
+Nothing heavy is imported before a name of this module is used. `keras.models.load_model("explainer.keras")`
+needs the project's layers to be registered: that happens when a name is used, or on import after Keras.
 """
 
 import importlib
+import sys
 from typing import Any
-
-from tf_explainer.keras_registration import register_with_keras
 
 # What users need most, by the module that has it.
 _PUBLIC = {
@@ -22,12 +21,15 @@ _PUBLIC = {
     "load_performer": "tf_explainer.performer.performer",
     "load_run": "tf_explainer.explanation.finished_run",
 }
+# Those that register classes with Keras.
+_SERIALISABLE = ("explainer.explainer", "performer.preprocessing", "training.optimizer")
 __all__ = tuple(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _register()
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
@@ -35,4 +37,10 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_PUBLIC])
 
 
-register_with_keras()
+def _register() -> None:
+    for module in _SERIALISABLE:
+        importlib.import_module(f"{__name__}.{module}")
+
+
+if "keras" in sys.modules:
+    _register()
