@@ -5,6 +5,7 @@
 #   tools/bazel.sh test //:tests/explainer/test_losses
 #   tools/bazel.sh lint
 #
+# Why npm: Debian's bazel-bootstrap (4.2.3) builds this, too, but asks for root and a JDK; npm's is one file.
 # The Bazel that npm ships is 2.1, older than MODULE.bazel. What that file declares is given to it by small
 # repositories: native rules under the names of rules_python, and one empty target per package of
 # requirements/dev.txt. The packages themselves are those of .venv, which must not hold the project: a module that
