@@ -34,6 +34,8 @@ lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m ruff check .
 	.venv/bin/lint-imports --no-logo
 	$(VENV_PYTHON) -m mypy
+	@if command -v npm >/dev/null; then npm ci --silent && npm exec --no -- biome check --error-on-warnings; \
+	else echo "npm is not installed: the scripts of TensorBoard's tabs are not checked"; fi
 
 # Files are shared out among processes. What ARGS chooses is mostly over before several have started.
 IN_PARALLEL := --numprocesses=logical --maxprocesses=4

@@ -22,7 +22,7 @@ SOURCES = {
     for path in ROOT.glob(pattern)
     if path.is_file() and path.suffix != ".pyc"
 }
-NOT_OURS = (".*", "__pycache__", "*.egg-info", "bazel-*", "build", "dist", "runs")
+NOT_OURS = (".*", "__pycache__", "*.egg-info", "bazel-*", "build", "dist", "node_modules", "runs")
 
 FLAGFILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.flags")}
 

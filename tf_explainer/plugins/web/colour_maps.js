@@ -31,7 +31,7 @@ export const COLOUR_MAPS = Object.fromEntries(Object.entries(STOPS).map(([name, 
 
 /** A CSS gradient of a colour map, left to right. */
 export function gradient(map) {
-  const stops = Array.from({length: 17}, (_, n) => {
+  const stops = Array.from({ length: 17 }, (_, n) => {
     const i = 3 * Math.round((n / 16) * 255);
     return `rgb(${map[i]},${map[i + 1]},${map[i + 2]})`;
   });
@@ -40,7 +40,7 @@ export function gradient(map) {
 
 /** The same of signed shares, from -1 to 1, on grey. */
 export function signedGradient() {
-  const stops = Array.from({length: 21}, (_, n) => {
+  const stops = Array.from({ length: 21 }, (_, n) => {
     const [[r, g, b], alpha] = signedColour(n / 10 - 1);
     return `rgb(${r} ${g} ${b} / ${alpha})`;
   });

@@ -9,7 +9,7 @@ export function number(value) {
   return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
 }
 
-const SIGN = {"% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag."};
+const SIGN = { "% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag." };
 
 /** What a group of filters is called: by the landmark that it follows, else by its number. */
 export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
@@ -26,12 +26,13 @@ export function written(layer, figure, f) {
 
 export const isDead = (layer, f) => layer.values.live?.[f] === 0;
 export const isRare = (layer, f) => layer.values.live?.[f] > 0 && layer.values.live[f] < 5;
-export const isDuplicate = (layer, f) => layer.values.duplicate !== undefined && !Number.isNaN(layer.values.duplicate[f]);
+export const isDuplicate = (layer, f) =>
+  layer.values.duplicate !== undefined && !Number.isNaN(layer.values.duplicate[f]);
 
 export const FLAGS = {
-  dead: {holds: isDead, short: "dead", help: "responds on none of these images"},
-  rare: {holds: isRare, short: "rare", help: "responds on fewer than 5 % of these images"},
-  duplicate: {holds: isDuplicate, short: "dup.", help: "its maps repeat those of an earlier filter"},
+  dead: { holds: isDead, short: "dead", help: "responds on none of these images" },
+  rare: { holds: isRare, short: "rare", help: "responds on fewer than 5 % of these images" },
+  duplicate: { holds: isDuplicate, short: "dup.", help: "its maps repeat those of an earlier filter" },
 };
 
 // Figures of which a low value is the interesting one.
@@ -40,19 +41,25 @@ export const lowFirst = (key) => LOW_FIRST.test(key);
 
 function searched(layer, f, words) {
   const name = `#${f}`;
-  const {category, group} = layer.values;
+  const { category, group } = layer.values;
   const text = [
-    name, `filter ${f}`,
+    name,
+    `filter ${f}`,
     category && !Number.isNaN(category[f]) ? layer.snapshot.className(category[f]) : "",
     group && !Number.isNaN(group[f]) ? `group ${group[f] + 1} ${groupName(layer, group[f])}` : "",
     ...Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f)),
-  ].join(" ").toLowerCase();
+  ]
+    .join(" ")
+    .toLowerCase();
   return words.every((word) => (/^#?\d+$/.test(word) ? name === `#${word.replace("#", "")}` : text.includes(word)));
 }
 
 /** The filters that pass, in order. ranges: {key: [low, high]}; flags: names; a filter needs one of them. */
-export function chosen(layer, {sort, descending, ranges, flags, query}) {
-  const words = query.toLowerCase().split(/[\s,]+/).filter(Boolean);
+export function chosen(layer, { sort, descending, ranges, flags, query }) {
+  const words = query
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean);
   const anyNumber = words.filter((word) => /^#?\d+$/.test(word));
   const others = words.filter((word) => !anyNumber.includes(word));
   const limits = Object.entries(ranges).filter(([key]) => layer.values[key]);
@@ -73,13 +80,13 @@ export function chosen(layer, {sort, descending, ranges, flags, query}) {
 /** Bins of the defined values: {low, high, counts}. */
 export function histogram(values, bins) {
   const defined = Array.from(values).filter((value) => Number.isFinite(value));
-  if (!defined.length) return {low: 0, high: 1, counts: new Array(bins).fill(0), defined: 0};
+  if (!defined.length) return { low: 0, high: 1, counts: new Array(bins).fill(0), defined: 0 };
   const low = Math.min(...defined);
   const high = Math.max(...defined);
   const counts = new Array(bins).fill(0);
   const width = (high - low) / bins || 1;
   for (const value of defined) counts[Math.min(bins - 1, Math.floor((value - low) / width))]++;
-  return {low, high: high > low ? high : low + 1, counts, defined: defined.length};
+  return { low, high: high > low ? high : low + 1, counts, defined: defined.length };
 }
 
 /** The figures of filters as CSV. */
@@ -87,12 +94,14 @@ export function csv(layer, filters) {
   const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   // A leading formula sign would be run by spreadsheets.
   const safe = (text) => quoted(/^[=+@\t\r]/.test(text) ? `'${text}` : text);
-  const heads = layer.figures.map(({label, unit}) => safe(unit ? `${label} [${unit}]` : label));
+  const heads = layer.figures.map(({ label, unit }) => safe(unit ? `${label} [${unit}]` : label));
   const cell = (figure, f) => {
     const value = layer.values[figure.key][f];
     if (Number.isNaN(value)) return "";
-    return figure.kind === "class" ? safe(layer.snapshot.className(value)) : String(figure.kind === "group" ? value + 1 : value);
+    return figure.kind === "class"
+      ? safe(layer.snapshot.className(value))
+      : String(figure.kind === "group" ? value + 1 : value);
   };
   const rows = filters.map((f) => [f, ...layer.figures.map((figure) => cell(figure, f))].join(","));
-  return [["filter", ...heads].join(","), ...rows].join("\n") + "\n";
+  return [["filter", ...heads].join(","), ...rows].join("\n").concat("\n");
 }

@@ -1,8 +1,8 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
-import {html, useEffect, useLayoutEffect, useMemo, useRef, useState} from "./vendor/preact-htm.js";
-import {FLAGS, groupName, number, written} from "./figures.js";
-import {Picture, layerOf} from "./picture.js";
+import { FLAGS, groupName, number, written } from "./figures.js";
+import { layerOf, Picture } from "./picture.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const GAP = 10;
 const CAPTION = 42;
@@ -14,30 +14,30 @@ const STRIDE = 160;
 function layOut(sections, columns, side, unfolded) {
   const items = [];
   let top = GAP;
-  for (const {group, filters} of sections) {
+  for (const { group, filters } of sections) {
     if (group !== undefined) {
-      items.push({top, height: HEADER, group, filters});
+      items.push({ top, height: HEADER, group, filters });
       top += HEADER;
     }
     const shown = group === undefined || unfolded.has(group) ? filters.length : columns;
     for (let n = 0; n < Math.min(filters.length, shown); n += columns) {
-      items.push({top, height: side + CAPTION + GAP, row: filters.slice(n, n + columns)});
+      items.push({ top, height: side + CAPTION + GAP, row: filters.slice(n, n + columns) });
       top += side + CAPTION + GAP;
     }
   }
-  return {items, height: top + GAP};
+  return { items, height: top + GAP };
 }
 
 function sectionsOf(layer, filters, grouped) {
   const groups = layer.values.group;
-  if (!grouped || !groups) return [{filters}];
+  if (!grouped || !groups) return [{ filters }];
   const byGroup = new Map();
   for (const f of filters) {
     const group = Number.isNaN(groups[f]) ? Infinity : groups[f];
     if (!byGroup.has(group)) byGroup.set(group, []);
     byGroup.get(group).push(f);
   }
-  return [...byGroup].sort(([a], [b]) => a - b).map(([group, members]) => ({group, filters: members}));
+  return [...byGroup].sort(([a], [b]) => a - b).map(([group, members]) => ({ group, filters: members }));
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -47,10 +47,15 @@ function median(values) {
   return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
 }
 
-function GroupHeader({layer, item, columns, unfolded, onUnfold}) {
-  const more = item.filters.length > columns && html`<button class="plain" onClick=${() => onUnfold(item.group)}>
+function GroupHeader({ layer, item, columns, unfolded, onUnfold }) {
+  const more =
+    item.filters.length > columns &&
+    html`<button class="plain" onClick=${() => onUnfold(item.group)}>
     ${unfolded.has(item.group) ? "one row" : `all ${item.filters.length}`}</button>`;
-  if (item.group === Infinity) return html`<h2>On their own <small>${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"} that share a place with no other</small> ${more}</h2>`;
+  if (item.group === Infinity)
+    return html`<h2>On their own <small>
+      ${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"} that share a place with no other
+      </small> ${more}</h2>`;
   const ratio = layer.values.ratio;
   const landmarks = layer.snapshot.images.landmark_names;
   const typical = ratio && median(item.filters.map((f) => ratio[f]));
@@ -64,76 +69,110 @@ function GroupHeader({layer, item, columns, unfolded, onUnfold}) {
       ${typical !== undefined && !Number.isNaN(typical) ? `, median R ${number(typical)}` : ""}</small> ${more}</h2>`;
 }
 
-function Cell({layer, other, f, side, look, sort, selected, onOpen}) {
+function Cell({ layer, other, f, side, look, sort, selected, onOpen }) {
   const n = layer.top(f);
   const figure = layer.about[sort] ?? layer.about.ratio ?? layer.about.peak;
   const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
-  const ask = async () => ({picture: await layer.snapshot.thumbnail(n), layers: [layerOf(layer, layer.topMap(f), look)]});
+  const ask = async () => ({
+    picture: await layer.snapshot.thumbnail(n),
+    layers: [layerOf(layer, layer.topMap(f), look)],
+  });
   const title = `filter ${f}: peak ${number(layer.peak(f, n))} on ${layer.snapshot.images.ids[n]}`;
   // The same element again tells Preact that there is nothing to compare.
-  return useMemo(() => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title} style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
-    <span class="beside"><${Picture} side=${side} look=${look} label=${title} what=${`${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`} ask=${ask}/>
+  return useMemo(
+    () => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title}
+      style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
+    <span class="beside"><${Picture} side=${side} look=${look} label=${title}
+      what=${`${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`} ask=${ask}/>
     ${other !== undefined && html`<${OtherCell} layer=${other} f=${f} side=${side} look=${look}/>`}</span>
-    <span class="caption"><b>#${f}</b><span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
+    <span class="caption"><b>#${f}</b>
+      <span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
     <span class="caption"><span class="value">peak ${number(layer.peak(f, n))}</span>
-      <span class="flags">${flags.map((flag) => html`<em title=${`${flag}: ${FLAGS[flag].help}`}>${FLAGS[flag].short}</em>`)}</span></span>
-  </button>`, [layer, other, f, side, look, figure, selected]);
+      <span class="flags">${flags.map(
+        (flag) => html`<em title=${`${flag}: ${FLAGS[flag].help}`}>${FLAGS[flag].short}
+        </em>`,
+      )}</span></span>
+  </button>`,
+    [layer, other, f, side, look, figure, selected],
+  );
 }
 
-const short = (figure) => ({ratio: "R", mean_peak: "mean", instability: "D", peak: "max"})[figure.key] ?? figure.label;
+const short = (figure) =>
+  ({ ratio: "R", mean_peak: "mean", instability: "D", peak: "max" })[figure.key] ?? figure.label;
 
 /** The same filter of another run; where that run has none, that is said. */
-function OtherCell({layer, f, side, look}) {
-  if (!layer || f >= layer.filters) return html`<span class="missing" style=${`width:${side}px;height:${side}px`}>not stored</span>`;
-  const ask = async () => ({picture: await layer.snapshot.thumbnail(layer.top(f)), layers: [layerOf(layer, layer.topMap(f), look)]});
+function OtherCell({ layer, f, side, look }) {
+  if (!layer || f >= layer.filters)
+    return html`<span class="missing" style=${`width:${side}px;height:${side}px`}>not stored</span>`;
+  const ask = async () => ({
+    picture: await layer.snapshot.thumbnail(layer.top(f)),
+    layers: [layerOf(layer, layer.topMap(f), look)],
+  });
   const what = `${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`;
-  return html`<${Picture} side=${side} look=${look} label=${`the same filter in ${layer.snapshot.run}`} what=${what} ask=${ask}/>`;
+  return html`<${Picture} side=${side} look=${look} label=${`the same filter in ${layer.snapshot.run}`} what=${what}
+    ask=${ask}/>`;
 }
 
-export function FilterGrid({layer, other, filters, grouped, side, look, sort, selected, onOpen, onSelect}) {
+export function FilterGrid({ layer, other, filters, grouped, side, look, sort, selected, onOpen, onSelect }) {
   const scroller = useRef();
-  const [view, setView] = useState({top: 0, height: 800, width: 0});
+  const [view, setView] = useState({ top: 0, height: 800, width: 0 });
   const wide = other === undefined ? side : 2 * side + 2;
   const columns = Math.max(1, Math.floor((view.width - GAP) / (wide + GAP)));
   const [unfolded, setUnfolded] = useState(new Set());
   const sections = useMemo(() => sectionsOf(layer, filters, grouped), [layer, filters, grouped]);
   // Whoever is down to one part wants to see all of it.
   const open = sections.length === 1 ? new Set([sections[0].group]) : unfolded;
-  const {items, height} = useMemo(() => layOut(sections, columns, side, open), [sections, columns, side, unfolded]);
-  const unfold = (group) => setUnfolded((last) => {
-    const next = new Set(last);
-    if (!next.delete(group)) next.add(group);
-    return next;
-  });
+  const { items, height } = useMemo(() => layOut(sections, columns, side, open), [sections, columns, side, unfolded]);
+  const unfold = (group) =>
+    setUnfolded((last) => {
+      const next = new Set(last);
+      if (!next.delete(group)) next.add(group);
+      return next;
+    });
   const order = useMemo(() => items.flatMap((item) => item.row ?? []), [items]);
 
   useLayoutEffect(() => {
     const element = scroller.current;
     // What is drawn beyond the edges lets the page be built anew only every so many pixels.
-    const measure = () => setView((last) => {
-      const next = {top: Math.floor(element.scrollTop / STRIDE) * STRIDE, height: element.clientHeight, width: element.clientWidth};
-      return Object.keys(next).every((key) => next[key] === last[key]) ? last : next;
-    });
+    const measure = () =>
+      setView((last) => {
+        const next = {
+          top: Math.floor(element.scrollTop / STRIDE) * STRIDE,
+          height: element.clientHeight,
+          width: element.clientWidth,
+        };
+        return Object.keys(next).every((key) => next[key] === last[key]) ? last : next;
+      });
     let asked = 0;
-    const later = () => { asked ||= requestAnimationFrame(() => { asked = 0; measure(); }); };
+    const later = () => {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        measure();
+      });
+    };
     const resized = new ResizeObserver(measure);
     resized.observe(element);
-    element.addEventListener("scroll", later, {passive: true});
+    element.addEventListener("scroll", later, { passive: true });
     measure();
-    return () => { resized.disconnect(); element.removeEventListener("scroll", later); cancelAnimationFrame(asked); };
+    return () => {
+      resized.disconnect();
+      element.removeEventListener("scroll", later);
+      cancelAnimationFrame(asked);
+    };
   }, []);
 
   useEffect(() => {
-    const item = items.find(({row}) => row?.includes(selected));
+    const item = items.find(({ row }) => row?.includes(selected));
     const element = scroller.current;
     if (!item || !element) return;
     if (item.top < element.scrollTop) element.scrollTop = item.top - HEADER;
-    else if (item.top + item.height > element.scrollTop + element.clientHeight) element.scrollTop = item.top + item.height - element.clientHeight;
+    else if (item.top + item.height > element.scrollTop + element.clientHeight)
+      element.scrollTop = item.top + item.height - element.clientHeight;
   }, [selected, columns]);
 
   const move = (event) => {
     const at = order.indexOf(selected);
-    const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns}[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
     if (step) {
       event.preventDefault();
       onSelect(order[Math.min(Math.max(at < 0 ? 0 : at + step, 0), order.length - 1)]);
@@ -146,15 +185,29 @@ export function FilterGrid({layer, other, filters, grouped, side, look, sort, se
     }
   };
 
-  const seen = view.width ? items.filter((item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN) : [];
+  const seen = view.width
+    ? items.filter(
+        (item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN,
+      )
+    : [];
   return html`<div class="grid" ref=${scroller} tabindex="0" role="grid" aria-label="filters" onKeyDown=${move}
       data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>
-      ${seen.map((item) => html`<div class="row" key=${item.row ? `r${item.row[0]}` : `g${item.group}`} style=${`top:${item.top}px`}>
-        ${item.row
-          ? item.row.map((f) => html`<${Cell} key=${f} ...${{layer, other, f, side, look, sort, onOpen}} selected=${f === selected}/>`)
-          : html`<${GroupHeader} ...${{layer, item, columns}} unfolded=${open} onUnfold=${unfold}/>`}
-      </div>`)}
+      ${seen.map(
+        (
+          item,
+        ) => html`<div class="row" key=${item.row ? `r${item.row[0]}` : `g${item.group}`} style=${`top:${item.top}px`}>
+        ${
+          item.row
+            ? item.row.map(
+                (f) =>
+                  html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }}
+                    selected=${f === selected}/>`,
+              )
+            : html`<${GroupHeader} ...${{ layer, item, columns }} unfolded=${open} onUnfold=${unfold}/>`
+        }
+      </div>`,
+      )}
     </div>
     ${!filters.length && html`<p class="none">No filter passes. Widen a range or clear the search.</p>`}
   </div>`;

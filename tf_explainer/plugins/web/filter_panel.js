@@ -1,22 +1,22 @@
 // One filter opened: its images, places, figures, the performer's closest filter, its path over the steps.
 
-import {html, useEffect, useMemo, useState} from "./vendor/preact-htm.js";
-import {Density, Histogram, Lines} from "./charts.js";
-import {download} from "./controls.js";
-import {FLAGS, groupName, histogram, number, written} from "./figures.js";
-import {draw} from "./map_drawing.js";
-import {MeanCrop} from "./mean_crop.js";
-import {Picture, layerOf} from "./picture.js";
-import {ask} from "./snapshots.js";
+import { Density, Histogram, Lines } from "./charts.js";
+import { download } from "./controls.js";
+import { FLAGS, groupName, histogram, number, written } from "./figures.js";
+import { draw } from "./map_drawing.js";
+import { MeanCrop } from "./mean_crop.js";
+import { layerOf, Picture } from "./picture.js";
+import { ask } from "./snapshots.js";
+import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 
 const SHOWN = 12;
-const CHOICES = {strongest: "Strongest", random: "Random", weakest: "Weakest"};
+const CHOICES = { strongest: "Strongest", random: "Random", weakest: "Weakest" };
 const PICTURE = 132;
 
 // The same pseudo-random images for the same filter, so that a link shows what was seen.
 function random(f, count, wanted) {
-  let state = (f + 1) * 2654435761 >>> 0;
-  const all = Array.from({length: count}, (_, n) => n);
+  let state = ((f + 1) * 2654435761) >>> 0;
+  const all = Array.from({ length: count }, (_, n) => n);
   for (let n = 0; n < Math.min(wanted, count); n++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     const other = n + (state % (count - n));
@@ -33,37 +33,63 @@ function imagesOf(layer, f, choice, unit) {
   return order.slice(0, SHOWN);
 }
 
-export function Images({layer, f, images, look, onZoom, side = PICTURE, ranks}) {
-  const {snapshot} = layer;
+export function Images({ layer, f, images, look, onZoom, side = PICTURE, ranks }) {
+  const { snapshot } = layer;
   return html`<div class="images">${images.map((n) => {
-    const {labels, predicted, ids, held_out} = snapshot.images;
+    const { labels, predicted, ids, held_out } = snapshot.images;
     const wrong = labels[n] >= 0 && predicted[n] >= 0 && labels[n] !== predicted[n];
-    const ask = async () => ({picture: await snapshot.crop(n), layers: [layerOf(layer, await layer.map(f, n), look)]});
-    return html`<button class="image" key=${n} style=${`width:${side}px`} onClick=${() => onZoom({f, n})} title=${ids[n]}>
-      <${Picture} side=${side} look=${look} label=${`filter ${f} on ${ids[n]}`} what=${`${snapshot.run},${snapshot.step},${layer.name},${f},${n}`} ask=${ask}/>
-      <span class="caption"><b>${number(layer.peak(f, n))}</b><span class="value">${ranks ? `rank ${layer.order(f).indexOf(n) + 1}` : ""}</span></span>
-      <span class="caption"><span class="value">${snapshot.className(labels[n])}${wrong ? `, taken for ${snapshot.className(predicted[n])}` : ""}${held_out[n] ? ", held out" : ""}</span></span>
+    const ask = async () => ({
+      picture: await snapshot.crop(n),
+      layers: [layerOf(layer, await layer.map(f, n), look)],
+    });
+    return html`<button class="image" key=${n} style=${`width:${side}px`} onClick=${() => onZoom({ f, n })}
+      title=${ids[n]}>
+      <${Picture} side=${side} look=${look} label=${`filter ${f} on ${ids[n]}`}
+        what=${`${snapshot.run},${snapshot.step},${layer.name},${f},${n}`} ask=${ask}/>
+      <span class="caption"><b>${number(layer.peak(f, n))}</b>
+        <span class="value">${ranks ? `rank ${layer.order(f).indexOf(n) + 1}` : ""}</span></span>
+      <span class="caption"><span
+        class="value">${snapshot.className(labels[n])}${wrong ? `, taken for ${snapshot.className(predicted[n])}` : ""}
+        ${held_out[n] ? ", held out" : ""}</span></span>
     </button>`;
   })}</div>`;
 }
 
-function FigureTable({layer, other, f}) {
+function FigureTable({ layer, other, f }) {
   const share = (figure) => {
     const defined = Array.from(layer.values[figure.key]).filter((value) => !Number.isNaN(value));
     const value = layer.values[figure.key][f];
-    return Number.isNaN(value) || !defined.length ? null : defined.filter((one) => one < value).length / Math.max(defined.length - 1, 1);
+    return Number.isNaN(value) || !defined.length
+      ? null
+      : defined.filter((one) => one < value).length / Math.max(defined.length - 1, 1);
   };
   return html`<table class="figures">
-    <thead><tr><th>figure</th><th>#${f}</th>${other !== undefined && html`<th>${other ? other.snapshot.run : "other run"}</th>`}<th>among all filters</th></tr></thead>
+    <thead><tr><th>figure</th><th>#${f}
+      </th>${other !== undefined && html`<th>${other ? other.snapshot.run : "other run"}</th>`}<th>among all filters
+      </th></tr></thead>
     <tbody>${layer.figures.map((figure) => {
       const at = figure.kind === "number" ? share(figure) : null;
       return html`<tr title=${figure.help}><th scope="row">${figure.label}</th><td>${written(layer, figure, f)}</td>
-        ${other !== undefined && html`<td>${other?.about[figure.key] && f < other.filters ? written(other, other.about[figure.key], f) : html`<span class="muted">not stored</span>`}</td>`}
-        <td>${at !== null && html`<span class="rank" title=${`higher than ${Math.round(100 * at)} % of the filters`}><i style=${`left:${100 * at}%`}></i></span>`}</td></tr>`;
+        ${
+          other !== undefined &&
+          html`<td>
+          ${
+            other?.about[figure.key] && f < other.filters
+              ? written(other, other.about[figure.key], f)
+              : html`<span
+          class="muted">not stored</span>`
+          }</td>`
+        }
+        <td>${
+          at !== null &&
+          html`<span class="rank"
+          title=${`higher than ${Math.round(100 * at)} % of the filters`}><i style=${`left:${100 * at}%`}></i></span>`
+        }
+          </td></tr>`;
     })}</tbody></table>`;
 }
 
-function Match({layer, f, look, onZoom}) {
+function Match({ layer, f, look, onZoom }) {
   const [matched, setMatched] = useState(null);
   const about = layer.about.match;
   const g = about ? layer.values.match[f] : NaN;
@@ -74,34 +100,54 @@ function Match({layer, f, look, onZoom}) {
   if (!about) return null;
   const images = layer.order(f).slice(0, 4);
   return html`<section><h3>Closest filter of the performer</h3>
-    ${Number.isNaN(g) ? html`<p class="muted">No filter of the performer goes with this one.</p>` : html`
-      <p class="muted">#${g} of ${matched?.title ?? about.of}, correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: the performer's #${g} on the same images.</p>
-      <${Images} ...${{layer, f, images, look, onZoom}} side=${112}/>
-      ${matched && html`<${Images} layer=${matched} f=${g} images=${images} look=${look} side=${112} ranks onZoom=${({n}) => onZoom({f: g, n, layer: matched})}/>`}`}
+    ${
+      Number.isNaN(g)
+        ? html`<p class="muted">No filter of the performer goes with this one.</p>`
+        : html`
+      <p class="muted">#${g} of ${matched?.title ?? about.of}
+        , correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: the performer's #
+        ${g} on the same images.</p>
+      <${Images} ...${{ layer, f, images, look, onZoom }} side=${112}/>
+      ${
+        matched &&
+        html`<${Images} layer=${matched} f=${g} images=${images} look=${look} side=${112} ranks
+        onZoom=${({ n }) => onZoom({ f: g, n, layer: matched })}/>`
+      }`
+    }
   </section>`;
 }
 
-function Path({layer, f, runs, path, onPath}) {
-  const figures = layer.figures.filter(({kind}) => kind === "number");
+function Path({ layer, f, runs, path, onPath }) {
+  const figures = layer.figures.filter(({ kind }) => kind === "number");
   const [series, setSeries] = useState([]);
-  const figure = figures.find(({key}) => key === path) ?? figures[0];
+  const figure = figures.find(({ key }) => key === path) ?? figures[0];
   useEffect(() => {
     let current = true;
-    Promise.all(runs.map(async (run) => {
-      try {
-        const {steps, figures, values} = await (await ask("history", {run, layer: layer.name, filter: f})).json();
-        return {name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null)};
-      } catch {
-        return null;
-      }
-    })).then((found) => current && setSeries(found.filter((one) => one?.steps.length)));
-    return () => { current = false; };
+    Promise.all(
+      runs.map(async (run) => {
+        try {
+          const { steps, figures, values } = await (await ask("history", { run, layer: layer.name, filter: f })).json();
+          return { name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null) };
+        } catch {
+          return null;
+        }
+      }),
+    ).then((found) => current && setSeries(found.filter((one) => one?.steps.length)));
+    return () => {
+      current = false;
+    };
   }, [layer, f, figure?.key, runs.join()]);
   if (!figure) return null;
   return html`<section><h3>Across training steps
     <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => onPath(event.target.value)}>
-      ${figures.map((one) => html`<option value=${one.key} selected=${one.key === figure.key}>${one.label}</option>`)}</select></h3>
-    ${series.length ? html`<${Lines} series=${series} unit=${figure.unit} width=${470}/>` : html`<p class="muted">No step of these runs has this layer.</p>`}
+      ${figures.map((one) => html`<option value=${one.key} selected=${one.key === figure.key}>${one.label}</option>`)}
+        </select></h3>
+    ${
+      series.length
+        ? html`<${Lines} series=${series} unit=${figure.unit} width=${470}/>`
+        : html`<p
+      class="muted">No step of these runs has this layer.</p>`
+    }
     <p class="muted">While training, figures are of the images shown; those of an evaluation are of all its images.</p>
   </section>`;
 }
@@ -120,50 +166,93 @@ async function savePicture(layer, f, look) {
   context.font = "600 16px system-ui, sans-serif";
   context.fillText(`${layer.title}, filter ${f}; ${layer.snapshot.run}, step ${layer.snapshot.step}`, 8, 24);
   context.font = "13px system-ui, sans-serif";
-  const one = Object.assign(document.createElement("canvas"), {width: side, height: side});
+  const one = Object.assign(document.createElement("canvas"), { width: side, height: side });
   for (const [k, n] of images.entries()) {
     draw(one, await layer.snapshot.crop(n), [layerOf(layer, await layer.map(f, n), look)], look);
     const x = 6 + (k % columns) * (side + 6);
     const y = 36 + Math.floor(k / columns) * (side + 28);
     context.drawImage(one, x, y);
-    context.fillText(`peak ${number(layer.peak(f, n))} · ${layer.snapshot.images.ids[n]}`.slice(0, 40), x, y + side + 16);
+    context.fillText(
+      `peak ${number(layer.peak(f, n))} · ${layer.snapshot.images.ids[n]}`.slice(0, 40),
+      x,
+      y + side + 16,
+    );
   }
   canvas.toBlob((blob) => download(`${layer.name}-filter-${f}.png`.replaceAll(/[^\w.-]/g, "_"), blob), "image/png");
 }
 
 /** shown: `strongest`, `random`, `weakest`, or the unit, as a number, whose images are shown; path: a figure's key. */
-export function FilterPanel({layer, other, f, look, shown, path, runs, neighbours, onClose, onOpen, onZoom, onFilter, onShow, onPath, link}) {
+export function FilterPanel({
+  layer,
+  other,
+  f,
+  look,
+  shown,
+  path,
+  runs,
+  neighbours,
+  onClose,
+  onOpen,
+  onZoom,
+  onFilter,
+  onShow,
+  onPath,
+  link,
+}) {
   const unit = /^\d+$/.test(shown) && Number(shown) < layer.units ? Number(shown) : null;
   const choice = CHOICES[shown] ? shown : "strongest";
   const setUnit = (next) => onShow(next === null ? "strongest" : String(next));
-  const peaks = useMemo(() => Array.from({length: layer.snapshot.images.count}, (_, n) => layer.peak(f, n)), [layer, f]);
+  const peaks = useMemo(
+    () => Array.from({ length: layer.snapshot.images.count }, (_, n) => layer.peak(f, n)),
+    [layer, f],
+  );
+  const silent = peaks.filter((peak) => peak === 0).length;
   const images = imagesOf(layer, f, choice, unit);
   const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
   const group = layer.values.group?.[f];
   const [previous, next] = neighbours;
   return html`<aside class="panel" aria-label=${`filter ${f}`} data-ready="panel" data-filter=${f}>
     <header><h2>Filter ${f} <small>${layer.title}</small></h2><nav>
-      <button disabled=${previous === undefined} onClick=${() => onOpen(previous)} title="previous filter (P)">‹</button>
+      <button disabled=${previous === undefined} onClick=${() => onOpen(previous)} title="previous filter (P)">‹
+        </button>
       <button disabled=${next === undefined} onClick=${() => onOpen(next)} title="next filter (N)">›</button>
       <button onClick=${() => savePicture(layer, f, look)} title="save the strongest images as a PNG">PNG</button>
       <button onClick=${() => navigator.clipboard?.writeText(link)} title="copy a link to this view">Link</button>
       <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
     <div class="scroll">
-    <p class="tags">${group !== undefined && !Number.isNaN(group) && html`<button class="tag" onClick=${() => onFilter({group: [group, group]})} title="show this group only">${groupName(layer, group)}</button>`}
-      ${flags.map((flag) => html`<span class="tag warn" title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`)}</p>
-    <section><h3 role="tablist">${Object.entries(CHOICES).map(([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
-        class="tab" onClick=${() => onShow(name)}>${title}</button>`)}
-        ${unit !== null && html`<button role="tab" class="tab" aria-selected="true" onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`}
+    <p class="tags">${
+      group !== undefined &&
+      !Number.isNaN(group) &&
+      html`<button class="tag"
+      onClick=${() => onFilter({ group: [group, group] })} title="show this group only">${groupName(layer, group)}
+      </button>`
+    }
+      ${flags.map(
+        (flag) => html`<span class="tag warn"
+        title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`,
+      )}
+        </p>
+    <section><h3 role="tablist">${Object.entries(CHOICES).map(
+      ([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
+        class="tab" onClick=${() => onShow(name)}>${title}</button>`,
+    )}
+        ${
+          unit !== null &&
+          html`<button role="tab" class="tab" aria-selected="true"
+          onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`
+        }
         <small>peaks in activation; click an image to enlarge</small></h3>
-      <${Images} ...${{layer, f, images, look, onZoom}} ranks/></section>
+      <${Images} ...${{ layer, f, images, look, onZoom }} ranks/></section>
     <div class="pair">
       <section><h3>Where it peaks</h3><${Density} layer=${layer} f=${f} selected=${unit} onSelect=${setUnit}
         ground=${html`<${MeanCrop} snapshot=${layer.snapshot} side=${224}/>`}/></section>
-      <section><h3>How strongly it responds</h3><${Histogram} data=${histogram(peaks, 24)} width=${230} height=${150} unit="peak per image, activation"/>
-        <p class="muted">${layer.snapshot.images.count} images; ${peaks.filter((peak) => peak === 0).length} without any response.</p></section>
+      <section><h3>How strongly it responds</h3>
+        <${Histogram} data=${histogram(peaks, 24)} width=${230} height=${150} unit="peak per image, activation"/>
+        <p class="muted">${layer.snapshot.images.count} images; ${silent} without any response.</p></section>
     </div>
-    <${Match} ...${{layer, f, look, onZoom}}/>
-    <section><h3>Figures <small>point at a name for what it says</small></h3><${FigureTable} ...${{layer, other, f}}/></section>
-    <${Path} ...${{layer, f, runs, path, onPath}}/>
+    <${Match} ...${{ layer, f, look, onZoom }}/>
+    <section><h3>Figures <small>point at a name for what it says</small></h3><${FigureTable} ...${{ layer, other, f }}/>
+      </section>
+    <${Path} ...${{ layer, f, runs, path, onPath }}/>
     </div></aside>`;
 }

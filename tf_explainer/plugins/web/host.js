@@ -4,7 +4,7 @@ const outer = window.parent;
 
 function pairs() {
   const [tab, ...rest] = outer.location.hash.replace(/^#/, "").split("&");
-  return {tab, rest: rest.map((item) => item.split("=").map(decoded))};
+  return { tab, rest: rest.map((item) => item.split("=").map(decoded)) };
 }
 
 function decoded(text) {
@@ -34,7 +34,7 @@ export function readState(plugin) {
 
 /** Puts a plugin's state into the address, if its tab is the one that is shown. */
 export function writeState(plugin, state) {
-  const {tab, rest} = pairs();
+  const { tab, rest } = pairs();
   if (tab && tab !== plugin) return;
   const hash = hashOf(plugin, state, rest);
   if (hash !== outer.location.hash) outer.history.replaceState(outer.history.state, "", hash);
@@ -60,19 +60,23 @@ export function onNavigation(plugin, callback) {
 /** Follows TensorBoard's theme. */
 function followTheme() {
   const apply = () => {
-    const dark = outer === window
-      ? matchMedia("(prefers-color-scheme: dark)").matches
-      : outer.document.body.classList.contains("dark-mode");
+    const dark =
+      outer === window
+        ? matchMedia("(prefers-color-scheme: dark)").matches
+        : outer.document.body.classList.contains("dark-mode");
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     window.dispatchEvent(new Event("theme"));
   };
-  new MutationObserver(apply).observe(outer.document.body, {attributes: true, attributeFilter: ["class"]});
+  new MutationObserver(apply).observe(outer.document.body, { attributes: true, attributeFilter: ["class"] });
   apply();
 }
 
 /** Gives the frame its style and theme, then calls back. */
 export function dress(callback) {
-  const style = Object.assign(document.createElement("link"), {rel: "stylesheet", href: new URL("style.css", import.meta.url).href});
+  const style = Object.assign(document.createElement("link"), {
+    rel: "stylesheet",
+    href: new URL("style.css", import.meta.url).href,
+  });
   style.onload = callback;
   document.head.append(style);
   followTheme();
@@ -81,7 +85,7 @@ export function dress(callback) {
 /** Calls back when TensorBoard has read its data anew. */
 export function onReload(callback) {
   const channel = new MessageChannel();
-  channel.port1.onmessage = ({data}) => {
+  channel.port1.onmessage = ({ data }) => {
     try {
       const message = typeof data === "string" ? JSON.parse(data) : data;
       if (message.type === "experimental.DataReloaded") callback();

@@ -14,17 +14,22 @@ export const runs = async () => (await ask("runs")).json();
 
 export class ImageScores {
   static async load(run, step) {
-    return new ImageScores(run, step, await (await ask("index", {run, step})).json());
+    return new ImageScores(run, step, await (await ask("index", { run, step })).json());
   }
 
   constructor(run, step, index, rank = 0, asked = new Map()) {
-    Object.assign(this, {run, step, ...index, rank, asked});
-    this.ranks = rank ? [] : [this, ...(index.others ?? []).map((other, k) => new ImageScores(run, step, {...index, ...other}, k + 1, asked))];
+    Object.assign(this, { run, step, ...index, rank, asked });
+    this.ranks = rank
+      ? []
+      : [
+          this,
+          ...(index.others ?? []).map((other, k) => new ImageScores(run, step, { ...index, ...other }, k + 1, asked)),
+        ];
   }
 
   /** The scores of a class of an image, the performer's first; undefined where they are not stored. */
   of(n, wanted) {
-    return wanted === "" ? this : this.ranks.find(({classes}) => classes[n] === Number(wanted));
+    return wanted === "" ? this : this.ranks.find(({ classes }) => classes[n] === Number(wanted));
   }
 
   #once(key, get) {
@@ -38,16 +43,22 @@ export class ImageScores {
 
   /** Each filter's contribution to an image's score, in nats of log-odds. */
   async contributions(n, filters) {
-    const {run, step, rank} = this;
-    const all = await this.#once(`c${n}`, async () => new Float32Array(await (await ask("contributions", {run, step, image: n})).arrayBuffer()));
+    const { run, step, rank } = this;
+    const all = await this.#once(
+      `c${n}`,
+      async () => new Float32Array(await (await ask("contributions", { run, step, image: n })).arrayBuffer()),
+    );
     return all.subarray(rank * filters, (rank + 1) * filters);
   }
 
   /** A track's contributions by place on an image, in nats of log-odds. */
   async track(track, n, units) {
-    const {run, step} = this;
+    const { run, step } = this;
     const stored = 2 * this.rank + track;
-    const all = await this.#once(`t${stored}`, async () => new Int8Array(await (await ask("tracks", {run, step, track: stored})).arrayBuffer()));
+    const all = await this.#once(
+      `t${stored}`,
+      async () => new Int8Array(await (await ask("tracks", { run, step, track: stored })).arrayBuffer()),
+    );
     return Float32Array.from(all.subarray(n * units, (n + 1) * units), (value) => (value * this.scales[n]) / 127);
   }
 }

@@ -1,8 +1,8 @@
 // How maps lie on crops, as an address holds it.
 
-import {COLOUR_MAPS} from "./colour_maps.js";
+import { COLOUR_MAPS } from "./colour_maps.js";
 
-export const LOOK = {mode: "region", threshold: 0.5, opacity: 0.55, scale: "image", map: "viridis"};
+export const LOOK = { mode: "region", threshold: 0.5, opacity: 0.55, scale: "image", map: "viridis" };
 
 export function lookFrom(text) {
   const [mode, threshold, opacity, scale, map] = text.split(",");
@@ -16,4 +16,4 @@ export function lookFrom(text) {
   };
 }
 
-export const lookText = ({mode, threshold, opacity, scale, map}) => [mode, threshold, opacity, scale, map].join(",");
+export const lookText = ({ mode, threshold, opacity, scale, map }) => [mode, threshold, opacity, scale, map].join(",");

@@ -1,11 +1,11 @@
 // A crop with a filter's map on it: the region above a threshold, or the whole map in colours.
 
-import {COLOUR_MAPS, signedColour} from "./colour_maps.js";
+import { COLOUR_MAPS, signedColour } from "./colour_maps.js";
 
 const weights = new Map();
 
 /** For every pixel of a picture: between which units it lies, and how far along. */
-function interpolation({side, first, spacing}, size) {
+function interpolation({ side, first, spacing }, size) {
   const key = `${side},${first},${spacing},${size}`;
   if (!weights.has(key)) {
     const low = new Uint16Array(size);
@@ -15,15 +15,15 @@ function interpolation({side, first, spacing}, size) {
       low[p] = Math.min(Math.floor(at), Math.max(side - 2, 0));
       share[p] = at - low[p];
     }
-    weights.set(key, {low, share});
+    weights.set(key, { low, share });
   }
   return weights.get(key);
 }
 
 /** A map in pixels: bilinear between the centres of the units, constant beyond the outermost. */
 export function upsampled(map, grid, size) {
-  const {low, share} = interpolation(grid, size);
-  const {side} = grid;
+  const { low, share } = interpolation(grid, size);
+  const { side } = grid;
   const step = side > 1 ? 1 : 0;
   const values = new Float32Array(size * size);
   const row = new Float32Array(side);
@@ -39,10 +39,10 @@ export function upsampled(map, grid, size) {
   return values;
 }
 
-const clamp = (value) => (value < 0 ? 0 : value > 1 ? 1 : value);
+const clamp = (value) => Math.min(Math.max(value, 0), 1);
 
 /** The largest change of a map from one pixel to the next. */
-function steepest(map, {side, spacing}, size) {
+function steepest(map, { side, spacing }, size) {
   let most = 0;
   for (let unit = 0; unit < map.length; unit++) {
     if ((unit + 1) % side) most = Math.max(most, Math.abs(map[unit + 1] - map[unit]));
@@ -107,7 +107,7 @@ function grey(context, size) {
 let scratch = null;
 
 function lay(context, size, paint) {
-  scratch ??= Object.assign(document.createElement("canvas"), {width: size, height: size});
+  scratch ??= Object.assign(document.createElement("canvas"), { width: size, height: size });
   if (scratch.width < size) scratch.width = scratch.height = size;
   const pixels = new ImageData(size, size);
   paint(pixels.data);
@@ -130,7 +130,7 @@ export function draw(canvas, picture, layers, look, marks = []) {
   if (picture) {
     context.drawImage(picture.image, picture.x, picture.y, picture.side, picture.side, 0, 0, size, size);
   }
-  if (layers.some(({signed}) => signed)) grey(context, size);
+  if (layers.some(({ signed }) => signed)) grey(context, size);
   for (const layer of layers) {
     if (look.mode === "none" && !layer.signed) continue;
     const values = upsampled(layer.signed ?? layer.map, layer.grid, size);
@@ -138,7 +138,16 @@ export function draw(canvas, picture, layers, look, marks = []) {
     lay(context, size, (pixels) => {
       if (layer.signed) signedPixels(values, layer.full, pixels);
       else if (look.mode === "heat") heatPixels(values, layer.full, level, COLOUR_MAPS[look.map], look.opacity, pixels);
-      else regionPixels(values, size, level, steepest(layer.map, layer.grid, size), layer.colour, layer.darkness ?? look.opacity, pixels);
+      else
+        regionPixels(
+          values,
+          size,
+          level,
+          steepest(layer.map, layer.grid, size),
+          layer.colour,
+          layer.darkness ?? look.opacity,
+          pixels,
+        );
     });
   }
   for (const mark of marks) cross(context, mark.place, size);
@@ -146,7 +155,10 @@ export function draw(canvas, picture, layers, look, marks = []) {
 
 function cross(context, [y, x], size) {
   const arm = Math.max(4, size / 28);
-  for (const [width, style] of [[Math.max(3, size / 60), "rgba(0,0,0,.8)"], [Math.max(1.25, size / 160), "#fff"]]) {
+  for (const [width, style] of [
+    [Math.max(3, size / 60), "rgba(0,0,0,.8)"],
+    [Math.max(1.25, size / 160), "#fff"],
+  ]) {
     context.lineWidth = width;
     context.strokeStyle = style;
     context.beginPath();

@@ -1,16 +1,19 @@
 // A canvas that shows an image with what lies on it, drawn again when anything of that changes.
 
-import {html, useEffect, useRef, useState} from "./vendor/preact-htm.js";
-import {draw} from "./map_drawing.js";
+import { draw } from "./map_drawing.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 
 /** How many screen pixels a pixel of a crop may have along either axis. */
 export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
 
 /** The enlargement that is asked for, or else one that suits a crop of this size. */
-export const timesOf = (wanted, size) => (TIMES.includes(wanted) ? wanted : Math.min(Math.max(Math.round(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1)));
+export const timesOf = (wanted, size) =>
+  TIMES.includes(wanted)
+    ? wanted
+    : Math.min(Math.max(Math.round(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1));
 
-export const COLOURS = {explainer: [46, 204, 255], performer: [255, 159, 28]};
+export const COLOURS = { explainer: [46, 204, 255], performer: [255, 159, 28] };
 
 // Drawing waits its turn, so that a frame in which many pictures come into view is not a long one.
 const waiting = [];
@@ -39,14 +42,14 @@ export function fullScale(map, look) {
 }
 
 export function layerOf(layer, map, look) {
-  return {map, grid: layer.grid, full: fullScale(map, look), colour: colourOf(layer)};
+  return { map, grid: layer.grid, full: fullScale(map, look), colour: colourOf(layer) };
 }
 
 /**
  * side: in CSS pixels. ask: async, returns {picture, layers, marks}; what: a text that changes when `ask` would
  * give something else.
  */
-export function Picture({side, ask, what, look, label, exact}) {
+export function Picture({ side, ask, what, look, label, exact }) {
   const canvas = useRef();
   const [failed, setFailed] = useState("");
   const pixels = Math.round(side * (exact ? 1 : Math.min(window.devicePixelRatio || 1, 2)));
@@ -54,7 +57,7 @@ export function Picture({side, ask, what, look, label, exact}) {
   useEffect(() => {
     let current = true;
     ask().then(
-      ({picture, layers = [], marks = []}) => {
+      ({ picture, layers = [], marks = [] }) => {
         soon(() => {
           if (!current || !canvas.current) return;
           draw(canvas.current, picture, layers, look, marks);
@@ -63,7 +66,9 @@ export function Picture({side, ask, what, look, label, exact}) {
       },
       (error) => current && setFailed(String(error.message ?? error)),
     );
-    return () => { current = false; };
+    return () => {
+      current = false;
+    };
   }, [drawn]);
   return failed
     ? html`<div class="picture failed" style=${`width:${side}px;height:${side}px`} title=${failed}>not stored</div>`

@@ -21,7 +21,7 @@ export const runs = async () => (await ask("runs")).json();
 class Layer {
   constructor(snapshot, about, figures, peaks, tops) {
     const count = snapshot.images.count;
-    Object.assign(this, {snapshot, ...about, units: about.grid.side ** 2});
+    Object.assign(this, { snapshot, ...about, units: about.grid.side ** 2 });
     const F = about.filters;
     this.scales = new Float32Array(peaks, 0, F);
     this.peaks = new Uint8Array(peaks, 4 * F, F * count);
@@ -30,9 +30,12 @@ class Layer {
     this.about = Object.fromEntries(about.figures.map((figure) => [figure.key, figure]));
     const columns = about.figures.length;
     const values = new Float32Array(figures);
-    this.values = Object.fromEntries(about.figures.map((figure, m) => [
-      figure.key, Float32Array.from({length: F}, (_, f) => values[f * columns + m]),
-    ]));
+    this.values = Object.fromEntries(
+      about.figures.map((figure, m) => [
+        figure.key,
+        Float32Array.from({ length: F }, (_, f) => values[f * columns + m]),
+      ]),
+    );
     this.orders = new Map();
     this.mapsAsked = new Map();
   }
@@ -42,7 +45,10 @@ class Layer {
     if (!this.orders.has(f)) {
       const count = this.snapshot.images.count;
       const peaks = this.peaks.subarray(f * count, (f + 1) * count);
-      this.orders.set(f, Array.from(peaks.keys()).sort((a, b) => peaks[b] - peaks[a] || a - b));
+      this.orders.set(
+        f,
+        Array.from(peaks.keys()).sort((a, b) => peaks[b] - peaks[a] || a - b),
+      );
     }
     return this.orders.get(f);
   }
@@ -70,7 +76,7 @@ class Layer {
 
   /** Where a filter peaks on an image: y, x in sides of the crop. */
   place(f, n) {
-    const {side, first, spacing} = this.grid;
+    const { side, first, spacing } = this.grid;
     const unit = this.peakUnit(f, n);
     return [first + spacing * Math.floor(unit / side), first + spacing * (unit % side)];
   }
@@ -78,8 +84,8 @@ class Layer {
   /** All maps of a filter, [N, L, L] bytes. */
   maps(f) {
     if (!this.mapsAsked.has(f)) {
-      const {run, step} = this.snapshot;
-      const asked = ask("maps", {run, step, layer: this.name, filter: f})
+      const { run, step } = this.snapshot;
+      const asked = ask("maps", { run, step, layer: this.name, filter: f })
         .then((response) => response.arrayBuffer())
         .then((buffer) => new Uint8Array(buffer));
       asked.catch(() => this.mapsAsked.delete(f));
@@ -111,12 +117,12 @@ export function snapshotOf(run, step, reloads) {
 /** A run at a step. */
 export class Snapshot {
   static async load(run, step) {
-    const index = await (await ask("index", {run, step})).json();
+    const index = await (await ask("index", { run, step })).json();
     return new Snapshot(run, step, index);
   }
 
   constructor(run, step, index) {
-    Object.assign(this, {run, step, index, images: index.images, notes: index.notes});
+    Object.assign(this, { run, step, index, images: index.images, notes: index.notes });
     this.layersAsked = new Map();
     this.pictures = new Map();
   }
@@ -133,7 +139,7 @@ export class Snapshot {
   async #load(name) {
     const about = this.index.layers.find((layer) => layer.name === name);
     if (!about) throw new Error(`this snapshot has no layer ${name}, but ${this.layerNames.join(", ")}`);
-    const args = {run: this.run, step: this.step, layer: name};
+    const args = { run: this.run, step: this.step, layer: name };
     const parts = await Promise.all(
       ["figures", "peaks", "tops"].map(async (route) => (await ask(route, args)).arrayBuffer()),
     );
@@ -141,27 +147,30 @@ export class Snapshot {
   }
 
   #picture(route, args) {
-    const url = address(route, {run: this.run, step: this.index.pictures_step, ...args}).href;
+    const url = address(route, { run: this.run, step: this.index.pictures_step, ...args }).href;
     if (!this.pictures.has(url)) {
       const image = new Image();
       image.src = url;
-      this.pictures.set(url, image.decode().then(() => image));
+      this.pictures.set(
+        url,
+        image.decode().then(() => image),
+      );
     }
     return this.pictures.get(url);
   }
 
   /** A crop as {image, x, y, side}: the part of a picture to draw. */
   async crop(n) {
-    const image = await this.#picture("crop", {image: n});
-    return {image, x: 0, y: 0, side: image.naturalWidth};
+    const image = await this.#picture("crop", { image: n });
+    return { image, x: 0, y: 0, side: image.naturalWidth };
   }
 
   /** The same from a sheet of thumbnails. */
   async thumbnail(n) {
     const [side, columns, rows] = this.index.thumbnail;
-    const image = await this.#picture("sprite", {sheet: Math.floor(n / (columns * rows))});
+    const image = await this.#picture("sprite", { sheet: Math.floor(n / (columns * rows)) });
     const at = n % (columns * rows);
-    return {image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side};
+    return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
   }
 
   className(label) {

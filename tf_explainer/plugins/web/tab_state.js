@@ -1,32 +1,38 @@
 // What a tab shows: the runs that there are, and the state that its address holds.
 
-import {useCallback, useEffect, useState} from "./vendor/preact-htm.js";
 import * as host from "./host.js";
+import { useCallback, useEffect, useState } from "./vendor/preact-htm.js";
 
 /** The runs as a server lists them, read anew whenever TensorBoard does. */
 export function useRuns(ask) {
   const [found, setFound] = useState(null);
   const [reloads, setReloads] = useState(0);
   useEffect(() => {
-    const read = () => ask().then((next) => setFound((last) => {
-      if (last && JSON.stringify(last) === JSON.stringify(next)) return last;
-      setReloads((count) => count + 1);
-      return next;
-    }), (error) => setFound({error}));
+    const read = () =>
+      ask().then(
+        (next) =>
+          setFound((last) => {
+            if (last && JSON.stringify(last) === JSON.stringify(next)) return last;
+            setReloads((count) => count + 1);
+            return next;
+          }),
+        (error) => setFound({ error }),
+      );
     read();
     host.onReload(read);
   }, []);
-  return {found, reloads};
+  return { found, reloads };
 }
 
 export function useAddress(plugin, defaults, shorten) {
-  const [state, setState] = useState(() => ({...defaults, ...host.readState(plugin)}));
-  useEffect(() => host.onNavigation(plugin, (next) => setState({...defaults, ...next})), []);
+  const [state, setState] = useState(() => ({ ...defaults, ...host.readState(plugin) }));
+  useEffect(() => host.onNavigation(plugin, (next) => setState({ ...defaults, ...next })), []);
   useEffect(() => host.writeState(plugin, shorten(state)), [state]);
-  return [state, useCallback((change) => setState((last) => ({...last, ...change})), [])];
+  return [state, useCallback((change) => setState((last) => ({ ...last, ...change })), [])];
 }
 
-export const nearestStep = (steps, wanted) => steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
+export const nearestStep = (steps, wanted) =>
+  steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
 
 /** The run to look at first: one of an evaluation, else the one with the latest step. */
 export function latestRun(runs, names) {

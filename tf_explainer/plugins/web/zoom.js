@@ -1,29 +1,50 @@
 // One picture large: 1:1 in the crop's own pixels, or several times that.
 
-import {html, useEffect, useState} from "./vendor/preact-htm.js";
-import {number} from "./figures.js";
-import {Picture, layerOf, timesOf, TIMES} from "./picture.js";
+import { number } from "./figures.js";
+import { layerOf, Picture, TIMES, timesOf } from "./picture.js";
+import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
-export function Zoom({layer, f, n, times: wanted, look, onTimes, onClose, onImage}) {
+export function Zoom({ layer, f, n, times: wanted, look, onTimes, onClose, onImage }) {
   const times = timesOf(wanted, layer.snapshot.images.size);
   const [marks, setMarks] = useState(true);
-  const {snapshot} = layer;
-  const {images} = snapshot;
+  const { snapshot } = layer;
+  const { images } = snapshot;
   useEffect(() => {
-    const keys = (event) => event.key === "Escape" && (event.stopPropagation(), onClose());
+    const keys = (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      onClose();
+    };
     window.addEventListener("keydown", keys, true);
     return () => window.removeEventListener("keydown", keys, true);
   }, []);
-  const places = marks ? images.landmark_names.map((name, k) => ({name, place: snapshot.landmark(n, k)})).filter(({place}) => place) : [];
-  const ask = async () => ({picture: await snapshot.crop(n), layers: [layerOf(layer, await layer.map(f, n), look)], marks: places});
-  return html`<div class="veil" role="dialog" aria-modal="true" aria-label=${images.ids[n]} onClick=${(event) => event.target === event.currentTarget && onClose()}>
+  const places = marks
+    ? images.landmark_names.map((name, k) => ({ name, place: snapshot.landmark(n, k) })).filter(({ place }) => place)
+    : [];
+  const ask = async () => ({
+    picture: await snapshot.crop(n),
+    layers: [layerOf(layer, await layer.map(f, n), look)],
+    marks: places,
+  });
+  return html`<div class="veil" role="dialog" aria-modal="true" aria-label=${images.ids[n]}
+    onClick=${(event) => event.target === event.currentTarget && onClose()}>
     <div class="zoom" data-ready="zoom"><header><h2>${images.ids[n]}</h2><nav>
-        ${TIMES.map((one) => html`<button aria-pressed=${one === times} onClick=${() => onTimes(one)}>${one}:1</button>`)}
-        ${images.landmark_names.length > 0 && html`<button aria-pressed=${marks} onClick=${() => setMarks(!marks)} title="annotated landmarks">landmarks</button>`}
+        ${TIMES.map(
+          (one) => html`<button aria-pressed=${one === times} onClick=${() => onTimes(one)}>${one}:1
+          </button>`,
+        )}
+        ${
+          images.landmark_names.length > 0 &&
+          html`<button aria-pressed=${marks} onClick=${() => setMarks(!marks)}
+          title="annotated landmarks">landmarks</button>`
+        }
         <button onClick=${() => onImage(n)} title="which parts decide this image">explain image</button>
         <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
-      <${Picture} exact side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask} what=${`zoom,${snapshot.run},${snapshot.step},${layer.name},${f},${n},${marks}`}/>
-      <p>Filter ${f} of ${layer.title}: peak ${number(layer.peak(f, n))}, rank ${layer.order(f).indexOf(n) + 1} of ${images.count}.
-        True class ${snapshot.className(images.labels[n])}, predicted ${snapshot.className(images.predicted[n])}${images.held_out[n] ? "; training never saw this image" : ""}.
-        ${places.length > 0 && html` Crosses: ${places.map(({name}) => name).join(", ")}.`}</p></div></div>`;
+      <${Picture} exact side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask}
+        what=${`zoom,${snapshot.run},${snapshot.step},${layer.name},${f},${n},${marks}`}/>
+      <p>Filter ${f} of ${layer.title}: peak ${number(layer.peak(f, n))}
+        , rank ${layer.order(f).indexOf(n) + 1} of ${images.count}.
+        True class ${snapshot.className(images.labels[n])}, predicted ${snapshot.className(images.predicted[n])}
+          ${images.held_out[n] ? "; training never saw this image" : ""}.
+        ${places.length > 0 && html` Crosses: ${places.map(({ name }) => name).join(", ")}.`}</p></div></div>`;
 }
