@@ -21,10 +21,9 @@ from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
-from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
+from tf_explainer.metrics.fidelity import EnergyShare, Fidelity, FidelitySummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
 from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.part_share import EnergyShare
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise

@@ -10,8 +10,8 @@ import numpy as np
 
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics import tracking
+from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures
-from tf_explainer.metrics.part_groups import part_groups
 
 _NEAR = 0.1  # sides of the crop
 _FORMAT_VERSION = 1

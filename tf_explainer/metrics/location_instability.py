@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_explainer.metrics import dispersion
+from tf_explainer.metrics.tracking import variance
 
 _DIAGONAL = np.sqrt(2.0)  # of the crop, whose side is 1
 _CENTRE = 0.5
@@ -25,7 +25,7 @@ def location_instability(places: np.ndarray, landmark: np.ndarray, kept: np.ndar
         `[F]` float64, in diagonals of the crop; NaN for filters that keep fewer than two images.
     """
     distances = np.linalg.norm(places - landmark[:, None], axis=-1) / _DIAGONAL
-    return np.sqrt(dispersion.variance(distances, kept))
+    return np.sqrt(variance(distances, kept))
 
 
 def fixed_centre_instability(landmarks: np.ndarray) -> np.ndarray:
@@ -40,4 +40,4 @@ def fixed_centre_instability(landmarks: np.ndarray) -> np.ndarray:
         `[K]` float64, in diagonals of the crop; NaN for landmarks annotated on fewer than two images.
     """
     distances = np.linalg.norm(landmarks - _CENTRE, axis=-1) / _DIAGONAL
-    return np.sqrt(dispersion.variance(distances, ~np.isnan(distances)))
+    return np.sqrt(variance(distances, ~np.isnan(distances)))

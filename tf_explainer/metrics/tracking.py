@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_explainer.metrics import dispersion
-
 TRACKS_BELOW = 0.5
 """A filter with a ratio below this for some landmark is a tracking filter."""
 
@@ -28,8 +26,8 @@ def tracking_ratio(places: np.ndarray, landmark: np.ndarray, kept: np.ndarray) -
         one place.
     """
     landmark = landmark[:, None]
-    follows = dispersion.total_variance(places - landmark, kept)
-    moves = dispersion.total_variance(landmark, kept)
+    follows = _total_variance(places - landmark, kept)
+    moves = _total_variance(landmark, kept)
     return follows / np.where(moves > _IMMOVABLE, moves, np.nan)
 
 
@@ -59,3 +57,24 @@ def best_followed(ratios: np.ndarray) -> np.ndarray:
     if not ratios.shape[1]:
         return np.full(len(ratios), -1)
     return np.where(tracks, np.where(np.isnan(ratios), np.inf, ratios).argmin(axis=1), -1)
+
+
+def variance(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Computes each filter's variance over the images it keeps, with n - 1 in the denominator.
+
+    Args:
+        values: `[N, F]`, or anything that broadcasts to it.
+        kept: `[N, F]` bool.
+
+    Returns:
+        `[F]` float64; NaN where fewer than two images are kept.
+    """
+    count = kept.sum(axis=0)
+    mean = np.where(kept, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    squares = (np.where(kept, values - mean, 0.0) ** 2).sum(axis=0)
+    return np.where(count > 1, squares / np.maximum(count - 1, 1), np.nan)
+
+
+def _total_variance(points: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Returns the trace of each filter's covariance matrix of `points` `[N, F, 2]`."""
+    return variance(points[..., 0], kept) + variance(points[..., 1], kept)

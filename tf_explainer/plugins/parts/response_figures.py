@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_explainer.explainer import filter_losses, templates
 from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.metrics.part_groups import part_groups
+from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.plugins.parts.quantised_maps import LEVELS
 from tf_explainer.plugins.parts.snapshot import Figure, Layer
