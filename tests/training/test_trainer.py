@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -18,6 +19,9 @@ from tf_explainer.training.tensorboard_summaries import TensorBoardSummaries
 from tf_explainer.training.trainer import Terminated
 from tf_explainer.training.training_batches import TrainingBatches
 
+WHOLE = dataclasses.replace(CONFIG, learning_rate_schedule="linear", learning_rate_warmup=2)
+# Epochs have 5 steps: the second one is cut short.
+BY_STEPS = dataclasses.replace(CONFIG, steps=8, epochs=9, learning_rate_schedule="linear")
 # Reported beside the loss terms.
 EXTRA = {"loss", "live_filters", "gradient_norm", "images", "stopping"}
 
@@ -27,14 +31,31 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.steps, self.epochs, self.values = [], [], []
+        self.steps, self.epochs, self.values, self.totals = [], [], [], []
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epochs.append(epoch + 1)
+        self.totals.append(self.params["total_steps"])
 
     def on_train_batch_end(self, batch, logs=None):
         self.steps.append(batch)
         self.values.append(logs)
+
+
+class Rates(keras.callbacks.Callback):
+    """Keeps the learning rate of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.trainer, self.values = None, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.values.append(float(self.trainer.optimizer.learning_rate))
+
+
+def run_with_rates(rates, trainer):
+    rates.trainer = trainer
+    return trainer.run()
 
 
 def measure(explainer):
@@ -55,13 +76,30 @@ def stored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(performer, stored, tmp_path_factory):
-    """A whole training: its work directory, what it reported, its explainer."""
+    """A whole training: its work directory, what it reported, its explainer, its learning rates."""
     folder, manifest = stored
     workdir = WorkDir(root=str(tmp_path_factory.mktemp("whole")), features_dir=str(folder))
-    recorder = Recorder()
-    callbacks = [recorder, TensorBoardSummaries(workdir.tensorboard, {"epochs": 3, "profile": ()})]
-    explainer = small_trainer(workdir, manifest, performer, callbacks=callbacks, validate=measure).run()
-    return workdir, recorder, explainer
+    recorder, rates = Recorder(), Rates()
+    callbacks = [recorder, rates, TensorBoardSummaries(workdir.tensorboard, {"epochs": 3, "profile": ()})]
+    trainer = small_trainer(workdir, manifest, performer, WHOLE, callbacks=callbacks, validate=measure)
+    return workdir, recorder, run_with_rates(rates, trainer), rates.values
+
+
+@pytest.fixture(scope="module")
+def by_steps(performer, stored, tmp_path_factory):
+    """The same of a training by steps; its last are how often it was measured, and its learning rates."""
+    folder, manifest = stored
+    workdir = WorkDir(root=str(tmp_path_factory.mktemp("by_steps")), features_dir=str(folder))
+    recorder, rates, measured = Recorder(), Rates(), []
+    trainer = small_trainer(
+        workdir,
+        manifest,
+        performer,
+        BY_STEPS,
+        callbacks=[recorder, rates],
+        validate=lambda _: measured.append(1) or {},
+    )
+    return workdir, recorder, run_with_rates(rates, trainer), len(measured), rates.values
 
 
 @pytest.fixture
@@ -82,7 +120,7 @@ def test_early_stopping_needs_a_measure(start):
 
 
 def test_every_step_is_reported(trained):
-    _, recorder, explainer = trained
+    _, recorder, explainer, _ = trained
     assert recorder.steps == list(range(1, 16))
     assert recorder.epochs == [1, 2, 3]
     for values in recorder.values:
@@ -99,14 +137,14 @@ def test_no_image_is_lost(trained):
 
 
 def test_the_explainer_is_left(trained):
-    workdir, _, explainer = trained
+    workdir, _, explainer, _ = trained
     saved = keras.models.load_model(workdir.explainer)
     for one, other in zip(weights(saved), weights(explainer), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_scalars_and_histograms_reach_tensorboard(trained):
-    workdir, recorder, explainer = trained
+    workdir, recorder, explainer, _ = trained
     (events,) = pathlib.Path(workdir.tensorboard).glob("events.out.tfevents.*")
     written = {}
     for event in tf.compat.v1.train.summary_iterator(str(events)):
@@ -125,7 +163,7 @@ def test_an_interrupted_training_goes_on_in_mid_epoch_to_the_same_weights(traine
     """Interrupted by request in the second epoch, and by a crash behind a checkpoint in the third."""
     first = Recorder()
     with pytest.raises(Terminated, match="Stopped after step 7, in epoch 2 of 3"):
-        start(callbacks=[first], stop=lambda: len(first.steps) == 6).run()
+        start(WHOLE, callbacks=[first], stop=lambda: len(first.steps) == 6).run()
     assert first.steps == list(range(1, 8))
 
     class Crash(Recorder):
@@ -136,91 +174,77 @@ def test_an_interrupted_training_goes_on_in_mid_epoch_to_the_same_weights(traine
 
     second = Crash()
     with pytest.raises(MemoryError):
-        start(dataclasses.replace(CONFIG, checkpoint_steps=4), callbacks=[second]).run()
+        start(dataclasses.replace(WHOLE, checkpoint_steps=4), callbacks=[second]).run()
     assert second.steps == list(range(8, 14))
     third = Recorder()
-    explainer = start(callbacks=[third]).run()
+    explainer = start(WHOLE, callbacks=[third]).run()
     assert third.steps == [13, 14, 15]
     for one, other in zip(weights(explainer), weights(trained[2]), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_finished_training_can_be_prolonged(trained, start):
+def copied(training, tmp_path):
+    """Copies what a training left, for another to go on from."""
+    return shutil.copytree(training[0].root, tmp_path / "copied")
+
+
+def test_a_finished_training_can_be_prolonged(trained, start, tmp_path):
     recorder = Recorder()
-    start(dataclasses.replace(CONFIG, epochs=4), root=trained[0].root, callbacks=[recorder]).run()
+    start(dataclasses.replace(WHOLE, epochs=4), root=copied(trained, tmp_path), callbacks=[recorder]).run()
     assert set(recorder.epochs) == {4}
     assert recorder.steps == list(range(16, 21))
 
 
-def test_as_many_steps_are_trained_as_asked(start):
-    """Epochs have 5 steps: the second one is cut short, and measured as if it were whole."""
-    recorder, measured = Recorder(), []
-    config = dataclasses.replace(CONFIG, steps=7, epochs=9)
-    start(config, callbacks=[recorder], validate=lambda _: measured.append(1) or {}).run()
+def test_as_many_steps_are_trained_as_asked(by_steps, start, tmp_path):
+    """The epoch that is cut short is measured as if it were whole."""
+    _, recorder, _, measured, _ = by_steps
     assert recorder.epochs == [1, 2]
-    assert recorder.steps == list(range(1, 8))
-    assert recorder.params["total_steps"] == 7
-    assert len(measured) == 2
+    assert recorder.steps == list(range(1, 9))
+    assert recorder.params["total_steps"] == 8
+    assert measured == 2
+    root = copied(by_steps, tmp_path)
     again = Recorder()
-    start(config, callbacks=[again]).run()
+    start(BY_STEPS, root=root, callbacks=[again]).run()
     assert again.steps == []
     more = Recorder()
-    start(dataclasses.replace(config, steps=9), callbacks=[more]).run()
-    assert more.steps == [8, 9]
+    start(dataclasses.replace(BY_STEPS, steps=10), root=root, callbacks=[more]).run()
+    assert more.steps == [9, 10]
 
 
-def test_an_interrupted_training_by_steps_ends_at_the_same_step_with_the_same_weights(start, tmp_path):
-    config = dataclasses.replace(CONFIG, steps=8)
-    whole = start(config, root=tmp_path / "whole").run()
+def test_an_interrupted_training_by_steps_ends_at_the_same_step_with_the_same_weights(by_steps, start):
     first = Recorder()
     with pytest.raises(Terminated, match=r"Stopped after step 6 of 8\. Everything is saved"):
-        start(config, callbacks=[first], stop=lambda: len(first.steps) == 5).run()
+        start(BY_STEPS, callbacks=[first], stop=lambda: len(first.steps) == 5).run()
     second = Recorder()
-    explainer = start(config, callbacks=[second]).run()
+    explainer = start(BY_STEPS, callbacks=[second]).run()
     assert second.steps == [7, 8]
-    for one, other in zip(weights(explainer), weights(whole), strict=True):
+    for one, other in zip(weights(explainer), weights(by_steps[2]), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_steps_fall_with_the_schedule_to_the_last(start):
-    rates = []
-
-    class Rates(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            rates.append(float(trainer.optimizer.learning_rate))
-
-    trainer = start(
-        dataclasses.replace(CONFIG, steps=8, learning_rate_schedule="linear"), callbacks=[Rates()]
-    )
-    trainer.run()
-    np.testing.assert_allclose(rates, [1e-3 * (8 - done) / 8 for done in range(8)], rtol=1e-6)
+def test_steps_fall_with_the_schedule_to_the_last(by_steps):
+    np.testing.assert_allclose(by_steps[4], [1e-3 * (8 - done) / 8 for done in range(8)], rtol=1e-6)
 
 
 def test_the_steps_of_an_epoch_are_known_after_the_first(start, monkeypatch):
     """Four are expected, and five come."""
-    totals = []
-
-    class Totals(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            totals.append(self.params["total_steps"])
-
     recorder = Recorder()
     monkeypatch.setattr(TrainingBatches, "expected", 4)
-    start(callbacks=[Totals(), recorder]).run()
-    assert totals == [12, 15, 15]
+    start(callbacks=[recorder]).run()
+    assert recorder.totals == [12, 15, 15]
     assert recorder.params["total_steps"] == recorder.steps[-1] == 15
 
 
-def test_other_settings_are_refused_until_asked_for(start, tmp_path):
-    start(dataclasses.replace(CONFIG, epochs=1)).run()
-    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+def test_other_settings_are_refused_until_asked_for(trained, start, tmp_path):
+    checkpoints = copied(trained, tmp_path) / "checkpoints"
+    before = sorted(path.name for path in checkpoints.iterdir())
     other = ExplainerConfig(filter_weight=9.0)
     weight = ExplainerConfig().filter_weight
     with pytest.raises(UserError, match=rf"filter_weight: {weight} -> 9\.0.*--noresume"):
-        start(explainer=other).run()
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
-    start(dataclasses.replace(CONFIG, epochs=1, resume=False), explainer=other).run()
-    settings = json.loads((tmp_path / "checkpoints" / "settings.json").read_text())
+        start(WHOLE, root=checkpoints.parent, explainer=other).run()
+    assert sorted(path.name for path in checkpoints.iterdir()) == before
+    start(dataclasses.replace(WHOLE, steps=1, resume=False), root=checkpoints.parent, explainer=other).run()
+    settings = json.loads((checkpoints / "settings.json").read_text())
     assert settings["explainer"]["filter_weight"] == 9.0
 
 
@@ -298,7 +322,7 @@ def test_the_gradient_is_clipped(start):
 
 def test_mixed_precision_trains_the_same_within_its_precision(trained, start):
     recorder = Recorder()
-    trainer = start(dataclasses.replace(CONFIG, mixed_precision="bfloat16"), callbacks=[recorder])
+    trainer = start(dataclasses.replace(WHOLE, mixed_precision="bfloat16"), callbacks=[recorder])
     assert trainer.explainer.get_layer("conv_interp_1").compute_dtype == "bfloat16"
     assert trainer.explainer.trunk.layers[-1].compute_dtype == "bfloat16"
     explainer = trainer.run()
@@ -316,7 +340,7 @@ def test_mixed_precision_trains_the_same_within_its_precision(trained, start):
 @pytest.mark.slow
 def test_xla_gives_the_same_losses(trained, start):
     recorder = Recorder()
-    start(dataclasses.replace(CONFIG, xla=True), callbacks=[recorder]).run()
+    start(dataclasses.replace(WHOLE, xla=True), callbacks=[recorder]).run()
     for compiled, plain in zip(recorder.values, trained[1].values, strict=True):
         assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
 
@@ -341,19 +365,12 @@ def test_equivariance_without_views_says_what_to_run(start):
         start(explainer=ExplainerConfig(equivariance_weight=2.0))
 
 
-def test_learning_rates_follow_the_schedule(start):
-    rates = []
-
-    class Rates(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            rates.append(float(trainer.optimizer.learning_rate))
-
-    config = dataclasses.replace(CONFIG, epochs=2, learning_rate_schedule="linear", learning_rate_warmup=2)
-    trainer = start(config, callbacks=[Rates()])
-    trainer.run()
+def test_learning_rates_follow_the_schedule(trained):
+    """They rise over two steps, and fall to the last of 15."""
+    rates = trained[3]
     assert rates[0] == pytest.approx(1e-3 / 3)
-    assert rates[1] < rates[2] > rates[3] > rates[9]
-    assert rates[9] == pytest.approx(1e-3 * 0.1)
+    assert rates[1] < rates[2] > rates[3] > rates[14]
+    assert rates[14] == pytest.approx(1e-3 / 15)
 
 
 def test_the_decoder_starts_close_to_the_performer(performer, start):
