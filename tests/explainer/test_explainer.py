@@ -133,7 +133,7 @@ def test_training_does_not_depend_on_the_scale_of_the_performers_weights(head, f
         explainer.copy_to_decoder(2, *dense[1].get_weights())
         explainer(factor * features, training=True)
         explainer.rescale_decoder()
-        explainer.compile(keras.optimizers.Adam(1e-3))
+        explainer.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
         fitted = explainer.fit(factor * features, targets, epochs=4, batch_size=6, shuffle=False, verbose=0)
         histories.append(fitted.history["loss"])
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-3)
@@ -155,7 +155,7 @@ def test_trunk_never_changes(features):
     trunk = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
     explainer = build(trunk)
     before = [np.array(w) for w in trunk.get_weights()]
-    explainer.compile(GroupedAdam(1e-2))
+    explainer.compile(GroupedAdam(1e-2), run_eagerly=True)
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
     explainer.fit(features, targets, epochs=2, verbose=0)
     for now, then in zip(trunk.get_weights(), before, strict=True):
@@ -184,8 +184,8 @@ def trained_by_filter_loss(trunk, features, targets, **changes):
     weights = dict.fromkeys(("consistency_weight", "repulsion_weight", "reconstruction_weight"), 0.0)
     explainer = build(trunk, filter_weight=3.0, part_share_weight=0.0, **weights, **changes)
     before = np.asarray(explainer(features, training=True)["conv_interp_2"])
-    explainer.compile(keras.optimizers.Adam(3e-3))
-    explainer.fit(features, targets, epochs=30, batch_size=12, verbose=0)
+    explainer.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    explainer.fit(features, targets, epochs=9, batch_size=12, verbose=0)
     return before, np.asarray(explainer(features)["conv_interp_2"])
 
 
