@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tensorboard.data import provider
 
-from tf_explainer.plugins.requests import BadRequestError, NotStoredError
+from tf_explainer.plugins.http import BadRequestError, NotStoredError
 
 WRITE_ONE = (
     "run `python -m tf_explainer.evaluate` with the run's flags, or write a snapshot of your own by "

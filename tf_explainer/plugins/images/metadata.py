@@ -20,4 +20,3 @@ FORMAT_VERSION = 1
 INDEX = "part_images/index"
 CONTRIBUTIONS = "part_images/contributions"
 TRACKS = "part_images/tracks"
-TRACK_NAMES = ("interpretable", "ordinary")

@@ -23,10 +23,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tensorboard.plugins import base_plugin
 
-from tf_explainer.plugins.parts import metadata
-from tf_explainer.plugins.requests import (
+from tf_explainer.plugins.http import (
     BYTES,
     Answer,
     Arguments,
@@ -36,28 +34,20 @@ from tf_explainer.plugins.requests import (
     route,
     where,
 )
-from tf_explainer.plugins.snapshot_reader import SnapshotReader
-from tf_explainer.plugins.static_files import static_routes
+from tf_explainer.plugins.parts import metadata
+from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
 
 
-class PartsPlugin(base_plugin.TBPlugin):
-    """Serves snapshots.
-
-    Args:
-        context: TensorBoard's.
-    """
+class PartsPlugin(SnapshotPlugin):
+    """Serves snapshots."""
 
     plugin_name = metadata.PLUGIN_NAME
-
-    def __init__(self, context: base_plugin.TBContext) -> None:
-        super().__init__(context)
-        self._reader = SnapshotReader(context.data_provider, metadata.PLUGIN_NAME)
+    metadata = metadata
+    script, tab_name = "parts.js", "Parts"
 
     def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
         """Returns the WSGI applications by address."""
-        return static_routes() | {
-            "/runs": self._runs,
-            "/index": self._index,
+        return super().get_plugin_apps() | {
             "/figures": self._figures,
             "/history": self._history,
             "/peaks": self._peaks,
@@ -66,24 +56,6 @@ class PartsPlugin(base_plugin.TBPlugin):
             "/crop": self._crop,
             "/sprite": self._sprite,
         }
-
-    def is_active(self) -> bool:
-        """Leaves it to TensorBoard's core, which looks for data of this plugin."""
-        return False
-
-    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """Names the module that draws the tab."""
-        return base_plugin.FrontendMetadata(es_module_path="/static/parts.js", tab_name="Parts")
-
-    @route
-    def _runs(self, request: Any, arguments: Arguments) -> Answer:
-        del arguments
-        return as_json(self._reader.runs(*where(request), metadata.INDEX, metadata.FORMAT_VERSION))
-
-    @route
-    def _index(self, request: Any, arguments: Arguments) -> Answer:
-        run, step = arguments.text("run"), arguments.number("step")
-        return as_json(self._reader.json(*where(request), run, metadata.INDEX, step))
 
     @route
     def _figures(self, request: Any, arguments: Arguments) -> Answer:
@@ -138,16 +110,10 @@ class PartsPlugin(base_plugin.TBPlugin):
         return self._reader.blob(*where(request), run, tag, step, number)
 
 
-class PartsLoader(base_plugin.TBLoader):
-    """Keeps every step: TensorBoard would sample ten of them."""
+class PartsLoader(SnapshotLoader):
+    """Loads the plugin, with every step."""
 
-    def fix_flags(self, flags: Any) -> None:
-        """Turns sampling off for this plugin, unless the person chose a number."""
-        flags.samples_per_plugin.setdefault(metadata.PLUGIN_NAME, 0)
-
-    def load(self, context: base_plugin.TBContext) -> PartsPlugin:
-        """Makes the plugin."""
-        return PartsPlugin(context)
+    plugin = PartsPlugin
 
 
 def _finite(value: np.floating) -> float | None:

@@ -1,0 +1,67 @@
+"""What the servers of both tabs share: the runs, each snapshot's index, and the front end's files."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from tensorboard.plugins import base_plugin
+
+from tf_explainer.plugins.http import Answer, Arguments, as_json, route, static_routes, where
+from tf_explainer.plugins.snapshot_reader import SnapshotReader
+
+
+class SnapshotPlugin(base_plugin.TBPlugin):
+    """Serves snapshots; a subclass adds the addresses of its own.
+
+    Args:
+        context: TensorBoard's.
+    """
+
+    metadata: types.ModuleType
+    """The names that the plugin has in the event files."""
+    script: str
+    """The module in `web/` that draws the tab."""
+    tab_name: str
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        super().__init__(context)
+        self._reader = SnapshotReader(context.data_provider, self.metadata.PLUGIN_NAME)
+
+    def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
+        """Returns the WSGI applications by address."""
+        return static_routes() | {"/runs": self._runs, "/index": self._index}
+
+    def is_active(self) -> bool:
+        """Leaves it to TensorBoard's core, which looks for data of this plugin."""
+        return False
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """Names the module that draws the tab."""
+        return base_plugin.FrontendMetadata(es_module_path=f"/static/{self.script}", tab_name=self.tab_name)
+
+    @route
+    def _runs(self, request: Any, arguments: Arguments) -> Answer:
+        del arguments
+        version = self.metadata.FORMAT_VERSION
+        return as_json(self._reader.runs(*where(request), self.metadata.INDEX, version))
+
+    @route
+    def _index(self, request: Any, arguments: Arguments) -> Answer:
+        run, step = arguments.text("run"), arguments.number("step")
+        return as_json(self._reader.json(*where(request), run, self.metadata.INDEX, step))
+
+
+class SnapshotLoader(base_plugin.TBLoader):
+    """Keeps every step: TensorBoard would sample ten of them."""
+
+    plugin: type[SnapshotPlugin]
+
+    def fix_flags(self, flags: Any) -> None:
+        """Turns sampling off for this plugin, unless the person chose a number."""
+        flags.samples_per_plugin.setdefault(self.plugin.plugin_name, 0)
+
+    def load(self, context: base_plugin.TBContext) -> SnapshotPlugin:
+        """Makes the plugin."""
+        return self.plugin(context)
