@@ -1,6 +1,6 @@
-"""Programs run as `python ARGUMENTS`, without waiting for TensorFlow and Beam to be imported each time.
+"""Programs run as `python ARGUMENTS`, without waiting for TensorFlow, Keras and Beam each time.
 
-A process that has imported both, and nothing of the project's, waits for programs and forks for each.
+A process that has imported them, and nothing of the project's, waits for programs and forks for each.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def _environment() -> dict[str, str]:
 def _serve() -> Sequence[str]:
     """Forks for every line that is read; returns a program's arguments, in the process that is to run it."""
     import apache_beam  # noqa: F401
+    import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
     gc.freeze()  # Else a program that ends would look through all that was imported.
