@@ -182,32 +182,32 @@ PIPS = ["22.0.4", "23.0.1", "23.2.1", "24.0", "26.3", None]
 
 
 @pytest.fixture(scope="session")
-def downloads(tmp_path_factory):
-    """Old releases of pip, and what requirements/installer.txt lists."""
-    folder = tmp_path_factory.mktemp("downloads")
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    lock = ROOT / "requirements" / "installer.txt"
-    for arguments in (
-        ["installer", "--require-hashes", "--requirement", lock],
-        *([f"pip-{v}", f"pip=={v}"] for v in PIPS if v),
-    ):
-        got = subprocess.run(
-            [*download, folder / arguments[0], *arguments[1:]], capture_output=True, text=True
-        )
+def download(tmp_path_factory):
+    """Downloads packages into a folder, once for the same arguments of pip."""
+    environment = dict(os.environ)  # Tests shut out the index that this machine uses.
+
+    @functools.cache
+    def download(*arguments):
+        folder = tmp_path_factory.mktemp("downloads")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        got = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
         if got.returncode:
             pytest.skip(f"needs a package index for {arguments[-1]}: {got.stderr.strip().splitlines()[-1]}")
-    return folder
+        return folder
+
+    return download
 
 
 @pytest.fixture(name="index")
-def _index(project, downloads, monkeypatch):
+def _index(project, download, monkeypatch):
     """An index with a newer release of `base`, which `asking` wants by an extra.
 
     That is what google-cloud-bigquery and google-auth were to each other: pip before 23.3 looked for the
     extra anew, found the newer release, and refused it because it was not pinned.
     """
     folder = project.parent / "index"
-    shutil.copytree(downloads / "installer", folder)
+    lock = ROOT / "requirements" / "installer.txt"
+    shutil.copytree(download("--require-hashes", "--requirement", lock), folder)
     package_index.add_wheel(folder, "asking", "1.0", requires=["base[more]>=1.0"])
     package_index.add_wheel(folder, "base", "1.0", requires=["extra; extra == 'more'"], extras=["more"])
     package_index.add_source(folder, "legacy", "0.1")
@@ -224,13 +224,13 @@ def _index(project, downloads, monkeypatch):
     return folder
 
 
-def environment_by_hand(project, downloads, pip):
+def environment_by_hand(project, download, pip):
     """Makes .venv as a person would, with a release of pip; None: that of this interpreter."""
     subprocess.run(
         [sys.executable, "-m", "venv", *(["--without-pip"] if pip else []), project / ".venv"], check=True
     )
     if pip:
-        (wheel,) = (downloads / f"pip-{pip}").iterdir()
+        (wheel,) = download(f"pip=={pip}").iterdir()
         command = [
             project / ".venv" / "bin" / "python",
             f"{wheel}/pip",
@@ -246,10 +246,10 @@ def environment_by_hand(project, downloads, pip):
     "pip", [*(pytest.param(pip, marks=pytest.mark.slow) for pip in PIPS if pip != "23.2.1"), "23.2.1"]
 )
 @pytest.mark.usefixtures("index")
-def test_every_pip_gives_the_pinned_set(project, downloads, pip):
+def test_every_pip_gives_the_pinned_set(project, download, pip):
     if pip and pip.startswith(("22", "23.0")) and sys.version_info >= (3, 12):
         pytest.skip(f"pip {pip} does not run on Python 3.12 or newer")
-    environment_by_hand(project, downloads, pip)
+    environment_by_hand(project, download, pip)
     (project / ".venv" / "mine").touch()
     result = make(project)
     assert result.returncode == 0, result.stderr_text
