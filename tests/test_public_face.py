@@ -1,5 +1,6 @@
 """The package's own names, in fresh processes: nothing heavy for nothing, and Keras knows our classes."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,7 +14,15 @@ REGISTERED = (
 
 def run(code):
     root = pathlib.Path(__file__).resolve().parents[1]
-    return subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    # NumPy is imported sooner than Keras' other backends.
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=os.environ | {"KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,8 @@ def test_a_command_is_quiet_and_warns(tmp_path):
 
 def test_who_asks_for_the_talk_gets_it():
     code = "from tf_explainer import terminal; terminal.silence_libraries(); import tensorflow"
-    quiet, asked = run("-c", code), run("-c", code, TF_CPP_MIN_LOG_LEVEL="0")
-    assert quiet.returncode == asked.returncode == 0
-    assert quiet.stderr == ""
+    asked = run("-c", code, TF_CPP_MIN_LOG_LEVEL="0")
+    assert asked.returncode == 0
     assert "cpu_feature_guard" in asked.stderr or "cuda" in asked.stderr, asked.stderr
 
 
@@ -53,10 +52,12 @@ def test_workers_are_quiet_and_only_those_of_a_command():
         "import os, sys, pipelines; print(*(type(each).__name__ for each in sys.meta_path), *os.environ);"
         "import tensorflow"
     )
-    worker = run("-c", code, TF_CPP_MIN_LOG_LEVEL="3", TF_EXPLAINER_COMMAND="1")
+    worker = run("-c", code, TF_EXPLAINER_COMMAND="1")
+    assert worker.returncode == 0
     assert worker.stderr == ""
     library = run("-c", code.replace(";import tensorflow", ""))
     assert "TF_CPP_MIN_LOG_LEVEL" not in library.stdout
+    assert "TF_CPP_MIN_LOG_LEVEL" in worker.stdout
     assert "_QuietFinder" in worker.stdout
     assert "_QuietFinder" not in library.stdout
 
