@@ -1,10 +1,8 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
+from tests import warm_python
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.preprocessing import Preprocessing
 
@@ -47,9 +45,23 @@ def test_it_depends_on_every_weight():
     assert fingerprint(model) != before
 
 
+def densely_connected(input_shape, **_):
+    """As DenseNet is: every layer sees all before it."""
+    x = image = keras.Input(input_shape)
+    for _ in range(4):
+        seen = L.Conv2D(4, 3, padding="same")(L.ReLU()(L.BatchNormalization()(x)))
+        x = L.Concatenate()([x, seen])
+    return keras.Model(image, L.GlobalAveragePooling2D()(x))
+
+
 @pytest.mark.parametrize(
     "application",
-    [keras.applications.MobileNetV2, keras.applications.MobileNetV3Small, keras.applications.DenseNet121],
+    [
+        keras.applications.MobileNetV2,
+        keras.applications.MobileNetV3Small,
+        densely_connected,
+        pytest.param(keras.applications.DenseNet121, marks=pytest.mark.slow),
+    ],
 )
 def test_it_survives_a_file(application, tmp_path):
     model = application(weights=None, include_top=False, input_shape=(32, 32, 3))
@@ -62,9 +74,10 @@ def test_another_process_agrees(tmp_path):
     path = str(tmp_path / "model.keras")
     model.save(path)
     program = (
-        "import sys, keras, tf_explainer.performer.preprocessing; "
+        "import keras, tf_explainer.performer.preprocessing; "
         "from tf_explainer.performer.fingerprint import fingerprint; "
-        "keras.layers.Dense(1); print(fingerprint(keras.models.load_model(sys.argv[1])))"
+        f"keras.layers.Dense(1); print(fingerprint(keras.models.load_model({path!r})))"
     )
-    result = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    result = warm_python.run("-c", program)
+    assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == fingerprint(model)

@@ -62,6 +62,12 @@ def mobilenet():
     return with_head(MOBILENET)
 
 
+@pytest.fixture(name="unchanged", scope="module")
+def _unchanged():
+    """One for tests that only look at it."""
+    return mobilenet()
+
+
 def pooled(keepdims, distilled=("pool",)):
     pool = L.GlobalAveragePooling2D(keepdims=keepdims, name="pool")
     backbone = build_backbone(MOBILENET)
@@ -150,8 +156,8 @@ def test_cutting_leaves_the_performer_as_it_was():
     assert performer.model.get_layer("fc1").output.shape == (None, 8)
 
 
-def test_distilled_dense_gives_copies_of_the_weights():
-    performer = Performer(mobilenet(), MOBILENET)
+def test_distilled_dense_gives_copies_of_the_weights(unchanged):
+    performer = Performer(unchanged, MOBILENET)
     dense = performer.distilled_dense()
     assert list(dense) == ["fc1", "fc2"]
     kernel, bias = performer.model.get_layer("fc2").get_weights()
@@ -169,13 +175,13 @@ def test_geometry_and_sizes():
     assert performer.distilled_units() == {"fc1": 8, "fc2": 6}
 
 
-def test_floats_and_bytes_are_the_same_images():
-    performer = Performer(mobilenet(), MOBILENET)
+def test_floats_and_bytes_are_the_same_images(unchanged):
+    performer = Performer(unchanged, MOBILENET)
     np.testing.assert_array_equal(performer.model(IMAGES), performer.model(IMAGES.astype(np.float32)))
 
 
-def test_fingerprint_is_that_of_the_file_and_not_of_the_layers_chosen(tmp_path):
-    performer = Performer(mobilenet(), MOBILENET)
+def test_fingerprint_is_that_of_the_file_and_not_of_the_layers_chosen(unchanged, tmp_path):
+    performer = Performer(unchanged, MOBILENET)
     performer.model.save(tmp_path / "performer.keras")
     other = dataclasses.replace(MOBILENET, target_layer="conv_pw_10_relu", distilled_layers=("fc2",))
     loaded = load_performer(other, WorkDir(root=str(tmp_path)))
@@ -195,9 +201,9 @@ def test_fingerprint_is_that_of_the_file_and_not_of_the_layers_chosen(tmp_path):
         ({"distilled_layers": ("fc2", "fc1")}, "--distilled_layers=fc1 does not lie above 'fc2'"),
     ],
 )
-def test_layers_that_cannot_be_explained_are_refused(changes, message):
+def test_layers_that_cannot_be_explained_are_refused(unchanged, changes, message):
     with pytest.raises(UserError, match=message):
-        Performer(mobilenet(), dataclasses.replace(MOBILENET, **changes))
+        Performer(unchanged, dataclasses.replace(MOBILENET, **changes))
 
 
 def test_bypassed_target_layers_are_refused():
@@ -217,11 +223,11 @@ SWISH = PerformerConfig(
 )
 
 
-def test_what_little_is_below_zero_is_cut_from_the_features_alone():
+def test_what_little_is_below_zero_is_cut_from_the_features_alone(unchanged):
     model = with_head(SWISH, pooling=L.GlobalAveragePooling2D(name="pool"), fc=False)
     performer = Performer(model, SWISH)
     assert performer.treatment == "cut"
-    assert Performer(mobilenet(), MOBILENET).treatment == "whole"
+    assert Performer(unchanged, MOBILENET).treatment == "whole"
     swish = model.get_layer(SWISH.target_layer).output
     own = keras.Model(model.inputs[0], [swish, model.get_layer("pool").output])
     maps, pooled_maps = (np.asarray(each) for each in own(IMAGES))
@@ -252,8 +258,8 @@ def test_sums_are_split_and_nothing_is_lost(tmp_path):
     np.testing.assert_allclose(loaded(maps), outputs["pool"], rtol=1e-4, atol=1e-5)
 
 
-def test_layers_that_nobody_names_are_found_and_can_be_explained(tmp_path):
-    mobilenet().save(tmp_path / "performer.keras")
+def test_layers_that_nobody_names_are_found_and_can_be_explained(unchanged, tmp_path):
+    unchanged.save(tmp_path / "performer.keras")
     config = dataclasses.replace(MOBILENET, target_layer="", distilled_layers=())
     performer = load_performer(config, WorkDir(root=str(tmp_path)))
     # Stride 8, an eighth of 64 pixels.
@@ -261,8 +267,8 @@ def test_layers_that_nobody_names_are_found_and_can_be_explained(tmp_path):
     assert performer.config.distilled_layers == ("fc1", "fc2")
 
 
-def test_a_file_goes_before_the_work_directory(tmp_path):
-    mine, theirs = mobilenet(), mobilenet()
+def test_a_file_goes_before_the_work_directory(unchanged, tmp_path):
+    mine, theirs = mobilenet(), unchanged
     mine.save(tmp_path / "mine.keras")
     theirs.save(tmp_path / "performer.keras")
     workdir = WorkDir(root=str(tmp_path))

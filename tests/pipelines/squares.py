@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
@@ -99,13 +100,19 @@ def write_shards(extraction: FeatureExtraction, performer: Performer) -> list[Sh
     by_shard: dict[int, list[ImageReference]] = {index: [] for index in range(settings.num_shards)}
     for reference in source.references():
         by_shard[source.shard_of(reference, settings.num_shards)].append(reference)
-    predict = performer.feature_model().predict_on_batch
+    predict = _predict(performer)
     return [
         ShardWriter(settings, source, predict, lambda *_: None).write(
             index, sorted(references, key=lambda reference: reference.id)
         )
         for index, references in by_shard.items()
     ]
+
+
+@functools.lru_cache(maxsize=4)
+def _predict(performer: Performer) -> Callable:
+    """Traced once for all sets of a performer: that takes longer than predicting its few images."""
+    return performer.feature_model().predict_on_batch
 
 
 def write_set(extraction: FeatureExtraction, performer: Performer) -> Manifest | None:
