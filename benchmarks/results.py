@@ -56,7 +56,6 @@ def _rows() -> list[Row]:
             lambda _, mean: mean >= 85, percent=True),
         Row("&emsp;on held-out images, %", (*tracking, "share_below_half_held_out"), 1, "70",
             lambda _, mean: mean >= 70, percent=True),
-        Row("distinct parts an image", (*layer, "distinct_parts"), 1, "35", lambda _, mean: mean >= 35),
         Row("independent parts", (*layer, "independent_parts"), 2, "2", lambda _, mean: mean >= 2),
         Row("dead filters, %", (*layer, "dead_filters"), 1, "2", lambda _, mean: mean <= 2, percent=True),
         Row("rare filters, %", (*layer, "rare_filters"), 1, "2", lambda _, mean: mean <= 2, percent=True),
@@ -70,7 +69,6 @@ def _rows() -> list[Row]:
         Row("the performer's filters: location instability", (*raw, "location_instability"), 3),
         Row("&emsp;tracking R, median", (*raw, "tracking", "median_ratio"), 2),
         Row("&emsp;filters with R < 0.5, %", (*raw, "tracking", "share_below_half"), 1, percent=True),
-        Row("&emsp;distinct parts an image", (*raw, "distinct_parts"), 1),
         Row("&emsp;independent parts", (*raw, "independent_parts"), 2),
     ]  # fmt: skip
 

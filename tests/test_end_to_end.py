@@ -116,7 +116,6 @@ def test_metrics_have_every_measure(chain):
             "part_interpretability",
             "dead_filters",
             "filters",
-            "distinct_parts",
             "independent_parts",
             "tracked_landmarks",
         }

@@ -73,7 +73,7 @@ def test_every_line_fits_a_terminal(metrics):
 
 def test_terms_are_explained(metrics):
     legend = table(metrics).rpartition("\n\n")[2]
-    for term in ("location instability", "tracking R", "distinct parts", "independent parts", "dead, rare"):
+    for term in ("location instability", "tracking R", "independent parts", "dead, rare"):
         assert term in legend
 
 

@@ -4,25 +4,10 @@ import pytest
 from tests.metrics import literal
 from tests.metrics.examples import GRID, random_maps
 from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.metrics.diversity import distinct_peaks, independent_parts, part_groups, peak_distances
+from tf_explainer.metrics.diversity import independent_parts, part_groups, peak_distances
 from tf_explainer.metrics.peaks import Peaks
 
 TEN_UNITS = UnitGrid(side=10, first=0.05, spacing=0.1, extent=0.1)
-
-
-def test_distinct_peaks_agree_with_sets():
-    peaks = Peaks.of(random_maps(20, 40))
-    expected = [
-        len({unit for unit, value in zip(units, values, strict=True) if value > 0})
-        for units, values in zip(peaks.units.tolist(), peaks.values, strict=True)
-    ]
-    assert distinct_peaks(peaks).tolist() == expected
-    assert max(expected) < 40
-
-
-def test_silent_filters_show_nothing():
-    assert distinct_peaks(Peaks.of(np.zeros((3, 2, 2, 5)))).tolist() == [0, 0, 0]
-    assert distinct_peaks(Peaks.of(np.zeros((3, 2, 2, 0)))).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("images", "filters"), [(50, 6), (6, 30)])

@@ -45,13 +45,9 @@ def test_riders_are_found_and_named():
     assert summary["rare_filters"] == 0
 
 
-def test_diversity_is_that_of_the_tracking_filters():
+def test_independent_parts_are_those_of_the_tracking_filters():
     units, landmarks = riders()
     summary = _summary(maps_at(units), annotations(landmarks))
-    trackers = [len({tuple(unit) for unit in row[:3]}) for row in units.tolist()]
-    everyone = [len({tuple(unit) for unit in row[:4]}) for row in units.tolist()]
-    assert summary["distinct_parts"] == pytest.approx(np.mean(trackers))
-    assert summary["distinct_parts_all_filters"] == pytest.approx(np.mean(everyone))
     expected = literal.participation_ratio(GRID.first + GRID.spacing * units[:, :3], np.ones((30, 3), bool))
     assert summary["independent_parts"] == pytest.approx(expected)
 
@@ -69,9 +65,11 @@ def test_categories_are_reported_one_by_one():
     assert by_name["fox"]["tracked_landmarks"]["head"] == pytest.approx(2 / by_name["fox"]["filters"])
     assert by_name["fish"]["tracked_landmarks"]["legs"] == pytest.approx(1 / by_name["fish"]["filters"])
     assert summary["tracked_landmarks"] == {"head": 0.4, "legs": 0.2}
-    assert by_name["fish"]["distinct_parts"] == 1
-    mean = (by_name["fox"]["distinct_parts"] + by_name["fish"]["distinct_parts"]) / 2
-    assert summary["distinct_parts"] == pytest.approx(mean)
+    assert by_name["fish"]["independent_parts"] == pytest.approx(
+        literal.participation_ratio(GRID.first + GRID.spacing * units[:, 2:3], np.ones((30, 1), bool))
+    )
+    mean = (by_name["fox"]["independent_parts"] + by_name["fish"]["independent_parts"]) / 2
+    assert summary["independent_parts"] == pytest.approx(mean)
     centres = [by_name[name]["fixed_centre_instability"] for name in ("fox", "fish")]
     assert summary["fixed_centre_instability"] == min(centres)
 
@@ -82,8 +80,7 @@ def test_without_landmarks_only_what_needs_none_is_measured():
         assert math.isnan(summary[name])
     assert math.isnan(summary["tracking"]["median_ratio"])
     assert math.isnan(summary["tracking"]["share_below_half"])
-    assert math.isnan(summary["distinct_parts"])
-    assert summary["distinct_parts_all_filters"] > 0
+    assert math.isnan(summary["independent_parts"])
     assert summary["dead_filters"] == 0.25
     assert summary["tracking"]["best"] is None
     assert summary["tracked_landmarks"] == {}
@@ -100,5 +97,4 @@ def test_dead_layers_measure_nothing_and_break_nothing():
     summary = _summary(np.zeros((20, SIDE, SIDE, 4), np.float32), annotations(random_landmarks(20, 2)))
     assert summary["dead_filters"] == 1
     assert math.isnan(summary["location_instability"])
-    assert summary["distinct_parts_all_filters"] == 0
     assert summary["fixed_centre_instability"] > 0

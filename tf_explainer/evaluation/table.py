@@ -17,8 +17,7 @@ _LEGEND = {
     "follows ...": "filters with R < 0.5 for this landmark and a higher R for any other",
     "part interpretability": "share of a part's images on which a filter's strongest region covers it (IoU "
     "> 0.2)",
-    "distinct parts": "different peak units on an image among the filters with R < 0.5",
-    "independent parts": "how many of these move on their own: a rigid constellation is 1",
+    "independent parts": "how many of those with R < 0.5 move on their own: a rigid constellation is 1",
     "dead, rare filters": "respond on no image; on fewer than two annotated ones",
     "part share p": "weight of the part features among all features of the explainer",
     "relative error": "of the performer's features as the explainer gives them back, in squared norms",
@@ -110,8 +109,6 @@ def _layer_rows(
             for name in landmarks or layers[0]["tracked_landmarks"]
         ),
         row("part interpretability, %", _percent, "part_interpretability"),
-        row("distinct parts", _places(1), "distinct_parts"),
-        row("  of all live filters", _places(1), "distinct_parts_all_filters"),
         row("independent parts", _places(1), "independent_parts"),
         row("dead filters, %", _percent, "dead_filters"),
         row("rare filters, %", _percent, "rare_filters"),

@@ -16,20 +16,6 @@ _FAR = 2.0  # sides of the crop: filters that never respond together
 _IMMOVABLE = 1e-12
 
 
-def distinct_peaks(peaks: Peaks) -> np.ndarray:
-    """Counts, per image, the different units at which the filters peak; silent ones do not count.
-
-    Args:
-        peaks: of the filters in question.
-
-    Returns:
-        `[N]` int.
-    """
-    units = np.sort(np.where(peaks.live, peaks.units, -1), axis=1)
-    new = np.diff(units, axis=1, prepend=-1) > 0
-    return new.sum(axis=1)
-
-
 def independent_parts(places: np.ndarray, live: np.ndarray) -> float:
     """Counts the parts that move on their own.
 

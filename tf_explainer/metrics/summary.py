@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_explainer.metrics import tracking
-from tf_explainer.metrics.diversity import distinct_peaks, independent_parts
+from tf_explainer.metrics.diversity import independent_parts
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, mean_over_landmarks
 from tf_explainer.metrics.location_instability import fixed_centre_instability
 
@@ -18,7 +18,7 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
     Shares are of all filters of the layer (or category): filters that are dead, or too rare to be measured,
     follow nothing. Means and medians are over the filters for which a measure is defined, but for part
     interpretability, where the others count 0. The fixed centre, like any filter, has the category that is
-    best for it. Diversity is averaged over images, on each image with the filters of its category.
+    best for it. Independent parts are averaged over images, on each image with the filters of its category.
 
     Args:
         layer: its measures.
@@ -32,14 +32,13 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
     in_category = [layer.category == c for c in range(count)]
     images = [annotations.labels == c for c in range(count)]
     centres = [_fixed_centre(annotations, chosen) for chosen in images]
-    diversities = [_diversity(layer, *chosen) for chosen in zip(in_category, images, strict=True)]
+    independent = [_independent_parts(layer, *chosen) for chosen in zip(in_category, images, strict=True)]
     everything = np.ones(len(layer.category), bool)
     summary = (
         {"fixed_centre_instability": min(centres, key=_nan_last, default=np.nan)}
         | _of_filters(layer, everything, annotations)
-        | _averaged(diversities, [int(chosen.sum()) for chosen in images])
         | {
-            "distinct_parts_all_filters": _mean(distinct_peaks(layer.peaks)),
+            "independent_parts": _averaged(independent, [int(chosen.sum()) for chosen in images]),
             "dead_filters": float(layer.peaks.dead.mean()),
             "rare_filters": _share(layer.rare, layer.measures.ratio),
             "left_out": {
@@ -51,9 +50,8 @@ def summarise(layer: LayerMeasures, annotations: Annotations) -> dict[str, Any]:
     if count > 1:
         summary["categories"] = {
             name: {"images": int(images[c].sum()), "share_of_filters": float(in_category[c].mean())}
-            | {"fixed_centre_instability": centres[c]}
+            | {"fixed_centre_instability": centres[c], "independent_parts": independent[c]}
             | _of_filters(layer, in_category[c], annotations)
-            | diversities[c]
             for c, name in enumerate(annotations.categories)
         }
     return summary
@@ -108,27 +106,20 @@ def _part_interpretability(association: np.ndarray) -> float:
     return float(np.max(association, axis=1, initial=0.0, where=~np.isnan(association)).mean())
 
 
-def _diversity(layer: LayerMeasures, filters: np.ndarray, images: np.ndarray) -> dict[str, float]:
+def _independent_parts(layer: LayerMeasures, filters: np.ndarray, images: np.ndarray) -> float:
     """Counts the parts that a category's tracking filters show on its images."""
     if np.isnan(layer.measures.ratio).all():
-        return {"distinct_parts": np.nan, "independent_parts": np.nan}
+        return np.nan
     tracks = filters & layer.tracks
-    peaks = layer.peaks.select(images, tracks)
-    return {
-        "distinct_parts": _mean(distinct_peaks(peaks)),
-        "independent_parts": independent_parts(layer.places[images][:, tracks], peaks.live),
-    }
+    return independent_parts(layer.places[images][:, tracks], layer.peaks.live[images][:, tracks])
 
 
-def _averaged(diversities: list[dict[str, float]], images: list[int]) -> dict[str, float]:
+def _averaged(values: list[float], images: list[int]) -> float:
     """Averages over categories, each as often as it has images."""
-    if not sum(images):
-        return {"distinct_parts": np.nan, "independent_parts": np.nan}
     present = [c for c, count in enumerate(images) if count]
-    return {
-        name: float(np.average([diversities[c][name] for c in present], weights=[images[c] for c in present]))
-        for name in ("distinct_parts", "independent_parts")
-    }
+    if not present:
+        return np.nan
+    return float(np.average([values[c] for c in present], weights=[images[c] for c in present]))
 
 
 def _nan_last(value: float) -> tuple[bool, float]:
