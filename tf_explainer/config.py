@@ -278,6 +278,8 @@ class TrainConfig:
         checkpoint_steps: optimizer steps between checkpoints; 0: only at the end of epochs.
         keep_checkpoints: how many of the latest checkpoints stay.
         validation_every: epochs between measurements on held-out images; 0: none.
+        validation_landmarks: let those measures use landmarks, too, as --best_measure=validation/landmarks/...
+            does: an explainer that is chosen so is not learned without labels.
         best_measure: measure, the lower the better, whose best epoch becomes the explainer; empty: the last.
         early_stopping: epochs without a better --best_measure after which training ends; 0: never.
         profile: first and last step to profile for TensorBoard, such as 20,30; empty: none.
@@ -303,6 +305,7 @@ class TrainConfig:
     checkpoint_steps: Annotated[int, Bounds(0)] = 0
     keep_checkpoints: Annotated[int, Bounds(1)] = 2
     validation_every: Annotated[int, Bounds(0)] = 1
+    validation_landmarks: bool = False
     best_measure: str = ""
     early_stopping: Annotated[int, Bounds(0)] = 0
     profile: tuple[int, ...] = ()
@@ -317,7 +320,9 @@ class EvaluationConfig:
             any.
         landmarks: landmarks that parts are measured against; empty: all.
         top_images: images a filter and landmark keep; ICNN: 100.
-        bootstrap: resamples for the 95 % intervals of all figures; 0: none.
+        evidence_images: held-out images of which squares are covered, to see what parts look at; 0: none. It
+            runs the performer 49 times an image (VGG-16 on one CPU: 12 images take 45 s).
+        bootstrap: resamples for the 95 % intervals of the figures of layers and of fidelity; 0: none.
         compare: work directories whose measures are laid side by side, instead of measuring one.
         sheet_filters: filters a layer on the contact sheet.
         sheet_images: images a filter on the contact sheet.
@@ -326,6 +331,7 @@ class EvaluationConfig:
     split: Annotated[Literal["all", "train", "held_out"], Flag("evaluation_split")] = "all"
     landmarks: tuple[str, ...] = ()
     top_images: Annotated[int, Bounds(1)] = 100
+    evidence_images: Annotated[int, Bounds(0)] = 0
     bootstrap: Annotated[int, Bounds(0)] = 0
     compare: tuple[str, ...] = ()
     sheet_filters: Annotated[int, Bounds(1)] = 12

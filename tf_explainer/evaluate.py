@@ -26,7 +26,6 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer import atomic_file
     from tf_explainer.evaluation import contact_sheet, evaluation, parts
     from tf_explainer.evaluation.table import table
-    from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
     from tf_explainer.features.manifest import check_manifest, read_manifest
     from tf_explainer.features.stored_features import Features
     from tf_explainer.performer.performer import load_performer
@@ -46,16 +45,23 @@ def main(arguments: Sequence[str]) -> None:
             stages.bar(stage, unit="images").update(images)
 
         head = performer.head()
-        result = evaluation.evaluate(explainer, head, features, config, report)
+        result = evaluation.evaluate(
+            explainer,
+            head,
+            features,
+            config,
+            report,
+            feature_model=performer.feature_model(),
+            chosen_by=evaluation.read_best_measure(workdir.run_record),
+        )
         sheet = contact_sheet.draw(result, explainer, features, config, report)
     atomic_file.write_text(workdir.metrics, result.to_json())
-    groups = parts.find_parts(result.layers[INTERPRETABLE_LAYERS[-1]], result.annotations, features.grid)
-    atomic_file.write_text(workdir.part_groups, parts.to_json(groups))
+    atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts))
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
     if shown_images:
         shown = run_snapshot.ShownImages.choose(features, config.split, shown_images)
-        snapshot = run_snapshot.of_evaluation(explainer, shown, result, groups)
+        snapshot = run_snapshot.of_evaluation(explainer, shown, result, result.parts)
         scores = run_scores.of_images(explainer, head, shown)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)

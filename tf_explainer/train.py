@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.training.run_record import RunRecord
     from tf_explainer.training.tensorboard_summaries import StepProfile, TensorBoardSummaries
     from tf_explainer.training.trainer import Terminated, Trainer
-    from tf_explainer.training.validation import Validation
+    from tf_explainer.training.validation import Validation, uses_landmarks
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
@@ -62,7 +62,9 @@ def main(arguments: Sequence[str]) -> None:
         config=config,
         strategy=strategy,
         callbacks=callbacks,
-        validate=Validation(features),
+        validate=Validation(
+            features, landmarks=config.validation_landmarks or uses_landmarks(config.best_measure)
+        ),
         stop=lambda: termination.requested,
     )
     shape = " x ".join(map(str, manifest.target.shape))

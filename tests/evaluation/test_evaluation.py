@@ -11,9 +11,18 @@ from tests.metrics.examples import GRID, annotations, peaks_and_regions
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
-from tf_explainer.evaluation.evaluation import LAYERS, _permuted, evaluate, load_explainer, read_metrics
+from tf_explainer.evaluation.evaluation import (
+    LAYERS,
+    _permuted,
+    evaluate,
+    load_explainer,
+    read_best_measure,
+    read_metrics,
+)
 from tf_explainer.images.folds import fold_of, fold_position
 from tf_explainer.metrics.layer_measures import measure_layer, permute
+from tf_explainer.metrics.part_maps import part_maps
+from tf_explainer.metrics.part_measures import measure_parts
 from tf_explainer.metrics.summary import summarise
 
 
@@ -83,7 +92,7 @@ def test_energy_share_is_that_of_the_mixed_tracks(evaluated):
 def test_metrics_are_strict_json_with_every_measure(evaluated):
     result = evaluated[4]
     metrics = json.loads(result.to_json(), parse_constant=lambda name: pytest.fail(name))
-    assert set(metrics) >= {"layers", "part_share", "fidelity", "images", "categories"}
+    assert set(metrics) >= {"layers", "parts", "tracks", "part_share", "fidelity", "images", "categories"}
     assert list(metrics["layers"]) == ["performer", "conv_interp_1", "conv_interp_2"]
     for layer in metrics["layers"].values():
         assert set(layer["tracked_landmarks"]) == set(LANDMARKS)
@@ -104,6 +113,31 @@ def test_nothing_to_measure_is_null_not_nan(evaluated):
     assert math.isnan(result.fidelity.performer_accuracy)
     assert result.metrics()["fidelity"]["performer_accuracy"] is None
     assert result.metrics()["fidelity"]["accuracy_difference"] is None
+
+
+def test_parts_are_those_that_are_handed_over(evaluated):
+    features, stored, explainer, head, _, _ = evaluated
+    groups = np.array([0, 1, 0, -1, 1, 0])
+    result = evaluate(explainer, head, features, EvaluationConfig(), groups=groups)
+    assert [set(part.filters) for part in result.parts] == [{0, 2, 5}, {1, 4}]
+    maps = _maps(stored, explainer)["conv_interp_2"]
+    shown = part_maps(maps, groups, maps.max(axis=(1, 2)).mean(axis=0))
+    known = result.annotations
+    again = measure_parts(shown, result.layers["performer"].peaks, known, features.grid, 100)
+    assert result.part_measures == again
+    assert result.metrics()["parts"]["count"] == 2
+
+
+def test_what_the_epoch_was_chosen_by_is_told(tmp_path, evaluated):
+    features, _, explainer, head, result, _ = evaluated
+    assert result.metrics()["epoch_chosen_by"] is None
+    path = tmp_path / "run.json"
+    assert read_best_measure(str(path)) == ""
+    path.write_text('{"flags": {"best_measure": "validation/landmarks/missed"}}')
+    chosen_by = read_best_measure(str(path))
+    metrics = evaluate(explainer, head, features, EvaluationConfig(), chosen_by=chosen_by).metrics()
+    assert metrics["epoch_chosen_by"] == "validation/landmarks/missed"
+    assert metrics["epoch_chosen_with_landmarks"] is True
 
 
 def test_splits_are_respected(evaluated):

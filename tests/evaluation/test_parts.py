@@ -5,11 +5,13 @@ from tests.metrics.examples import GRID, annotations, peaks_and_regions
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.evaluation import parts
 from tf_explainer.metrics.layer_measures import measure_layer
+from tf_explainer.metrics.diversity import part_groups
 
 
 def found_parts(units, landmarks, **known):
     known = annotations(landmarks, **known)
-    return parts.find_parts(measure_layer(*peaks_and_regions(maps_at(units)), known, GRID, 100), known, GRID)
+    layer = measure_layer(*peaks_and_regions(maps_at(units)), known, GRID, 100)
+    return parts.name_parts(layer, known, part_groups(layer.peaks, GRID))
 
 
 def twins():

@@ -6,8 +6,11 @@ from keras import ops
 
 from tests.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer
 from tests.metrics import literal
+from tf_explainer.config import EvaluationConfig
+from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.images.folds import fold_of, fold_position
-from tf_explainer.training.validation import Validation
+from tf_explainer.training.track_fidelity import measure_tracks
+from tf_explainer.training.validation import Validation, uses_landmarks
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +19,7 @@ def example(tmp_path_factory):
     features, stored = features_of(tmp_path_factory.mktemp("features"))
     unseen = [i for i in stored if i["label"] != 2 and fold_of(fold_position(i["id"]), 4) == 0]
     explainer = small_explainer()
-    return features, unseen, explainer, Validation(features)(explainer)
+    return features, unseen, explainer, Validation(features, landmarks=True)(explainer)
 
 
 def test_loss_terms_are_those_of_held_out_images(example):
@@ -50,17 +53,42 @@ def test_parts_are_measured_as_by_literal_loops(example):
     ]
     instability = [np.mean(of(literal.instability, c, f)) for f, c in enumerate(chosen)]
     ratio = [min(of(literal.ratio, c, f)) for f, c in enumerate(chosen)]
-    assert measures["validation/instability"] == pytest.approx(np.mean(instability), rel=1e-5)
-    assert measures["validation/tracking"] == pytest.approx(np.median(ratio), rel=1e-5)
-    assert measures["validation/untracked"] == pytest.approx(np.mean(np.array(ratio) >= 0.5))
+    assert measures["validation/landmarks/instability"] == pytest.approx(np.mean(instability), rel=1e-5)
+    assert measures["validation/landmarks/tracking"] == pytest.approx(np.median(ratio), rel=1e-5)
+    assert measures["validation/landmarks/untracked"] == pytest.approx(np.mean(np.array(ratio) >= 0.5))
 
 
-def test_without_landmarks_there_are_loss_terms_alone(example):
+def test_what_the_parts_carry_is_measured_without_landmarks(example):
     features, _, explainer, measures = example
+    alone = measure_tracks(explainer, explainer.head, features, "held_out")
+    for name, error in alone.parts_only.relative_error.items():
+        assert measures[f"validation/parts_only/{name}"] == error
+    assert measures["validation/parts_only/disagreement"] == 1 - alone.parts_only.agreement
+    assert measures["validation/outside_mask"] == alone.outside_mask
+
+
+def test_parts_are_measured_as_in_evaluation(example):
+    features, _, explainer, measures = example
+    metrics = evaluate(explainer, explainer.head, features, EvaluationConfig(split="held_out")).metrics()
+    pck = [landmark["pck"] for landmark in metrics["parts"]["landmarks"].values()]
+    measured = [value for value in pck if value is not None]
+    missed = 1 - np.mean(measured) if measured else np.nan
+    assert measures["validation/landmarks/missed"] == pytest.approx(missed, nan_ok=True)
+    assert measures["validation/landmarks/unnamed"] == pytest.approx(1 - metrics["parts"]["nmi"])
+
+
+def test_landmarks_are_not_used_unless_asked_for(example):
+    features, _, explainer, measures = example
+    blind = Validation(features)(explainer)
+    with_landmarks = set(measures) - set(blind)
+    assert with_landmarks == {
+        f"validation/landmarks/{name}"
+        for name in ("instability", "tracking", "untracked", "missed", "unnamed")
+    }
+    assert all(map(uses_landmarks, with_landmarks))
+    assert not any(map(uses_landmarks, blind))
     bare = dataclasses.replace(features, manifest=dataclasses.replace(features.manifest, landmarks=()))
-    found = Validation(bare)(explainer)
-    assert set(measures) - set(found) == {f"validation/{n}" for n in ("instability", "tracking", "untracked")}
-    assert found["validation/loss"] == measures["validation/loss"]
+    assert set(Validation(bare, landmarks=True)(explainer)) == set(blind)
 
 
 def test_without_held_out_images_nothing_is_measured(example):

@@ -15,18 +15,27 @@ from keras import ops
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation import parts
+from tf_explainer.evaluation.evidence import measure_evidence
+from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
+from tf_explainer.metrics.diversity import part_groups
+from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.fidelity import EnergyShare, Fidelity, FidelitySummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
 from tf_explainer.metrics.part_interpretability import StrongestUnits
+from tf_explainer.metrics.part_maps import mean_peaks
+from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
+from tf_explainer.training.collected_part_maps import collect_part_maps
+from tf_explainer.training.track_fidelity import TrackFidelity, measure_tracks
+from tf_explainer.training.validation import uses_landmarks
 
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
@@ -44,6 +53,12 @@ class Evaluation:
         layers: by the names of `LAYERS`.
         annotations: of the images that the measures of parts were taken on.
         ids: of these images.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1.
+        parts: their names.
+        part_measures: how well they follow landmarks.
+        tracks: what each track carries by itself, on the images of `fidelity`.
+        evidence: what the parts and the performer's filters look at, by layer, where that was asked for.
+        chosen_by: the measure by which the explainer's epoch was chosen; empty: the last epoch.
         part_share: p.
         energy_share: the interpretable track's share of the mixed features' energy.
         fidelity: on the images of all classes that training never saw.
@@ -54,6 +69,12 @@ class Evaluation:
     layers: dict[str, LayerMeasures]
     annotations: Annotations
     ids: list[str]
+    groups: np.ndarray
+    parts: list[Part]
+    part_measures: PartMeasures
+    tracks: TrackFidelity
+    evidence: dict[str, EvidenceSummary]
+    chosen_by: str
     part_share: float
     energy_share: float
     fidelity: FidelitySummary
@@ -69,6 +90,9 @@ class Evaluation:
         uncertain = {} if self.intervals is None else {"intervals": self.intervals}
         return _without_nan(
             {
+                "parts": part_figures(self.part_measures, [part.name for part in self.parts]),
+                "tracks": track_figures(self.tracks),
+                "evidence": evidence_figures(self.evidence),
                 "layers": layers,
                 "part_share": self.part_share,
                 "energy_share": self.energy_share,
@@ -76,6 +100,8 @@ class Evaluation:
                 "images": len(self.ids),
                 "images_held_out": int(self.annotations.held_out.sum()),
                 "categories": list(self.annotations.categories),
+                "epoch_chosen_by": self.chosen_by or None,
+                "epoch_chosen_with_landmarks": uses_landmarks(self.chosen_by),
             }
             | uncertain
         )
@@ -120,6 +146,19 @@ def read_parts(path: str) -> list[Part]:
         raise UserError(f"{path}: {error}; {evaluate}") from error
 
 
+def read_best_measure(path: str) -> str:
+    """Reads by which measure a training chose its best epoch; empty where it took the last one, or is unknown.
+
+    Args:
+        path: of the record that the training left.
+    """
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return json.loads(file.read())["flags"]["best_measure"] or ""
+    except (tf.errors.NotFoundError, ValueError, KeyError):
+        return ""
+
+
 def load_explainer(path: str, manifest: Manifest) -> Explainer:
     """Reads a trained explainer.
 
@@ -152,6 +191,10 @@ def evaluate(
     features: Features,
     config: EvaluationConfig,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
+    *,
+    groups: np.ndarray | None = None,
+    feature_model: keras.Model | None = None,
+    chosen_by: str = "",
 ) -> Evaluation:
     """Takes all measures of `tf_explainer.metrics`.
 
@@ -164,33 +207,59 @@ def evaluate(
         features: stored features of the performer that it explains.
         config: which images count.
         progress: told the stage and how many more images are done.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: filters that peak at the same
+            place are grouped.
+        feature_model: from images to the target layer's features, `Performer.feature_model`; needed by
+            `config.evidence_images`.
+        chosen_by: the measure by which the explainer's epoch was chosen.
 
     Raises:
         UserError: the split has no image of any category, or a landmark is asked for that there is not.
     """
-    parts = _Parts(explainer, features)
+    collected = _Parts(explainer, features)
     for batch in features.batches(config.split, negatives=False):
-        parts.add(batch)
+        collected.add(batch)
         progress("parts", len(batch[LABEL]))
-    if not parts.ids:
+    if not collected.ids:
         raise UserError(
             f"--evaluation_split={config.split} has no image of any category "
             f"({', '.join(features.categories) or 'there are none'}): take another split or --held_out_fold"
         )
-    annotations = parts.annotations(config.landmarks)
-    fidelity = _fidelity(explainer, head, features, "held_out", progress)
+    annotations = collected.annotations(config.landmarks)
+    fidelity, unseen = _fidelity(explainer, head, features, "held_out", progress), True
     if not fidelity.images:
-        fidelity = _fidelity(explainer, head, features, "all", progress)
+        fidelity, unseen = _fidelity(explainer, head, features, "all", progress), False
+    measured_on: Split = "held_out" if unseen else "all"
     layers = {
-        name: measure_layer(*parts.of_layer(name), annotations, features.grid, config.top_images)
+        name: measure_layer(*collected.of_layer(name), annotations, features.grid, config.top_images)
         for name in LAYERS
     }
+    shown = layers[INTERPRETABLE_LAYERS[-1]]
+    groups = part_groups(shown.peaks, features.grid) if groups is None else groups
+    scale = mean_peaks(shown.peaks)
+    maps = collect_part_maps(
+        explainer, features, config.split, groups, scale, lambda images: progress("part maps", images)
+    )
+    tracks = measure_tracks(explainer, head, features, measured_on, lambda images: progress("tracks", images))
+    evidence = {}
+    if config.evidence_images and feature_model is not None:
+        evidence = measure_evidence(
+            explainer, feature_model, features, (groups, scale), measured_on, config, progress
+        )
     return Evaluation(
+        groups=groups,
+        parts=parts.name_parts(shown, annotations, groups),
+        part_measures=measure_parts(
+            maps, layers[PERFORMER].peaks, annotations, features.grid, config.top_images
+        ),
+        tracks=tracks,
+        evidence=evidence,
+        chosen_by=chosen_by,
         layers=layers,
         annotations=annotations,
-        ids=parts.ids,
+        ids=collected.ids,
         part_share=explainer.part_share,
-        energy_share=parts.energy.value,
+        energy_share=collected.energy.value,
         fidelity=fidelity.summary(),
         intervals=_intervals(layers, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},

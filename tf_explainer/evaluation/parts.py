@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics import tracking
 from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures
@@ -43,17 +42,16 @@ class Part:
         return self.name if self.found is None else f"{self.name}, {self.found:.2f} of images"
 
 
-def find_parts(layer: LayerMeasures, annotations: Annotations, grid: UnitGrid) -> list[Part]:
-    """Groups a layer's live filters, and names the groups; the largest comes first.
+def name_parts(layer: LayerMeasures, annotations: Annotations, groups: np.ndarray) -> list[Part]:
+    """Names groups of a layer's filters, in the order of their numbers.
 
     Landmarks give names and nothing else: where there are none, groups are numbered.
 
     Args:
         layer: as measured on the annotated images.
         annotations: categories and landmarks.
-        grid: where the units look.
+        groups: `[F]` int, the group of each filter, or -1; none is empty.
     """
-    groups = part_groups(layer.peaks, grid)
     followed = tracking.best_followed(layer.measures.ratio)
     parts: list[Part] = []
     taken: dict[str, int] = {}

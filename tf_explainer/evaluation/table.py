@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tf_explainer.evaluation import part_table
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
+
 _WIDTH = 110
-_LEGEND = {
+_LEGEND = part_table.LEGEND | {
     "location instability": "spread of the distance from peak to landmark, in image diagonals; 0 is best. A "
     "filter that points to the middle of every crop explains nothing and has the fixed centre's figure",
     "tracking R": "movement of the peak against a landmark, divided by the landmark's own: 0 rides on it, 1 "
@@ -25,10 +27,10 @@ _LEGEND = {
     "objects' typical position helps",
 }
 
-_OF_LANDMARKS = frozenset(_LEGEND) - {"part share p", "relative error"}
+_OF_LANDMARKS = frozenset(_LEGEND) - (
+    frozenset(part_table.LEGEND) - part_table.OF_LANDMARKS | {"part share p", "relative error"}
+)
 _NO_LANDMARKS = "These images have no landmarks: whether filters follow parts only the pictures show."
-
-_Form = Callable[[Any], str]
 
 
 def table(metrics: Mapping[str, Any]) -> str:
@@ -38,7 +40,8 @@ def table(metrics: Mapping[str, Any]) -> str:
         metrics: the content of `metrics.json`.
 
     Returns:
-        Lines of text; without landmarks, those alone that need none.
+        Lines of text: the yardsticks of parts first, then the papers' measures of filters; without landmarks,
+        those alone that need none.
     """
     layers, categories = metrics["layers"], metrics["categories"]
     what = f"{metrics['images']} images of " + (
@@ -50,13 +53,18 @@ def table(metrics: Mapping[str, Any]) -> str:
     rows = _layer_rows(list(layers.values()), bounds)
     if not has_landmarks:
         rows = [row for row in rows if set(row[1:]) != {"-"} and not row[0].startswith(" ")]
-    blocks = [_aligned([[what, *layers], *rows])]
+    blocks = [aligned([[what, *layers], *rows])]
     if not has_landmarks:
         blocks.append(_NO_LANDMARKS)
     elif len(categories) > 1:
         blocks.append(_category_block(layers, categories))
     left_out = frozenset() if has_landmarks else _OF_LANDMARKS
-    return "\n\n".join([*blocks, _explainer_block(metrics), _legend(left_out)])
+    if not metrics["evidence"]:
+        left_out |= {"evidence"}
+    explainer = _explainer_block(metrics)
+    if metrics["epoch_chosen_with_landmarks"]:
+        explainer += f"\nits epoch was chosen with landmarks, by {metrics['epoch_chosen_by']}"
+    return "\n\n".join([*part_table.part_blocks(metrics), *blocks, explainer, _legend(left_out)])
 
 
 def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -76,10 +84,11 @@ def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
     errors = {name: None for metrics in runs.values() for name in metrics["fidelity"]["relative_error"]}
     rows = [
         [" and ".join(dict.fromkeys(last)), *runs],
+        *part_table.comparison_rows(list(runs.values()), list(errors)),
         *_layer_rows(layers, bounds, list(landmarks)),
         *_explainer_rows(list(runs.values()), list(errors)),
     ]
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _layer_rows(
@@ -87,77 +96,77 @@ def _layer_rows(
     bounds: Sequence[Mapping[str, Any] | None],
     landmarks: Sequence[str] | None = None,
 ) -> list[list[str]]:
-    def row(label: str, form: _Form, *path: str) -> list[str]:
+    def row(label: str, form: Form, *path: str) -> list[str]:
         cells = zip(layers, bounds, strict=True)
-        return [label, *(_with_bounds(form, _entry(layer, path), _entry(b, path)) for layer, b in cells)]
+        return [label, *(with_bounds(form, entry(layer, path), entry(b, path)) for layer, b in cells)]
 
     return [
         row("filters", str, "filters"),
-        row("location instability", _places(3), "location_instability"),
-        row("  of a fixed centre", _places(3), "fixed_centre_instability"),
-        row("  of permuted images", _places(3), "permuted_images", "location_instability"),
-        row("tracking R, median", _places(2), "tracking", "median_ratio"),
-        row("  all images", _places(2), "tracking", "median_ratio_all_images"),
-        row("  held-out images", _places(2), "tracking", "median_ratio_held_out"),
-        row("  of permuted images", _places(2), "permuted_images", "median_ratio"),
-        row("  best filter", _places(2), "tracking", "best", "ratio"),
-        row("filters with R < 1, %", _percent, "tracking", "share_below_1"),
-        row("filters with R < 0.5, %", _percent, "tracking", "share_below_half"),
-        row("  held-out images, %", _percent, "tracking", "share_below_half_held_out"),
+        row("location instability", places(3), "location_instability"),
+        row("  of a fixed centre", places(3), "fixed_centre_instability"),
+        row("  of permuted images", places(3), "permuted_images", "location_instability"),
+        row("tracking R, median", places(2), "tracking", "median_ratio"),
+        row("  all images", places(2), "tracking", "median_ratio_all_images"),
+        row("  held-out images", places(2), "tracking", "median_ratio_held_out"),
+        row("  of permuted images", places(2), "permuted_images", "median_ratio"),
+        row("  best filter", places(2), "tracking", "best", "ratio"),
+        row("filters with R < 1, %", percent, "tracking", "share_below_1"),
+        row("filters with R < 0.5, %", percent, "tracking", "share_below_half"),
+        row("  held-out images, %", percent, "tracking", "share_below_half_held_out"),
         *(
-            row(f"  follows {name}, %", _percent, "tracked_landmarks", name)
+            row(f"  follows {name}, %", percent, "tracked_landmarks", name)
             for name in landmarks or layers[0]["tracked_landmarks"]
         ),
-        row("part interpretability, %", _percent, "part_interpretability"),
-        row("independent parts", _places(1), "independent_parts"),
-        row("dead filters, %", _percent, "dead_filters"),
-        row("rare filters, %", _percent, "rare_filters"),
+        row("part interpretability, %", percent, "part_interpretability"),
+        row("independent parts", places(1), "independent_parts"),
+        row("dead filters, %", percent, "dead_filters"),
+        row("rare filters, %", percent, "rare_filters"),
     ]
 
 
 def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str:
     """Compares the performer and the last interpretable layer category by category."""
     first, last = next(iter(layers)), list(layers)[-1]
-    columns: list[tuple[str, str, _Form, tuple[str, ...]]] = [
+    columns: list[tuple[str, str, Form, tuple[str, ...]]] = [
         ("images", last, str, ("images",)),
-        ("filters, %", last, _percent, ("share_of_filters",)),
-        ("R < 0.5, %", last, _percent, ("tracking", "share_below_half")),
-        ("R, median", last, _places(2), ("tracking", "median_ratio")),
-        (first, first, _places(3), ("location_instability",)),
-        (last, last, _places(3), ("location_instability",)),
-        ("fixed centre", last, _places(3), ("fixed_centre_instability",)),
+        ("filters, %", last, percent, ("share_of_filters",)),
+        ("R < 0.5, %", last, percent, ("tracking", "share_below_half")),
+        ("R, median", last, places(2), ("tracking", "median_ratio")),
+        (first, first, places(3), ("location_instability",)),
+        (last, last, places(3), ("location_instability",)),
+        ("fixed centre", last, places(3), ("fixed_centre_instability",)),
     ]
     rows = [[f"{last} by category", *(label for label, *_ in columns)]]
     for name in categories:
         rows.append(
             [
                 f"  {name}",
-                *(form(_entry(layers[layer]["categories"][name], path)) for _, layer, form, path in columns),
+                *(form(entry(layers[layer]["categories"][name], path)) for _, layer, form, path in columns),
             ]
         )
-    return _aligned(rows) + "\n  (the last three: location instability)"
+    return aligned(rows) + "\n  (the last three: location instability)"
 
 
 def _explainer_block(metrics: Mapping[str, Any]) -> str:
-    return _aligned(_explainer_rows([metrics], list(metrics["fidelity"]["relative_error"])))
+    return aligned(_explainer_rows([metrics], list(metrics["fidelity"]["relative_error"])))
 
 
 def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str]) -> list[list[str]]:
-    def row(label: str, form: _Form, *path: str) -> list[str]:
-        bounds = (_entry(metrics.get("intervals"), path) for metrics in runs)
+    def row(label: str, form: Form, *path: str) -> list[str]:
+        bounds = (entry(metrics.get("intervals"), path) for metrics in runs)
         cells = zip(runs, bounds, strict=True)
-        return [label, *(_with_bounds(form, _entry(metrics, path), b) for metrics, b in cells)]
+        return [label, *(with_bounds(form, entry(metrics, path), b) for metrics, b in cells)]
 
     return [
-        row("part share p", _places(3), "part_share"),
-        row("  of the energy", _places(3), "energy_share"),
+        row("part share p", places(3), "part_share"),
+        row("  of the energy", places(3), "energy_share"),
         *(
-            row(f"relative error of {name}", _places(3), "fidelity", "relative_error", name)
+            row(f"relative error of {name}", places(3), "fidelity", "relative_error", name)
             for name in distilled
         ),
-        row("performer's accuracy, %", _percent, "fidelity", "performer_accuracy"),
-        row("explainer's accuracy, %", _percent, "fidelity", "explainer_accuracy"),
-        row("agreement, %", _percent, "fidelity", "agreement"),
+        row("performer's accuracy, %", percent, "fidelity", "performer_accuracy"),
+        row("explainer's accuracy, %", percent, "fidelity", "explainer_accuracy"),
+        row("agreement, %", percent, "fidelity", "agreement"),
         row("  images", str, "fidelity", "images"),
     ]
 
@@ -173,36 +182,3 @@ def _legend(left_out: frozenset[str]) -> str:
             f"{head:{width}}{line}" for head, line in zip([word, *[""] * len(text)], text, strict=False)
         ]
     return "\n".join(lines)
-
-
-def _entry(values: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        values = None if values is None else values.get(name)
-    return values
-
-
-def _with_bounds(form: _Form, value: Any, bounds: Any) -> str:
-    """Writes a figure, with its interval where there is one that says anything."""
-    if not bounds or bounds[0] == bounds[1]:
-        return form(value)
-    return f"{form(value)} [{form(bounds[0])}, {form(bounds[1])}]"
-
-
-def _places(count: int) -> _Form:
-    return lambda value: "-" if value is None else f"{value:.{count}f}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Pads columns, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -131,7 +131,7 @@ class ImageExplainer:
     Args:
         performer: the network.
         explainer: trained on its features.
-        parts: of the explainer's filters, from `parts.find_parts`.
+        parts: of the explainer's filters, from `parts.name_parts`.
         class_names: of the performer's scores.
     """
 

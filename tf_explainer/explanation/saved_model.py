@@ -52,7 +52,7 @@ class ExplainingModel:
     Args:
         performer: the network.
         explainer: trained on its features.
-        parts: of the explainer's filters, at least one, from `parts.find_parts`.
+        parts: of the explainer's filters, at least one, from `parts.name_parts`.
     """
 
     def __init__(self, performer: Performer, explainer: Explainer, parts: Sequence[Part]) -> None:

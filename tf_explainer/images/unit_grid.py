@@ -68,3 +68,15 @@ class UnitGrid:
         """
         rows_and_columns = np.stack(np.divmod(units, self.side), axis=-1)
         return self.first + self.spacing * rows_and_columns
+
+    def units_at(self, places: np.ndarray) -> np.ndarray:
+        """Returns the units whose centres are nearest.
+
+        Args:
+            places: `[..., 2]`: y, x in units of the crop.
+
+        Returns:
+            `[..., 2]` int: row, column; at the border for places beyond it.
+        """
+        nearest = np.rint((places - self.first) / self.spacing)
+        return np.clip(nearest, 0, self.side - 1).astype(int)

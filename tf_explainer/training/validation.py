@@ -2,90 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.features.schema import LABEL, LANDMARKS, SCORES
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.features.schema import LABEL, SCORES
 from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.metrics.layer_measures import Annotations, measure_layer
-from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.peaks import Peaks
-from tf_explainer.metrics.summary import summarise
+from tf_explainer.training.landmark_validation import measure_landmarks
+from tf_explainer.training.track_fidelity import TrackFidelity, measure_tracks
 
 PREFIX = "validation/"
-_TOP_IMAGES = 100
+_WITH_LANDMARKS = "landmarks/"
+
+
+def uses_landmarks(measure: str) -> bool:
+    """Tells by its name whether a measure is taken with landmarks."""
+    return measure.startswith(PREFIX + _WITH_LANDMARKS)
 
 
 class Validation:
     """Measures held-out images; given to a `Trainer` as `validate`.
 
-    Loss terms are those of training, averaged over batches of the categories' images. Where there are
-    landmarks, conv_interp_2 is measured as evaluation does: `instability` (mean location instability),
-    `tracking` (median R over filters) and `untracked` (share of filters that follow no landmark). Of every
-    measure less is better.
+    Loss terms are those of training, averaged over batches of the categories' images. On the images of all
+    classes, `parts_only/LAYER` is the relative error of a distilled layer with the ordinary track at its
+    mean, `parts_only/disagreement` how often the performer's head then decides otherwise; `outside_mask` is
+    the share of the interpretable track's mass outside the papers' mask. None of these uses landmarks. Those
+    that do, of `measure_landmarks`, have `landmarks/` in front. Of every measure less is better.
 
     Args:
         features: stored features of the performer.
+        landmarks: whether landmarks are used, where there are any.
     """
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Features, *, landmarks: bool = False) -> None:
         self._features = features
-        self._images: int | None = None
+        self._landmarks = landmarks and bool(features.manifest.landmarks)
 
     def __call__(self, explainer: Explainer) -> dict[str, float]:
         """Returns the measures by name, each with `validation/` in front; none without held-out images."""
-        if self._images is None:
-            self._images = sum(len(batch[LABEL]) for batch in self._batches())
-        if not self._images:
-            return {}
-        side, _, filters = self._features.manifest.target.shape
-        strongest = StrongestUnits(self._images, side**2, filters)
-        known: list[Batch] = []
-        peaks: list[Peaks] = []
-        terms: list[dict[str, float]] = []
-        for batch in self._batches():
+        terms, weights = [], []
+        for batch in self._features.batches("held_out", negatives=False):
             outputs = explainer(batch[self._features.manifest.target.name].astype(np.float32), training=False)
             terms.append(_loss_terms(explainer, batch, outputs))
-            maps = ops.convert_to_numpy(ops.cast(outputs[INTERPRETABLE_LAYERS[-1]], "float32"))
-            peaks.append(Peaks.of(maps))
-            strongest.add(maps)
-            known.append({name: batch[name] for name in (LABEL, LANDMARKS)})
-        weights = [len(batch[LABEL]) for batch in known]
+            weights.append(len(batch[LABEL]))
+        if not terms:
+            return {}
         measures = {name: float(np.average([t[name] for t in terms], weights=weights)) for name in terms[0]}
-        if self._features.manifest.landmarks:
-            measures |= self._of_parts(Peaks.joined(peaks), strongest, self._annotations(known))
+        tracks = measure_tracks(explainer, explainer.head, self._features, "held_out")
+        measures |= _of_tracks(tracks)
+        if self._landmarks:
+            found = measure_landmarks(explainer, self._features, sum(weights))
+            measures |= {_WITH_LANDMARKS + name: value for name, value in found.items()}
         return {PREFIX + name: value for name, value in measures.items()}
 
-    def _batches(self) -> Iterator[Batch]:
-        return self._features.batches("held_out", negatives=False)
 
-    def _of_parts(
-        self, peaks: Peaks, strongest: StrongestUnits, annotations: Annotations
-    ) -> dict[str, float]:
-        regions = strongest.regions()
-        layer = measure_layer(peaks, regions, annotations, self._features.grid, _TOP_IMAGES)
-        summary = summarise(layer, annotations)
-        return {
-            "instability": summary["location_instability"],
-            "tracking": summary["tracking"]["median_ratio"],
-            "untracked": 1 - summary["tracking"]["share_below_half"],
-        }
-
-    def _annotations(self, batches: list[Batch]) -> Annotations:
-        manifest = self._features.manifest
-        categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
-        labels, landmarks = (np.concatenate([b[name] for b in batches]) for name in (LABEL, LANDMARKS))
-        return Annotations(
-            categories=self._features.categories,
-            landmark_names=manifest.landmarks,
-            labels=np.searchsorted(categories, labels),
-            landmarks=landmarks,
-            held_out=np.ones(len(labels), bool),
-        )
+def _of_tracks(tracks: TrackFidelity) -> dict[str, float]:
+    alone = tracks.parts_only
+    return {f"parts_only/{name}": error for name, error in alone.relative_error.items()} | {
+        "parts_only/disagreement": 1 - alone.agreement,
+        "outside_mask": tracks.outside_mask,
+    }
 
 
 def _loss_terms(explainer: Explainer, batch: Batch, outputs: dict[str, Any]) -> dict[str, float]:

@@ -1,0 +1,55 @@
+"""The yardsticks of parts in the form of `metrics.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tf_explainer.metrics.evidence import EvidenceSummary
+from tf_explainer.metrics.part_measures import PartMeasures, Pointing
+from tf_explainer.training.track_fidelity import TrackFidelity
+
+
+def part_figures(measures: PartMeasures, names: Sequence[str]) -> dict[str, Any]:
+    """Returns what parts say of landmarks.
+
+    Args:
+        measures: of the parts.
+        names: of the parts.
+    """
+
+    def best(pointing: Pointing) -> list[str]:
+        return [names[part] for part in pointing.chosen if part >= 0]
+
+    return {
+        "count": measures.count,
+        "landmarks": {
+            name: {
+                "pck": landmark.pck.value,
+                "pck_part": best(landmark.pck),
+                "pck_fixed_point": landmark.pck_fixed_point.value,
+                "pck_performer": landmark.pck_performer.value,
+                "pck_performer_filter": [f for f in landmark.pck_performer.chosen if f >= 0],
+                "pck_images": landmark.images,
+                "ratio": landmark.ratio.value,
+                "ratio_part": best(landmark.ratio),
+            }
+            for name, landmark in measures.landmarks.items()
+        },
+        "nmi": measures.names.nmi,
+        "ari": measures.names.ari,
+        "nmi_fixed_grid": measures.names_by_cell.nmi,
+        "ari_fixed_grid": measures.names_by_cell.ari,
+        "independent_parts": measures.independent_parts,
+    }
+
+
+def track_figures(tracks: TrackFidelity) -> dict[str, Any]:
+    """Returns what each track carries by itself."""
+    return dataclasses.asdict(tracks)
+
+
+def evidence_figures(evidence: Mapping[str, EvidenceSummary]) -> dict[str, Any] | None:
+    """Returns what parts look at; None where it was not measured."""
+    return {name: dataclasses.asdict(each) for name, each in evidence.items()} or None

@@ -1,0 +1,73 @@
+"""Measures of an explainer in training that use landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.features.schema import LABEL, LANDMARKS
+from tf_explainer.features.stored_features import Batch, Features
+from tf_explainer.metrics.layer_measures import Annotations, measure_layer
+from tf_explainer.metrics.diversity import part_groups
+from tf_explainer.metrics.part_interpretability import StrongestUnits
+from tf_explainer.metrics.part_maps import mean_peaks
+from tf_explainer.metrics.part_measures import measure_parts
+from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.metrics.summary import summarise
+from tf_explainer.training.collected_part_maps import collect_part_maps
+
+_TOP_IMAGES = 100
+
+
+def measure_landmarks(explainer: Explainer, features: Features, images: int) -> dict[str, float]:
+    """Measures conv_interp_2 and its parts on held-out images of the categories, as evaluation does.
+
+    Args:
+        explainer: in training.
+        features: stored features with landmarks.
+        images: how many held-out images of the categories there are.
+
+    Returns:
+        `instability` (mean location instability), `tracking` (median R over filters), `untracked` (share of
+        filters that follow no landmark); of its parts `missed` (1 - PCK@0.1, mean over landmarks) and
+        `unnamed` (1 - NMI). Of all, less is better.
+    """
+    side, _, filters = features.manifest.target.shape
+    strongest = StrongestUnits(images, side**2, filters)
+    peaks, performer, known = [], [], []
+    for batch in features.batches("held_out", negatives=False):
+        target = batch[features.manifest.target.name].astype(np.float32)
+        outputs = explainer(target, training=False)[INTERPRETABLE_LAYERS[-1]]
+        maps = ops.convert_to_numpy(ops.cast(outputs, "float32"))
+        peaks.append(Peaks.of(maps))
+        performer.append(Peaks.of(target))
+        strongest.add(maps)
+        known.append({name: batch[name] for name in (LABEL, LANDMARKS)})
+    annotations, joined = _annotations(features, known), Peaks.joined(peaks)
+    layer = measure_layer(joined, strongest.regions(), annotations, features.grid, _TOP_IMAGES)
+    summary = summarise(layer, annotations)
+    groups = part_groups(joined, features.grid)
+    part_maps = collect_part_maps(explainer, features, "held_out", groups, mean_peaks(joined))
+    parts = measure_parts(part_maps, Peaks.joined(performer), annotations, features.grid, _TOP_IMAGES)
+    found = np.array([landmark.pck.value for landmark in parts.landmarks.values()])
+    return {
+        "instability": summary["location_instability"],
+        "tracking": summary["tracking"]["median_ratio"],
+        "untracked": 1 - summary["tracking"]["share_below_half"],
+        "missed": 1 - float(np.nanmean(found)) if not np.isnan(found).all() else np.nan,
+        "unnamed": 1 - parts.names.nmi,
+    }
+
+
+def _annotations(features: Features, batches: list[Batch]) -> Annotations:
+    manifest = features.manifest
+    categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+    labels, landmarks = (np.concatenate([batch[name] for batch in batches]) for name in (LABEL, LANDMARKS))
+    return Annotations(
+        categories=features.categories,
+        landmark_names=manifest.landmarks,
+        labels=np.searchsorted(categories, labels),
+        landmarks=landmarks,
+        held_out=np.ones(len(labels), bool),
+    )
