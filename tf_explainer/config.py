@@ -278,8 +278,8 @@ class TrainConfig:
         checkpoint_steps: optimizer steps between checkpoints; 0: only at the end of epochs.
         keep_checkpoints: how many of the latest checkpoints stay.
         validation_every: epochs between measurements on held-out images; 0: none.
-        validation_landmarks: let those measures use landmarks, too, as --best_measure=validation/landmarks/...
-            does: an explainer that is chosen so is not learned without labels.
+        validation_landmarks: take measures with landmarks, too (--best_measure=validation/landmarks/... does
+            so anyway); an explainer that is chosen by one is not learned without labels.
         best_measure: measure, the lower the better, whose best epoch becomes the explainer; empty: the last.
         early_stopping: epochs without a better --best_measure after which training ends; 0: never.
         profile: first and last step to profile for TensorBoard, such as 20,30; empty: none.

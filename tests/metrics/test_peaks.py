@@ -66,3 +66,10 @@ def test_a_unit_effectively_sees_less_than_its_receptive_field():
 
 def test_centres_keep_the_shape_of_the_units():
     assert GRID.centres(np.zeros((3, 4), int)).shape == (3, 4, 2)
+
+
+def test_the_nearest_unit_is_what_a_loop_finds():
+    places = np.random.default_rng(0).uniform(-0.2, 1.2, (50, 2))
+    centres = [GRID.first + GRID.spacing * i for i in range(SIDE)]
+    for place, found in zip(places.tolist(), GRID.units_at(places).tolist(), strict=True):
+        assert found == [min(range(SIDE), key=lambda i: abs(centres[i] - at)) for at in place]

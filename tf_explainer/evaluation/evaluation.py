@@ -147,7 +147,7 @@ def read_parts(path: str) -> list[Part]:
 
 
 def read_best_measure(path: str) -> str:
-    """Reads by which measure a training chose its best epoch; empty where it took the last one, or is unknown.
+    """Reads by which measure a training chose its best epoch; empty where it took the last one.
 
     Args:
         path: of the record that the training left.
@@ -207,8 +207,8 @@ def evaluate(
         features: stored features of the performer that it explains.
         config: which images count.
         progress: told the stage and how many more images are done.
-        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: filters that peak at the same
-            place are grouped.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: filters that peak at the
+            same place are grouped.
         feature_model: from images to the target layer's features, `Performer.feature_model`; needed by
             `config.evidence_images`.
         chosen_by: the measure by which the explainer's epoch was chosen.

@@ -8,15 +8,15 @@ from typing import Any
 from tf_explainer.evaluation.table_layout import aligned, entry, percent, places
 
 LEGEND = {
-    "PCK@0.1": "share of images on which the part peaks within a tenth of the crop of the landmark; part, filter "
-    "and fixed point are chosen on even images and measured on odd ones",
+    "PCK@0.1": "share of images on which the part peaks within a tenth of the crop of the landmark; part, "
+    "filter and fixed point are chosen on even images and measured on odd ones",
     "R": "tracking, below, of the part that follows the landmark best",
     "NMI, ARI": "whether the strongest part at a landmark tells its name: 100 always, 0 by chance (ARI)",
     "parts, rest only": "the other track at its mean over the images: what this one carries by itself",
-    "outside the mask": "share of the interpretable track beyond the papers' mask of slope 4; p is comparable "
-    "with the papers' only where it is 0",
-    "evidence": "what is lost under a covered square: its distance from the peak, and how much more of it lies "
-    "under the peak than under a random unit (1: no more)",
+    "outside the mask": "share of the interpretable track beyond the papers' mask of slope 4; p is "
+    "comparable with the papers' only where it is 0",
+    "evidence": "what is lost under a covered square: its distance from the peak, and how much more of it "
+    "lies under the peak than under a random unit (1: no more)",
 }
 OF_LANDMARKS = frozenset({"PCK@0.1", "R", "NMI, ARI"})
 _LONGEST_NAME = 24

@@ -18,7 +18,7 @@ class MergedLandmarks:
 
     Attributes:
         names: K names; the head comes first where it was merged.
-        places: `[N, K, 2]` float64: y, x in units of the crop, the mean of the visible ones; NaN where none is.
+        places: `[N, K, 2]` float64: y, x in units of the crop, the mean of the visible ones; NaN without.
     """
 
     names: tuple[str, ...]

@@ -1,6 +1,6 @@
 """PCK@0.1, the percentage of correct keypoints: how often something points to a landmark.
 
-Source of the measure: Y. Yang, D. Ramanan, Articulated Human Detection with Flexible Mixtures of Parts (2013).
+Source: Y. Yang, D. Ramanan, Articulated Human Detection with Flexible Mixtures of Parts (2013).
 What points best is chosen on one half of the images and measured on the other: of hundreds of filters
 some are right by luck on the images that they were chosen on.
 """

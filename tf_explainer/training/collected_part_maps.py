@@ -23,7 +23,7 @@ def collect_part_maps(
     scale: np.ndarray,
     progress: Callable[[int], None] = lambda images: None,  # noqa: ARG005
 ) -> np.ndarray:
-    """Returns the maps of all parts on all images of the categories: parts are few, so they are held together.
+    """Returns the maps of all parts on all images of the categories: they are few enough to be held.
 
     Args:
         explainer: the parts are of its layer conv_interp_2.
