@@ -4,8 +4,8 @@ import pytest
 from tests.metrics.examples import GRID, annotations, peaks_and_regions
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.evaluation import parts
-from tf_explainer.metrics.layer_measures import measure_layer
 from tf_explainer.metrics.diversity import part_groups
+from tf_explainer.metrics.layer_measures import measure_layer
 
 
 def found_parts(units, landmarks, **known):

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from tf_explainer.metrics import tracking
-from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures
 
 _NEAR = 0.1  # sides of the crop

@@ -8,8 +8,8 @@ from keras import ops
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.schema import LABEL, LANDMARKS
 from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.metrics.layer_measures import Annotations, measure_layer
 from tf_explainer.metrics.diversity import part_groups
+from tf_explainer.metrics.layer_measures import Annotations, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.part_maps import mean_peaks
 from tf_explainer.metrics.part_measures import measure_parts
