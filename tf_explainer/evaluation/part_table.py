@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tf_explainer.evaluation.table_layout import aligned, entry, percent, places
@@ -45,7 +45,7 @@ def comparison_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
         distilled: names of the distilled layers.
     """
     landmarks = dict.fromkeys(name for run in runs for name in entry(run, ("parts", "landmarks")) or ())
-    rows = [("parts", str, ("parts", "count"))]
+    rows: list[tuple[str, Callable[[Any], str], tuple[str, ...]]] = [("parts", str, ("parts", "count"))]
     rows += [(f"PCK@0.1 {name}, %", percent, ("parts", "landmarks", name, "pck")) for name in landmarks]
     rows += [(f"R {name}", places(2), ("parts", "landmarks", name, "ratio")) for name in landmarks]
     rows += [

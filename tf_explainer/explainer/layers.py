@@ -60,7 +60,7 @@ class LossStatistic(RunningMean):
     """A running mean that the losses alone read: where a file has none (an older one), it starts anew."""
 
     def load_own_variables(self, store: Any) -> None:
-        """Reads the mean, if the file has it."""
+        """Reads the mean, a tensor of any shape, if the file has it."""
         if store.keys():
             super().load_own_variables(store)
 
