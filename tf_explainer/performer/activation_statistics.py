@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import keras
 import numpy as np
 
+from tf_explainer.performer import layer_graph
+
 
 @dataclasses.dataclass(frozen=True)
 class ActivationStatistics:
@@ -29,13 +31,14 @@ def activation_statistics(
 
     Args:
         model: functional, from RGB pixels.
-        layers: names of its layers.
+        layers: names of its tensors (`layer_graph.places`).
         images: each `[S, S, 3]`, RGB, 0 to 255; at least one.
 
     Returns:
         The statistics by layer.
     """
-    maps = keras.Model(model.inputs[0], {name: model.get_layer(name).output for name in layers})
+    places = layer_graph.places(model)
+    maps = keras.Model(model.inputs[0], {name: places[name] for name in layers})
     # By layer: how many values, how many not above 0, the sum of their squares, and that of all.
     sums = {name: np.zeros(4) for name in layers}
     for image in images:

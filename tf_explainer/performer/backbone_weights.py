@@ -11,10 +11,14 @@ from collections import Counter
 
 import h5py
 import keras
+import numpy as np
 
 from tf_explainer.errors import UserError
+from tf_explainer.performer import foreign_files
 
 _Shape = tuple[int, ...]
+# Statistics of ImageNet's pixels, 0 to 1, as keras.applications has them.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_weights_strictly(model: keras.Model, path: str) -> None:
@@ -47,6 +51,29 @@ def fits(model: keras.Model, path: str) -> bool:
     return _shapes_in_file(path) == _shapes_in_model(model)
 
 
+def rescaling_in_file(model: keras.Model, path: str) -> keras.layers.Rescaling | None:
+    """Returns the layer that an EfficientNet has behind its normalisation if its weights are ImageNet's.
+
+    `keras.applications` puts it there by what it is asked for, `weights="imagenet"`. It has no weights, so that
+    a file fits with and without it.
+
+    Args:
+        model: built without weights, with those of the file by now.
+        path: of the file.
+    """
+    adapted = [each for each in model.layers if isinstance(each, keras.layers.Normalization) and each.weights]
+    if not adapted:
+        return None
+    with h5py.File(path, "r") as file:
+        legacy = file.get("model_weights", file).attrs.get("layer_names")
+        names = [str(name) for name in (file["layers"] if legacy is None else legacy.astype(str))]
+    has_it = sum(name.startswith("rescaling") for name in names) > 1
+    if legacy is not None and not has_it:
+        # Keras' own downloads are older than the layer.
+        has_it = np.allclose(adapted[0].adapt_mean, _MEAN, atol=1e-3)
+    return keras.layers.Rescaling([each**-0.5 for each in _DEVIATION], name="rescaling_back") if has_it else None
+
+
 def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:
     return Counter(tuple(weight.shape) for weight in model.weights)
 
@@ -65,7 +92,13 @@ def _shapes_in_file(path: str) -> Counter[_Shape]:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
     except OSError as error:
-        raise UserError(f"--backbone_weights={path} is not a weights file (HDF5): {error}") from error
+        with open(path, "rb") as content:
+            start = content.read(512)
+        is_cut = start.startswith(foreign_files.HDF5)
+        reason = f": {error}" if is_cut else f": it {foreign_files.no_container(start)}"
+        if start.startswith(foreign_files.ZIP):
+            reason = ": a whole model is named by --performer"
+        raise UserError(f"--backbone_weights={path} is not a weights file (HDF5){reason}") from error
     return shapes
 
 

@@ -11,7 +11,7 @@ import keras
 
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.performer import layer_graph
+from tf_explainer.performer import backbone_weights, equivalence, input_forms, unfolding
 from tf_explainer.performer.backbone_weights import load_weights_strictly
 from tf_explainer.performer.preprocessing import Preprocessing
 
@@ -73,22 +73,26 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
         UserError: there is no such backbone, it cannot have that size or width multiplier, or its weights
             cannot be had.
     """
+    input_forms.check_keras_settings()
     application = find_application(config.backbone)
-    image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    pixels = Preprocessing(application.module, name="preprocessing")(image)
-    built = _build(application, config, include_top, input_tensor=pixels)
+    plain = _build(application, config, include_top)
     if config.backbone_weights not in ("imagenet", "none"):
-        # The files were saved from the plain application, whose graph lacks the preprocessing.
-        plain = _build(application, config, include_top)
         load_weights_strictly(plain, config.backbone_weights)
-        built.set_weights(plain.get_weights())
-    model = keras.Model(image, built.outputs[0], name=application.name.lower())
-    return layer_graph.flat_copy(model, image, image) if layer_graph.is_nested(model) else model
+        if rescaled := backbone_weights.rescaling_in_file(plain, config.backbone_weights):
+            plain = unfolding.with_layer_after(plain, keras.layers.Normalization, rescaled)
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
+    preprocessing = Preprocessing(application.module, name="preprocessing")
+    model = unfolding.unfolded(plain, image, preprocessing(image))
+    model.name = application.name.lower()
+    images = equivalence.drawn_images(config.image_size)
+    equivalence.check_same(plain, model, preprocessing(images), f"--backbone={config.backbone}", copy_inputs=images)
+    return model
 
 
 def _build(
-    application: Application, config: PerformerConfig, include_top: bool, **options: Any
+    application: Application, config: PerformerConfig, include_top: bool
 ) -> keras.Model:
+    options: dict[str, Any] = {}
     if config.backbone_alpha is not None:
         if not application.takes_alpha:
             raise UserError(

@@ -1,55 +1,130 @@
-"""What a `.keras` file asks for, read from its configuration without building anything."""
+"""What a Keras file asks for, read from its configuration without building anything."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import h5py
 import keras
 import tensorflow as tf
 
+from tf_explainer.performer.foreign_files import HDF5
+
 _CODE = {"__lambda__": "a Python function", "Lambda": "a Lambda layer", "TFSMLayer": "a SavedModel"}
 """What Keras restores only out of safe mode, by its class name in a configuration."""
+# Parts of a configuration by which a model was trained: what it computes does not depend on them.
+_OF_TRAINING = ("_regularizer", "_constraint", "_initializer")
+_CONFIG = "config.json"
 
 
-def code_in(path: str) -> list[str]:
-    """Lists what a file holds that is code, such as `a Lambda layer`; empty where nothing is, or no file is.
-
-    Args:
-        path: of a `.keras` file, on any file system that TensorFlow reads.
-    """
-    return sorted({_CODE[node["class_name"]] for node in _nodes(path) if node["class_name"] in _CODE})
-
-
-def unknown_classes(path: str) -> list[str]:
-    """Lists the classes and functions that are neither Keras' own nor registered, as `module.name`.
+class Configuration:
+    """The configuration in a `.keras` or HDF5 file, without what only training needs.
 
     Args:
-        path: of a `.keras` file, on any file system that TensorFlow reads.
+        path: of a file that holds a whole model, on any file system that TensorFlow reads.
+
+    Raises:
+        ValueError: it holds no configuration that can be read.
+
+    Attributes:
+        written_by: version of the Keras that wrote it; empty where it does not say.
     """
-    found = set()
-    for node in _nodes(path):
-        # Tensors, slices, dtypes and the like are written as `__keras_tensor__`, ..., without a module.
-        module = node.get("module") or "keras"
-        name = str(node["config"]) if node["class_name"] == "function" else node["class_name"]
-        own = module.split(".")[0] in ("keras", "builtins")
-        if not own and keras.saving.get_registered_object(node.get("registered_name") or name) is None:
-            found.add(f"{module}.{name}")
-    return sorted(found)
+
+    def __init__(self, path: str) -> None:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            self._content = file.read()
+        self.is_hdf5 = self._content.startswith(HDF5)
+        try:
+            self._config, self.written_by = self._of_hdf5() if self.is_hdf5 else self._of_archive()
+        except (KeyError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"its configuration cannot be read: {error}") from error
+        self._config.pop("compile_config", None)
+        self._needed = _without_training(self._config)
+
+    def _of_archive(self) -> tuple[dict[str, Any], str]:
+        with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
+            config = json.loads(archive.read(_CONFIG))
+            names = archive.namelist()
+            metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
+        return config, str(metadata.get("keras_version", ""))
+
+    def _of_hdf5(self) -> tuple[dict[str, Any], str]:
+        with h5py.File(io.BytesIO(self._content), "r") as file:
+            return json.loads(file.attrs["model_config"]), str(file.attrs.get("keras_version", ""))
+
+    def code(self) -> list[str]:
+        """Lists what the file holds that is code, such as `a Lambda layer`."""
+        return sorted(
+            {_CODE[node["class_name"]] for node in _objects(self._needed) if node["class_name"] in _CODE}
+        )
+
+    def unknown_classes(self) -> list[str]:
+        """Lists the classes and functions that are neither Keras' own nor registered, as `module.name`."""
+        return sorted({name for node in _objects(self._needed) if (name := _unknown(node))})
+
+    @contextlib.contextmanager
+    def loadable(self, path: str) -> Iterator[str]:
+        """Gives the file under a name by which Keras knows its kind, without what only training needs."""
+        suffix = ".h5" if self.is_hdf5 else ".keras"
+        stripped = self._needed != self._config
+        if os.path.isfile(path) and path.endswith(suffix) and not stripped:
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            local = os.path.join(directory, "model" + suffix)
+            if stripped and not self.is_hdf5:
+                self._write_stripped(local)
+            else:
+                with open(local, "wb") as file:
+                    file.write(self._content)
+            if stripped and self.is_hdf5:
+                with h5py.File(local, "r+") as content:
+                    content.attrs["model_config"] = json.dumps(self._needed)
+            yield local
+
+    def _write_stripped(self, path: str) -> None:
+        with zipfile.ZipFile(io.BytesIO(self._content)) as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                needed = json.dumps(self._needed) if name == _CONFIG else old.read(name)
+                new.writestr(name, needed)
 
 
-def _nodes(path: str) -> list[dict[str, Any]]:
-    """The parts of a configuration that stand for objects."""
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            return list(_objects(json.loads(archive.read("config.json"))))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, tf.errors.OpError):
-        return []
+def _without_training(node: Any) -> Any:
+    """Drops nested models' losses and metrics, and initialisers and the like that only their owner knows."""
+    if isinstance(node, list):
+        return [_without_training(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: None if key.endswith(_OF_TRAINING) and _is_foreign(value) else _without_training(value)
+        for key, value in node.items()
+        if key != "compile_config"
+    }
+
+
+def _is_foreign(value: Any) -> bool:
+    return any(node["class_name"] in _CODE or _unknown(node) for node in _objects(value))
+
+
+def _unknown(node: dict[str, Any]) -> str | None:
+    # Tensors, slices, dtypes and the like are written as `__keras_tensor__`, ..., without a module.
+    module = node.get("module") or "keras"
+    name = str(node["config"]) if node["class_name"] == "function" else node["class_name"]
+    own = module.split(".")[0] in ("keras", "builtins")
+    if own or keras.saving.get_registered_object(node.get("registered_name") or name) is not None:
+        return None
+    return f"{module}.{name}"
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Yields the parts of a configuration that stand for objects."""
     if isinstance(node, dict):
         if isinstance(node.get("class_name"), str) and "config" in node:
             yield node

@@ -1,15 +1,16 @@
 """The graph of a functional Keras model: what feeds what, and where it can be cut in two.
 
-What Keras keeps private of its graphs (`_keras_history`, `_run_through_graph`) is used here and nowhere else.
+What Keras keeps private of its models (`_keras_history`, `Functional`) is used here and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional
 
 # By the names of functions, layers and operations alike, without underscores.
 _NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hardsigmoid", "softplus", "softmax", "exponential"}
@@ -59,42 +60,56 @@ def sources(tensor: Any) -> list[Any]:
     return history.operation._inbound_nodes[history.node_index].input_tensors
 
 
-def unfolded(model: keras.Model, tensor: Any) -> Any:
-    """Calls a model's own layers, and those of the models inside it, one by one on a tensor.
+def functional(model: keras.Model) -> keras.Model | None:
+    """Returns a model as a functional one of the same layers; None if it is more than its graph, or has none."""
+    if type(model).call not in (Functional.call, keras.Sequential.call):
+        return None
+    if isinstance(model, Functional):
+        return model
+    # A sequential model without an input has no graph yet.
+    return keras.Model(model.inputs, model.outputs, name=model.name) if model.built and model.inputs else None
+
+
+def is_plainly_functional(model: keras.Model) -> bool:
+    """Returns whether a model is functional, and no class of someone's own."""
+    return type(model) is Functional
+
+
+def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., Any]) -> Any:
+    """Runs through a functional model's graph.
 
     Args:
-        model: a functional or sequential model of one input and one output.
-        tensor: the symbolic input.
-
-    Returns:
-        The symbolic output; no model is nested in the graph that leads to it.
+        graph: the model.
+        tensors: what takes the place of its inputs.
+        call: `call(operation, *args, **kwargs)` gives what takes the place of an operation's outputs.
     """
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        return unfolded(layer, args[0]) if isinstance(layer, keras.Model) else layer(*args, **kwargs)
-
-    functional = keras.Model(model.inputs[0], model.outputs[0])
-    return functional._run_through_graph(tensor, call_fn=call)
+    return graph._run_through_graph(list(tensors), call_fn=call)
 
 
-def flat_copy(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
-    """Rebuilds a model without nesting, on an input of its own, with its weights.
+def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns a model, its layers, and theirs, however deep."""
+    return model._flatten_layers()
 
-    Args:
-        model: a functional or sequential model of one input and one output.
-        image: the new input.
-        tensor: computed from it, or itself: what the model is called on.
+
+def places(model: keras.Model) -> dict[str, Any]:
+    """Returns all symbolic tensors of a functional model by their names, sources before what they feed.
+
+    A tensor is called as the layer or operation that made it. Where that is called more than once, or makes
+    more than one tensor, each has its number: `relu.1`, `relu.2`, in the order of the calls.
     """
-    joined = keras.Model(image, unfolded(model, tensor), name=model.name)
-    # The layers of `joined` were called twice; those of a copy once, which is the call that counts.
-    copy = keras.models.clone_model(joined)
-    copy.set_weights(joined.get_weights())
-    return copy
-
-
-def is_nested(model: keras.Model) -> bool:
-    """Returns whether there is a model among a model's layers."""
-    return any(isinstance(layer, keras.Model) for layer in model.layers)
+    ordered: dict[int, Any] = {}
+    for output in model.outputs:
+        ordered |= {id(tensor): tensor for tensor in in_order(output)}
+    made: dict[int, list[Any]] = {}
+    for tensor in ordered.values():
+        made.setdefault(id(producer(tensor)), []).append(tensor)
+    names = {}
+    for tensors in made.values():
+        tensors.sort(key=lambda tensor: tuple(tensor._keras_history[1:]))
+        name = producer(tensors[0]).name
+        for number, tensor in enumerate(tensors, start=1):
+            names[id(tensor)] = name if len(tensors) == 1 else f"{name}.{number}"
+    return {names[key]: tensor for key, tensor in ordered.items()}
 
 
 def in_order(tensor: Any) -> list[Any]:
@@ -165,8 +180,8 @@ def activation(operation: Any) -> str:
     return name.lower().replace("_", "")
 
 
-def activation_after(tensor: Any, upper: Any) -> str | None:
-    """Returns the layer that applies an activation to a map, if that is all that becomes of the map.
+def activation_after(tensor: Any, upper: Any) -> Any | None:
+    """Returns what an activation makes of a map, if that is all that becomes of the map.
 
     Args:
         tensor: a map that no activation has made, such as a convolution's.
@@ -177,8 +192,7 @@ def activation_after(tensor: Any, upper: Any) -> str | None:
         return None
     if isinstance(producer(consumers[0]), _BETWEEN):
         return activation_after(consumers[0], upper)
-    operation = producer(consumers[0])
-    return operation.name if is_activation(operation) else None
+    return consumers[0] if is_activation(producer(consumers[0])) else None
 
 
 def is_activation(operation: Any) -> bool:

@@ -23,7 +23,7 @@ import keras
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer import layer_graph
+from tf_explainer.performer import dense_weights, layer_graph
 from tf_explainer.performer.receptive_field import receptive_field
 
 # Half of the image: what sees less cannot tell a head. At least 3 x 3 units: a peak has a place.
@@ -109,18 +109,23 @@ def candidates(model: keras.Model) -> list[Candidate]:
     """
     found = []
     scores = model.outputs[0]
+    names = _names(model)
     for tensor in layer_graph.passages(scores):
-        operation = layer_graph.producer(tensor)
         kind = _kind(tensor, scores)
-        if kind is None or not _is_layer_of(model, operation) or layer_graph.is_vector(tensor):
+        if kind is None or layer_graph.is_vector(tensor):
             continue
+        name = names[id(tensor)]
         try:
-            field = receptive_field(model, operation.name)
+            field = receptive_field(model, name)
         except UserError:
             continue
         shape = tuple(tensor.shape[1:])
-        found.append(Candidate(operation.name, shape, field, kind, not layer_graph.is_rectified(tensor)))
+        found.append(Candidate(name, shape, field, kind, not layer_graph.is_rectified(tensor)))
     return found
+
+
+def _names(model: keras.Model) -> dict[int, str]:
+    return {id(tensor): name for name, tensor in layer_graph.places(model).items()}
 
 
 def _kind(tensor: Any, scores: Any) -> str | None:
@@ -130,42 +135,36 @@ def _kind(tensor: Any, scores: Any) -> str | None:
         return None
     if layer_graph.is_activated(tensor):
         return _BY_ACTIVATION
-    if layer_graph.activation_after(tensor, scores):
+    if layer_graph.activation_after(tensor, scores) is not None:
         return None
     if isinstance(operation, _NORMALISATIONS):
         return "normalisation"
     return "sum" if isinstance(operation, keras.layers.Add) else None
 
 
-def _is_layer_of(model: keras.Model, operation: Any) -> bool:
-    """Whether a name leads to it, and to one output: operations that are no layers have no lasting name."""
-    return operation in model.layers and len(operation._inbound_nodes) == 1
-
-
 def distilled_layers(model: keras.Model, target: str) -> tuple[str, ...]:
     """Returns the names of the vectors above a layer that the rule chooses, lowest first."""
     passages = layer_graph.passages(model.outputs[0])
-    names = [layer_graph.producer(tensor).name for tensor in passages]
+    named = _names(model)
+    names = [named[id(tensor)] for tensor in passages]
     above = passages[names.index(target) + 1 :] if target in names else passages
     vectors = [tensor for tensor in above if layer_graph.is_vector(tensor)]
-    if hidden := _hidden(vectors):
-        return tuple(hidden)
     pooled = [tensor for tensor in vectors if _is_pooled(tensor)]
-    return (layer_graph.producer((pooled or vectors)[0 if pooled else -1]).name,)
+    chosen = _hidden(vectors) or [(pooled or vectors)[0 if pooled else -1]]
+    return tuple(named[id(tensor)] for tensor in chosen)
 
 
-def _hidden(vectors: Sequence[Any]) -> list[str]:
+def _hidden(vectors: Sequence[Any]) -> list[Any]:
     """The last two Dense layers below the one of the scores if one follows the other, else the last."""
-    operations = [layer_graph.producer(tensor) for tensor in vectors]
-    while operations and isinstance(operations[-1], _NO_HIDDEN_LAYER):
-        operations.pop()
-    below = [each for each in operations[:-1] if not isinstance(each, _SAME_VECTOR)]
-    dense = [index for index, each in enumerate(below) if isinstance(each, keras.layers.Dense)]
+    vectors = list(vectors)
+    while vectors and isinstance(layer_graph.producer(vectors[-1]), _NO_HIDDEN_LAYER):
+        vectors.pop()
+    below = [each for each in vectors[:-1] if not isinstance(layer_graph.producer(each), _SAME_VECTOR)]
+    dense = [i for i, each in enumerate(below) if dense_weights.has_weights(layer_graph.producer(each))]
     if not dense:
         return []
     last = dense[-1]
-    follows = last - 1 in dense
-    return [below[index].name for index in ((last - 1, last) if follows else (last,))]
+    return below[last - 1 : last + 1] if last - 1 in dense else [below[last]]
 
 
 def _is_pooled(tensor: Any) -> bool:

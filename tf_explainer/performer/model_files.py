@@ -11,8 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer import keras_archive, layer_graph
-from tf_explainer.performer.preprocessing import Preprocessing
+from tf_explainer.performer import equivalence, foreign_files, input_forms, layer_graph, unfolding
+from tf_explainer.performer.keras_archive import Configuration
+
+_MODULES = (
+    "Name the module that registers it (@keras.saving.register_keras_serializable()): "
+    "--performer_modules=MODULE"
+)
 
 
 def read_model(
@@ -26,50 +31,79 @@ def read_model(
     """Reads a model that takes images.
 
     Nested models are unfolded, so that every layer can be named; an input of free size gets the size that
-    is asked for. Nothing in a file is ever unpickled, and no module is imported because a file names it.
+    is asked for. What a file says of losses, metrics and optimizers is not read. Nothing in a file is ever
+    unpickled, and no module is imported because a file names it.
 
     Args:
-        path: a `.keras` file.
+        path: a `.keras` or HDF5 file, whatever it is called.
         image_size: side of the input, in pixels.
         preprocessing: a `keras.applications` module whose preprocessing is put before the model.
         modules: Python modules that are imported first: they register classes that the file uses.
         trust_code: whether code that the file holds is run; it can do whatever the person can.
 
     Returns:
-        A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output.
+        A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output. Its scores of
+        drawn images are those of the file's model, as Keras itself loads it.
 
     Raises:
         UserError: the file is missing or no Keras file, holds code that is not trusted or uses classes that
-            nothing registers, or the model is not a functional one of one image and one output (or a subclass
-            that does no more than to call layers), or of another input size.
+            nothing registers, or the model is not one of one image and one output that can be taken apart
+            into layers, or is of another input size.
     """
-    model = _load(path, modules, trust_code)
-    if not _has_graph(model) and not isinstance(model, keras.Sequential):
-        model = _traced(model, path, image_size)
-    _check_ends(model, path, image_size)
-    if preprocessing and any(isinstance(layer, Preprocessing) for layer in model.layers):
-        raise UserError(f"--preprocessing={preprocessing}: {path} preprocesses by itself, leave the flag out")
-    if preprocessing is None and _is_plain(model):
-        return model
-    try:
-        return _unfolded(model, image_size, preprocessing)
-    except ValueError as error:
-        raise UserError(f"{path} cannot be unfolded into one flat model: {error}") from error
+    input_forms.check_keras_settings()
+    original = _load(path, modules, trust_code)
+    graph = layer_graph.functional(original)
+    if graph is None:
+        graph = _traced(original, path, image_size)
+    before = input_forms.layers_before(graph, path, image_size, preprocessing)
+    images = equivalence.drawn_images(image_size)
+    seen = images
+    for layer in before:
+        seen = np.asarray(layer(seen))
+    equivalence.check_steady(original, seen, path)
+    if not before and _is_plain(original):
+        return original
+    read = _flat(original, before, path, image_size)
+    equivalence.check_same(original, read, seen, f"{path}, taken apart into layers,", copy_inputs=images)
+    return read
 
 
 def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
     if not tf.io.gfile.exists(path):
         raise UserError(f"{path}: there is no such file; name a saved Keras model, --performer=FILE.keras")
-    if not path.endswith(".keras"):
-        raise UserError(f"{path} is no .keras file: save the model by model.save('NAME.keras')")
+    if reason := foreign_files.described(path):
+        raise UserError(f"{path} {reason}")
     _import(modules)
-    _check_code(path, trust_code)
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=not trust_code)
+        configuration = Configuration(path)
+    except ValueError as error:
+        raise UserError(f"{path} could not be loaded as a Keras model: {error}") from error
+    _check_code(configuration, path, trust_code)
+    try:
+        with configuration.loadable(path) as local:
+            return keras.models.load_model(local, compile=False, safe_mode=not trust_code)
     except Exception as error:
         # What a broken or foreign file raises is undocumented: ValueError, TypeError, KeyError, OSError, ...
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} could not be loaded as a Keras model: {reason}") from error
+        raise UserError(_not_loaded(path, configuration, error)) from error
+
+
+def _not_loaded(path: str, configuration: Configuration, error: Exception) -> str:
+    reason = _first_line(error)
+    message = f"{path} could not be loaded as a Keras model: {reason}"
+    if configuration.written_by.startswith(("1.", "2.")):
+        return (
+            f"{message}. Keras {configuration.written_by} has written it, and Keras {keras.__version__} cannot "
+            "read it: with the old Keras, or the package tf_keras, load it and save its layers as HDF5, "
+            "model.save('NAME.h5'), and name that file; where that will not load either, build the model in "
+            "Keras 3, give it the old weights, model.set_weights(old.get_weights()), and save it"
+        )
+    if "nknown" in reason or "Could not locate" in reason or "not interpret" in reason:
+        return f"{message}. {_MODULES}"
+    return message
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _import(modules: Sequence[str]) -> None:
@@ -83,25 +117,15 @@ def _import(modules: Sequence[str]) -> None:
             ) from error
 
 
-def _check_code(path: str, trust_code: bool) -> None:
-    code = keras_archive.code_in(path)
+def _check_code(configuration: Configuration, path: str, trust_code: bool) -> None:
+    code = configuration.code()
     if code and not trust_code:
         raise UserError(
             f"{path} holds code ({', '.join(code)}), which is not run. Save the model without it, or, if you "
             "trust whoever made the file, let it run: --trust_performer_code"
         )
-    if unknown := keras_archive.unknown_classes(path):
-        raise UserError(
-            f"{path} uses what is not Keras' own: {', '.join(unknown)}. Name the module that registers "
-            "it (@keras.saving.register_keras_serializable()): --performer_modules=MODULE"
-        )
-
-
-def _has_graph(model: Any) -> bool:
-    try:
-        return bool(model.inputs and model.outputs)
-    except (AttributeError, ValueError):
-        return False
+    if unknown := configuration.unknown_classes():
+        raise UserError(f"{path} uses what is not Keras' own: {', '.join(unknown)}. {_MODULES}")
 
 
 def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
@@ -113,38 +137,34 @@ def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
         raise UserError(f"{refusal} was saved before its layers had weights, or cannot be built")
     image = keras.Input((image_size, image_size, 3), name="image")
     try:
-        traced = keras.Model(image, model.call(image), name=model.name)
-        noise = np.random.default_rng(0).uniform(0, 255, (1, image_size, image_size, 3)).astype(np.float32)
-        own, by_layers = (np.asarray(each(noise, training=False)) for each in (model, traced))
+        traced = unfolding.graph_of(model, image)
     except Exception as error:  # Whatever a person's own class raises.
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{refusal} does more than to call layers on one image ({reason})") from error
-    if own.shape != by_layers.shape or not np.allclose(own, by_layers, rtol=1e-3, atol=1e-5):
-        raise UserError(f"{refusal} does something else than its layers one by one")
+        raise UserError(f"{refusal} does more than to call layers on one image ({_first_line(error)})") from error
+    images = equivalence.drawn_images(image_size)
+    equivalence.check_same(model, traced, images, f"{refusal} does something else than its layers one by one: it")
     return traced
 
 
-def _check_ends(model: Any, path: str, image_size: int) -> None:
-    if not _has_graph(model):
-        raise UserError(f"{path} is no functional Keras model: its layers cannot be taken apart")
-    inputs, outputs = model.inputs, model.outputs
-    if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
-        raise UserError(f"{path} must have one input and one output, the scores [B, classes]")
-    shape = tuple(inputs[0].shape[1:])
-    if len(shape) != 3 or shape[2] != 3 or any(side not in (None, image_size) for side in shape[:2]):
-        raise UserError(
-            f"{path} takes inputs of {shape}, not RGB images of --image_size={image_size}: "
-            "set the flag to the model's own size"
-        )
-
-
 def _is_plain(model: keras.Model) -> bool:
-    is_flat = not layer_graph.is_nested(model) and not isinstance(model, keras.Sequential)
-    return is_flat and None not in model.inputs[0].shape[1:]
+    """Whether a model is what everything else here takes, as it is."""
+    if not layer_graph.is_plainly_functional(model):
+        return False
+    is_flat = not any(isinstance(layer, keras.Model) for layer in model.layers)
+    ends = keras.tree.flatten((model.input, model.output))
+    one_each = len(ends) == 2 and not isinstance(model.input, dict) and not isinstance(model.output, dict)
+    shape = model.inputs[0].shape
+    return is_flat and one_each and shape[0] is None and None not in shape[1:]
 
 
-def _unfolded(model: keras.Model, image_size: int, preprocessing: str | None) -> keras.Model:
-    """Rebuilds a model on an input of fixed size, without nesting, with its weights."""
+def _flat(model: keras.Model, before: Sequence[Any], path: str, image_size: int) -> keras.Model:
+    """Puts layers before a model, and rebuilds it on an input of fixed size, without nesting."""
     image = keras.Input((image_size, image_size, 3), name="image")
-    pixels = Preprocessing(preprocessing, name="preprocessing")(image) if preprocessing else image
-    return layer_graph.flat_copy(model, image, pixels)
+    pixels = image
+    for layer in before:
+        pixels = layer(pixels)
+    try:
+        return unfolding.unfolded(model, image, pixels)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be unfolded into one flat model of --image_size={image_size}: {_first_line(error)}"
+        ) from error

@@ -11,17 +11,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer import backbone_weights, layer_graph, layer_selection, signed_maps
+from tf_explainer.performer import (
+    backbone_weights,
+    dense_weights,
+    equivalence,
+    layer_graph,
+    layer_selection,
+    signed_maps,
+)
 from tf_explainer.performer.backbones import build_backbone
+from tf_explainer.performer.copies import frozen_copy
+from tf_explainer.performer.dense_weights import DenseWeights
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.model_files import read_model
 from tf_explainer.performer.receptive_field import receptive_field
@@ -30,28 +39,13 @@ from tf_explainer.performer.signed_maps import Treatment
 SCORES = "scores"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DenseWeights:
-    """A Dense layer of the performer.
-
-    Attributes:
-        kernel: `[inputs, units]` float32.
-        bias: `[units]` float32, zeros where the layer has none.
-        activation: name of its activation.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: str
-
-
 @dataclasses.dataclass(frozen=True)
 class Performer:
     """A flat functional model and the layers at which it is explained.
 
     Attributes:
         model: RGB pixels, 0 to 255, `[B, S, S, 3]`, float or uint8, to scores `[B, classes]`.
-        config: names the target layer and the distilled layers.
+        config: names the target layer and the distilled layers, as `layer_graph.places` does.
 
     Raises:
         UserError: a layer is not there, is in the wrong place, comes before its activation, or is bypassed.
@@ -109,13 +103,14 @@ class Performer:
         no weights to be learned again: it is the trunk's last layer. Variables are created in the scope in
         which this is called.
         """
-        first = self.model.get_layer(self.config.distilled_layers[0])
-        end = first.input if isinstance(first, keras.layers.Dense) else first.output
+        first = self._output(self.config.distilled_layers[0])
+        learned_again = dense_weights.has_weights(layer_graph.producer(first))
+        end = layer_graph.sources(first)[0] if learned_again else first
         target = self._output(self.config.target_layer)
         if self.treatment != "split":
-            return _copy(target, _flat(end), "trunk")
+            return self._copy(target, _flat(end), "trunk")
         features = keras.Input(self.feature_shape, name="above_and_below_zero")
-        above = _copy(target, _flat(end), "above_target")
+        above = self._copy(target, _flat(end), "above_target")
         return keras.Model(
             features, above(signed_maps.signed(features, self.treatment)), name="trunk", trainable=False
         )
@@ -129,41 +124,81 @@ class Performer:
         features = keras.Input((last.shape[-1],), name="distilled")
         if last is scores:
             return keras.Model(features, keras.layers.Identity()(features), name="head")
-        above = _copy(last, scores, "above_distilled")
+        above = self._copy(last, scores, "above_distilled")
         shaped = features if len(last.shape) == 2 else keras.layers.Reshape(last.shape[1:])(features)
         return keras.Model(features, above(shaped), name="head", trainable=False)
 
     def distilled_dense(self) -> dict[str, DenseWeights | None]:
         """Returns each distilled layer's weights, lowest layer first; None for those that are not Dense."""
-        return {name: _dense(self.model.get_layer(name)) for name in self.config.distilled_layers}
+        layers = {name: layer_graph.producer(self._output(name)) for name in self.config.distilled_layers}
+        return {name: dense_weights.weights_of(layer) for name, layer in layers.items()}
+
+    def check(self) -> None:
+        """Runs what extraction and training make of the network, before anything is stored.
+
+        Raises:
+            UserError: the scores depend on chance or on a batch, or trunk or head cannot be copied.
+        """
+        images = equivalence.drawn_images(self.config.image_size)
+        equivalence.check_steady(self.model, images, "the performer")
+        self.trunk()
+        self.head()
 
     def receptive_field(self) -> ReceptiveField:
         """Returns where the target layer's units look, in continuous pixels of the input."""
         return receptive_field(self.model, self.config.target_layer)
 
+    @functools.cached_property
+    def _places(self) -> Mapping[str, Any]:
+        return layer_graph.places(self.model)
+
     def _output(self, name: str) -> Any:
-        return self.model.get_layer(name).output
+        return self._places[name]
+
+    def _copy(self, lower: Any, upper: Any, name: str) -> keras.Model:
+        between = [layer_graph.producer(each).name for each in (lower, upper)]
+        return frozen_copy(keras.Model(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}")
+
+    def _require(self, name: str, flag: str) -> None:
+        if name in self._places:
+            return
+        if uses := [each for each in self._places if each.rpartition(".")[0] == name]:
+            raise UserError(
+                f"{flag}={name}: that layer is called {len(uses)} times; name the call that is meant: "
+                f"{', '.join(uses)}"
+            )
+        raise UserError(
+            f"{flag}={name}: the performer has no such layer; the nearest: {nearest_names(name, self._places)}"
+        )
 
     def _check_target(self) -> None:
         name = self.config.target_layer
-        _require(self.model, name, "--target_layer")
+        self._require(name, "--target_layer")
         output = self._output(name)
         if not layer_graph.is_map(output):
             raise UserError(f"--target_layer={name} is no feature map: its output is {_shape(output)}")
         own = layer_graph.activation_after(output, self.model.outputs[0])
-        if own and not layer_graph.is_activated(output):
+        if own is not None and not layer_graph.is_activated(output):
+            behind = next(each for each, tensor in self._places.items() if tensor is own)
             raise UserError(
                 f"--target_layer={name} can be negative, but what its activation makes of it is explained: "
-                f"name the layer {own!r}"
+                f"name the layer {behind!r}"
             )
 
     def _check_distilled(self) -> None:
         lower = self.config.target_layer
         for name in self.config.distilled_layers:
-            _require(self.model, name, "--distilled_layers")
+            self._require(name, "--distilled_layers")
             output = self._output(name)
             if not layer_graph.is_vector(output):
                 raise UserError(f"--distilled_layers={name} is no vector: its output is {_shape(output)}")
+            layer = layer_graph.producer(output)
+            if lower != self.config.target_layer and _is_closed(layer):
+                raise UserError(
+                    f"--distilled_layers={name}: the weights of this {type(layer).__name__} cannot be read "
+                    f"({layer.quantization_mode or 'a class of its own'}), so that it can only be the lowest of "
+                    "the distilled layers"
+                )
             self._check_step(lower, output, f"--distilled_layers={name}")
             lower = name
         self._check_step(lower, self.model.outputs[0], "the performer's output")
@@ -189,12 +224,15 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
         workdir: may hold a `performer.keras`.
 
     Raises:
-        UserError: no performer can be had, or the settings do not fit it.
+        UserError: no performer can be had, the settings do not fit it, or its layers cannot be taken apart
+            without becoming another network.
     """
     model = saved_model(config, workdir)
     if model is None:
         model = _backbone_with_head(config, workdir)
-    return Performer(model, layer_selection.with_layers(model, config))
+    performer = Performer(model, layer_selection.with_layers(model, config))
+    performer.check()
+    return performer
 
 
 def saved_model(config: PerformerConfig, workdir: WorkDir | None) -> keras.Model | None:
@@ -237,14 +275,6 @@ def _is_headless(config: PerformerConfig) -> bool:
     return backbone_weights.fits(build_backbone(plain), config.backbone_weights)
 
 
-def _require(model: keras.Model, name: str, flag: str) -> None:
-    names = [layer.name for layer in model.layers]
-    if name not in names:
-        raise UserError(
-            f"{flag}={name}: the performer has no such layer; the nearest: {nearest_names(name, names)}"
-        )
-
-
 def _shape(tensor: Any) -> str:
     return "[" + ", ".join(["B", *map(str, tensor.shape[1:])]) + "]"
 
@@ -253,22 +283,6 @@ def _flat(tensor: Any) -> Any:
     return tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
 
 
-def _copy(lower: Any, upper: Any, name: str) -> keras.Model:
-    """Copies the layers between two tensors into a frozen model with variables of its own."""
-    shared = keras.Model(lower, upper)
-    copied = keras.models.clone_model(shared)
-    copied.set_weights(shared.get_weights())
-    copied.name = name
-    copied.trainable = False
-    return copied
-
-
-def _dense(layer: keras.layers.Layer) -> DenseWeights | None:
-    if not isinstance(layer, keras.layers.Dense):
-        return None
-    bias = layer.bias if layer.use_bias else np.zeros(layer.units)
-    return DenseWeights(
-        kernel=keras.ops.convert_to_numpy(layer.kernel).astype(np.float32),
-        bias=keras.ops.convert_to_numpy(bias).astype(np.float32),
-        activation=keras.activations.serialize(layer.activation),
-    )
+def _is_closed(layer: Any) -> bool:
+    """Whether a layer is a Dense one that the decoder cannot start from."""
+    return isinstance(layer, keras.layers.Dense) and not dense_weights.has_weights(layer)

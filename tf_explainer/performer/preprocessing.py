@@ -1,4 +1,4 @@
-"""A backbone's own preprocessing as a layer, so that a performer's file is complete by itself."""
+"""What stands between RGB pixels and a network, as layers, so that a performer's file is complete by itself."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ class Preprocessing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return super().get_config() | {"application": self.application}
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class Greyscale(keras.layers.Layer):
+    """Makes RGB pixels grey, as image readers do: 0.2989 R + 0.587 G + 0.114 B.
+
+    Input `[B, H, W, 3]`, float or uint8, RGB, 0 to 255. Output `[B, H, W, 1]` in the layer's dtype.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Makes them grey."""
+        return ops.image.rgb_to_grayscale(ops.cast(inputs, self.compute_dtype), data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns `[B, H, W, 1]`."""
+        return (*input_shape[:-1], 1)
 
 
 def preprocessing_names() -> list[str]:

@@ -50,7 +50,7 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
 
     Args:
         model: a functional model with channels last and an input of fixed size `[B, H, W, C]`.
-        layer: its name; the layer's output is a map `[B, L, L, D]`.
+        layer: its name (`layer_graph.places`); its output is a map `[B, L, L, D]`.
 
     Returns:
         Size, stride and centre in continuous pixels of the model's input. The size of an oblong field is its
@@ -60,7 +60,7 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
         UserError: the layer sees the whole image, its units lie on no regular grid, or the geometry of a
             layer below it is not known.
     """
-    output = model.get_layer(layer).output
+    output = layer_graph.places(model)[layer]
     pixel = _Span(0.0, 1.0, 1.0)
     field = _field_above(output, (pixel, pixel))
     if field is None or not layer_graph.is_map(output):

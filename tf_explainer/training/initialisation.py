@@ -5,8 +5,6 @@ A decoder with random weights does not find its way; one that starts as the perf
 
 from __future__ import annotations
 
-import keras
-
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.features.schema import Manifest
@@ -25,15 +23,10 @@ def explainer_for(
         seed: of the interpretable track.
 
     Returns:
-        An explainer whose `rescale_decoder` is still to be called, once its statistics have seen images.
+        An explainer, its variables created in the scope in which this is called, whose `rescale_decoder` is still
+        to be called, once its statistics have seen images.
     """
     dense = performer.distilled_dense()
-    trunk = performer.trunk()
-    copy = keras.models.clone_model(trunk)  # so that its variables are created in the caller's scope
-    copy.set_weights(trunk.get_weights())
-    head = performer.head()
-    head_copy = keras.models.clone_model(head)
-    head_copy.set_weights(head.get_weights())
     explainer = Explainer(
         feature_shape=manifest.target.shape,
         feature_mean=manifest.target.mean,
@@ -46,8 +39,8 @@ def explainer_for(
             )
             for layer in manifest.distilled
         ],
-        trunk=copy,
-        head=head_copy,
+        trunk=performer.trunk(),
+        head=performer.head(),
         config=config,
         negative_class=manifest.negative_label if manifest.num_scores in (1, len(manifest.classes)) else None,
         seed=seed,

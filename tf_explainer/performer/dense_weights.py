@@ -1,0 +1,51 @@
+"""The weights of a Dense layer, as the explainer's decoder starts from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+# How a layer of these kinds multiplies can be written as one kernel of floats.
+_READABLE = (None, "int8", "float8")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DenseWeights:
+    """A Dense layer of the performer.
+
+    Attributes:
+        kernel: `[inputs, units]` float32; what LoRA has learned is in it, and int8 is dequantised.
+        bias: `[units]` float32, zeros where the layer has none.
+        activation: name of its activation.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    activation: str
+
+
+def has_weights(layer: Any) -> bool:
+    """Returns whether a layer is Keras' Dense, with weights that can be read and an activation of Keras'."""
+    return (
+        type(layer) is keras.layers.Dense
+        and layer.quantization_mode in _READABLE
+        and isinstance(keras.activations.serialize(layer.activation), str)
+    )
+
+
+def weights_of(layer: Any) -> DenseWeights | None:
+    """Returns a layer's weights; None where it `has_weights` not."""
+    if not has_weights(layer):
+        return None
+    kernel = keras.ops.convert_to_numpy(layer.kernel).astype(np.float32)
+    if layer.quantization_mode == "int8":
+        kernel /= keras.ops.convert_to_numpy(layer.kernel_scale)
+    bias = layer.bias if layer.use_bias else np.zeros(layer.units)
+    return DenseWeights(
+        kernel=kernel,
+        bias=keras.ops.convert_to_numpy(bias).astype(np.float32),
+        activation=keras.activations.serialize(layer.activation),
+    )
