@@ -11,8 +11,7 @@ from tf_explainer.performer import equivalence, layer_graph
 def frozen_copy(model: keras.Model, name: str, what: str) -> keras.Model:
     """Copies a functional model into one that is not trained.
 
-    Variables are created in the scope in which this is called. Layers that have none are shared: they hold
-    nothing that could change, and what they were made with need not be made again.
+    Variables are created in the scope in which this is called.
 
     Args:
         model: of one input and one output.
@@ -39,4 +38,5 @@ def frozen_copy(model: keras.Model, name: str, what: str) -> keras.Model:
 
 
 def _copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return type(layer).from_config(layer.get_config()) if layer.variables else layer
+    # Keras makes no second layer of a function; it has no variables, so that it can be shared.
+    return layer if isinstance(layer, keras.layers.Lambda) else type(layer).from_config(layer.get_config())

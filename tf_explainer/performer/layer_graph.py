@@ -86,6 +86,21 @@ def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., An
     return graph._run_through_graph(list(tensors), call_fn=call)
 
 
+def put_first(output: Any) -> None:
+    """Makes the calls that lead to a tensor the first of their layers, which `layer.output` gives."""
+    used: dict[int, tuple[Any, set[int]]] = {}
+    for tensor in in_order(output):
+        operation, node_index, _ = tensor._keras_history
+        used.setdefault(id(operation), (operation, set()))[1].add(node_index)
+    for operation, indices in used.values():
+        nodes = operation._inbound_nodes
+        rest = [index for index in range(len(nodes)) if index not in indices]
+        operation._inbound_nodes = [nodes[index] for index in (*sorted(indices), *rest)]
+        for index, node in enumerate(operation._inbound_nodes):
+            for tensor in node.outputs:
+                tensor._keras_history = tensor._keras_history._replace(node_index=index)
+
+
 def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
     """Returns a model, its layers, and theirs, however deep."""
     return model._flatten_layers()

@@ -30,6 +30,7 @@ def unfolded(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
     owners: dict[int, str] = {}
     output = keras.tree.flatten(_call(model, owners, tensor))[0]
     _name_apart(output, owners)
+    layer_graph.put_first(output)
     return keras.Model(image, output, name=model.name)
 
 
