@@ -19,9 +19,9 @@ import docstring_parser
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_explainer import command_line, config, terminal
+from tf_explainer import command_line, config, flagfiles, keras_settings, terminal
 from tf_explainer.command_line import FlagHelp
-from tf_explainer.errors import UserError
+from tf_explainer.errors import UserError, full_disk
 from tf_explainer.features import schema
 
 FLAGS = flags.FLAGS
@@ -346,8 +346,14 @@ def _help_of(setting: _Setting) -> FlagHelp:
 
 def _parse(argv: Sequence[str], pass_unknown: bool) -> list[str]:
     try:
+        flagfiles.check_flagfiles(argv[1:])
         program, *_left_over[:] = FLAGS(argv, known_only=pass_unknown)
+        for flag in _ours():
+            flag.value = flagfiles.with_home(flag.value)
         return [program, *_left_over]
+    except UserError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
     except flags.Error as error:
         sys.stderr.write(f"Error: {error}\n--help tells of all flags.\n")
         sys.exit(1)
@@ -357,9 +363,16 @@ def _guarded(step: Callable[[Sequence[str]], None], arguments: Sequence[str], pa
     try:
         if arguments and not pass_unknown:
             raise UserError(f"unexpected argument {arguments[0]!r}: flags are written --name=value")
+        keras_settings.check()
         terminal.prepare()
         absl_logging.set_verbosity(absl_logging.INFO)
         step(arguments)
     except UserError as error:
         sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
+    except Exception as error:
+        reason = full_disk(error)
+        if reason is None:
+            raise
+        sys.stderr.write(f"Error: {reason}\n")
         sys.exit(1)

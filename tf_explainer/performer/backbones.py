@@ -9,9 +9,10 @@ from typing import Any
 
 import keras
 
+from tf_explainer import keras_settings
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.performer import backbone_weights, equivalence, input_forms, unfolding
+from tf_explainer.performer import backbone_weights, equivalence, unfolding
 from tf_explainer.performer.backbone_weights import load_weights_strictly
 from tf_explainer.performer.preprocessing import Preprocessing
 
@@ -73,7 +74,7 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
         UserError: there is no such backbone, it cannot have that size or width multiplier, or its weights
             cannot be had.
     """
-    input_forms.check_keras_settings()
+    keras_settings.check()
     application = find_application(config.backbone)
     plain = _build(application, config, include_top)
     if config.backbone_weights not in ("imagenet", "none"):

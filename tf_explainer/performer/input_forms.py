@@ -9,25 +9,6 @@ from tf_explainer.errors import UserError
 from tf_explainer.performer.preprocessing import Greyscale, Preprocessing
 
 
-def check_keras_settings() -> None:
-    """Refuses settings of Keras by which networks would be built or run otherwise than everything here expects.
-
-    Raises:
-        UserError: channels come first, or numbers are not float32.
-    """
-    where = "in keras.json (in ~/.keras, or where KERAS_HOME says)"
-    if keras.config.image_data_format() != "channels_last":
-        raise UserError(
-            f"Keras is set to image_data_format={keras.config.image_data_format()} {where}: "
-            "set it to channels_last; a model that has channels first cannot be explained"
-        )
-    if keras.config.floatx() != "float32":
-        raise UserError(
-            f"Keras is set to floatx={keras.config.floatx()} {where}: set it to float32; "
-            "a file of half precision keeps its own types"
-        )
-
-
 def layers_before(
     graph: keras.Model, path: str, image_size: int, preprocessing: str | None
 ) -> list[keras.layers.Layer]:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
 from tf_explainer.performer import equivalence, foreign_files, input_forms, layer_graph, unfolding
 from tf_explainer.performer.keras_archive import Configuration
@@ -50,7 +51,7 @@ def read_model(
             nothing registers, or the model is not one of one image and one output that can be taken apart
             into layers, or is of another input size.
     """
-    input_forms.check_keras_settings()
+    keras_settings.check()
     original = _load(path, modules, trust_code)
     graph = layer_graph.functional(original)
     if graph is None:

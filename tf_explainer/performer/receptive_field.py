@@ -22,8 +22,10 @@ import keras
 from tf_explainer.errors import UserError
 from tf_explainer.images.unit_grid import ReceptiveField
 from tf_explainer.performer import layer_graph
+from tf_explainer.performer.locality import is_local
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+_RESIZINGS = (keras.layers.Resizing,)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
@@ -105,11 +107,19 @@ def _field(tensor: Any, inputs: list[Any], below: list[_Field]) -> _Field:
 
 def _is_global(operation: Any, tensor: Any) -> bool:
     pooled = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
-    return isinstance(operation, pooled) or not layer_graph.is_map(tensor)
+    return isinstance(operation, pooled) or not layer_graph.is_map(tensor) or _has_one_place(tensor)
+
+
+def _has_one_place(tensor: Any) -> bool:
+    return tuple(tensor.shape[1:3]) == (1, 1)
 
 
 def _transformed(operation: Any, axis: int, output: Any, below: Any, span: _Span) -> _Span:
     """Passes one axis through a layer of one input."""
+    if getattr(operation, "data_format", "channels_last") == "channels_first":
+        raise UserError(
+            f"layer {operation.name!r} has channels first, and only maps with channels last can be explained"
+        )
     if isinstance(operation, _CONVOLUTIONS):
         return _windowed(span, operation, operation.kernel_size, operation.dilation_rate, axis, below)
     if isinstance(operation, _POOLINGS):
@@ -118,11 +128,28 @@ def _transformed(operation: Any, axis: int, output: Any, below: Any, span: _Span
         return span.moved(-operation.padding[axis][0])
     if isinstance(operation, keras.layers.Cropping2D):
         return span.moved(operation.cropping[axis][0])
-    if output.shape[1:3] == below.shape[1:3]:
+    if isinstance(operation, _RESIZINGS) and _is_whole(operation, below):
+        return _resized(span, below.shape[1 + axis] / output.shape[1 + axis])
+    if isinstance(operation, keras.layers.CenterCrop) and output.shape[1 + axis] <= below.shape[1 + axis]:
+        return span.moved((below.shape[1 + axis] - output.shape[1 + axis]) // 2)
+    if output.shape[1:3] == below.shape[1:3] and is_local(operation, below):
         return span
     raise UserError(
         f"the receptive field behind layer {operation.name!r} ({type(operation).__name__}) is not known: "
         "choose a --target_layer below it"
+    )
+
+
+def _is_whole(operation: Any, below: Any) -> bool:
+    """Whether an image is resized as a whole, without cropping or padding: it is square, as the result is."""
+    return below.shape[1] == below.shape[2] and operation.height == operation.width
+
+
+def _resized(span: _Span, ratio: float) -> _Span:
+    """Passes one axis through linear interpolation: unit o sees the two units nearest to (o + 1/2) r - 1/2."""
+    at = ratio / 2 - 0.5
+    return _Span(
+        span.low + span.stride * (at - 0.5), span.high + span.stride * (at + 0.5), span.stride * ratio
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -13,6 +15,7 @@ from absl import logging
 from tf_explainer.errors import UserError
 
 Division = Callable[[tf.data.Dataset], tf.data.Dataset]
+_TF_CONFIG = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 _NVIDIA_DRIVER = pathlib.Path("/proc/driver/nvidia/version")
 
 
@@ -72,18 +75,40 @@ def _one_device_strategy() -> tf.distribute.Strategy:
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
-    example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
-    text = os.environ.get("TF_CONFIG", "")
+    if mistake := _mistake(os.environ.get("TF_CONFIG", "")):
+        raise UserError(
+            f"--strategy=multi_worker needs the environment variable TF_CONFIG, which {mistake}: set it in every "
+            f"process, each with its own index, such as TF_CONFIG='{_TF_CONFIG}'"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _mistake(text: str) -> str | None:
+    """Says what is wrong with a value of TF_CONFIG; None: nothing."""
+    if not text.strip():
+        return "is not set"
     try:
         configuration = json.loads(text)
-        workers = configuration["cluster"]["worker"]
-        workers[configuration["task"]["index"]]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise UserError(
-            f"--strategy=multi_worker needs the environment variable TF_CONFIG, which is {text!r}: set it in "
-            f"every process, each with its own index, such as TF_CONFIG='{example}'"
-        ) from error
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    except ValueError as error:
+        return f"is no JSON ({error}): {text!r}"
+    cluster, task = (_part(configuration, name) for name in ("cluster", "task"))
+    workers, index = cluster.get("worker"), task.get("index")
+    if not isinstance(workers, list) or not workers:
+        return f'has no list of workers, "cluster": {{"worker": ["HOST:PORT", ...]}}: {text!r}'
+    if without := [each for each in workers if not re.fullmatch(r".+:\d+", str(each))]:
+        return f"names a worker without a port, {without[0]!r}"
+    if len(set(workers)) < len(workers):
+        return f"names a worker twice, {max(workers, key=workers.count)!r}"
+    if task.get("type") != "worker":
+        return f'has the task type {task.get("type")!r}, and only "worker" is known'
+    if type(index) is not int or not 0 <= index < len(workers):
+        return f"has the task index {index!r}, and the {len(workers)} workers have 0 to {len(workers) - 1}"
+    return None
+
+
+def _part(configuration: Any, name: str) -> dict[str, Any]:
+    part = configuration.get(name) if isinstance(configuration, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
