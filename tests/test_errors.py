@@ -1,4 +1,9 @@
+import errno
+
+import pytest
+
 from tf_explainer import errors
+from tf_explainer.errors import full_disk
 
 
 def test_close_names_come_first():
@@ -17,3 +22,20 @@ def test_long_lists_are_cut():
 
 def test_nothing_is_known():
     assert errors.nearest_names("fox", []) == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "runs/a/performer.keras"),
+        OSError("Unable to write (errno = 28, error message = 'No space left on device')"),
+        ValueError("Save failed: RESOURCE_EXHAUSTED: runs/a; No space left on device"),
+    ],
+    ids=["system", "hdf5", "tensorflow"],
+)
+def test_a_full_disk_is_known_by_all_its_names(error):
+    wrapped = RuntimeError("it failed")
+    wrapped.__cause__ = error
+    for each in (error, wrapped):
+        assert "the disk is full" in full_disk(each)
+    assert full_disk(OSError(errno.EACCES, "denied", "x")) is None

@@ -1,95 +1,43 @@
-import pathlib
-import re
+import os
 
 import pytest
-from absl.testing import flagsaver
 
-from tf_explainer import flags
+from tf_explainer import flagfiles
+from tf_explainer.errors import UserError
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-FILES = sorted(file.relative_to(ROOT).as_posix() for file in ROOT.glob("configs/**/*.flags"))
-SHARED = ("configs/base.flags", "configs/categories.flags")
-RUNS = [file for file in FILES if file not in SHARED]
-BINARIES = (
-    "tf_explainer.train_performer",
-    "pipelines.extract_features",
-    "tf_explainer.train",
-    "tf_explainer.evaluate",
+LINES = "--workdir=runs/späti\n--steps=3\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("utf-16", "is written in UTF-16"),
+        ("utf-16-le", "is written in UTF-16"),
+        ("utf-8-sig", "begins with a byte order mark"),
+        ("latin-1", r"is no UTF-8 text \(line 1\)"),
+    ],
 )
+@pytest.mark.parametrize("nested", [False, True])
+def test_flagfiles_that_are_no_utf_8_are_named(tmp_path, encoding, message, nested):
+    path = tmp_path / "mine.flags"
+    path.write_bytes(LINES.encode(encoding))
+    outer = tmp_path / "outer.flags"
+    outer.write_text(f"--seed=1\n--flagfile={path}\n")
+    with pytest.raises(UserError, match=rf"--flagfile={path} {message}"):
+        flagfiles.check_flagfiles([f"--flagfile={outer if nested else path}"])
 
 
-@pytest.fixture
-def parse(monkeypatch):
-    """Parses a flagfile strictly, as the binaries do in the project's root."""
-    monkeypatch.chdir(ROOT)
-    with flagsaver.flagsaver():
-        yield lambda file: flags.FLAGS(["program", f"--flagfile={file}"])
+def test_other_flagfiles_pass(tmp_path):
+    path = tmp_path / "mine.flags"
+    path.write_text(f"{LINES}--flagfile={path}\n", encoding="utf-8")
+    flagfiles.check_flagfiles([f"-flagfile={path}", "--flagfile=nowhere", "--seed=1"])
 
 
-def header(file):
-    """The comment that a flagfile opens with."""
-    lines = (ROOT / file).read_text().splitlines()
-    return [line for line in lines[: lines.index("")] if line.startswith("#")]
-
-
-def test_there_are_flagfiles():
-    assert {
-        "configs/base.flags",
-        "configs/vgg.flags",
-        "configs/mobilenet.flags",
-        "configs/vgg_animals.flags",
-        "configs/demo.flags",
-        "configs/paper/cub200.flags",
-        "configs/paper/ilsvrc_animal_part.flags",
-        "configs/paper/pascal_part_multi.flags",
-        "configs/paper/pascal_part_single.flags",
-    } <= set(FILES)
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_it_parses_and_knows_every_flag(parse, file):
-    assert parse(file) == ["program"]
-
-
-@pytest.mark.parametrize("file", RUNS)
-def test_its_settings_fit_each_other(parse, file):
-    parse(file)
-    for settings in (
-        flags.workdir,
-        flags.dataset,
-        flags.performer,
-        flags.performer_training,
-        flags.extraction,
-        flags.explainer,
-        flags.training,
-        flags.evaluation,
-    ):
-        settings()
-
-
-@pytest.mark.parametrize("file", RUNS)
-def test_it_opens_with_its_commands_the_paper_and_what_to_expect(file):
-    text = "\n".join(header(file))
-    for binary in BINARIES:
-        assert re.search(rf"python -m {re.escape(binary)} +--flagfile={re.escape(file)}\n", text), binary
-    assert re.search(r"^# Paper: +.*section \d", text, re.MULTILINE)
-    assert re.search(r"^# Expect: ", text, re.MULTILINE)
-
-
-@pytest.mark.parametrize("file", RUNS)
-def test_it_rests_on_the_shared_one_and_has_a_directory_of_its_own(file):
-    lines = (ROOT / file).read_text().splitlines()
-    settings = [line for line in lines if line.startswith("--")]
-    assert settings[0] == "--flagfile=configs/base.flags"
-    shared = [f"--flagfile={file}" for file in SHARED]
-    assert {line for line in settings if line.startswith("--flagfile")} <= set(shared)
-    names = [line.partition("=")[0] for line in settings if line not in shared]
-    assert len(names) == len(set(names)), "a flag is set twice"
-
-
-def test_no_two_runs_share_a_directory(parse):
-    roots = []
-    for file in RUNS:
-        parse(file)
-        roots.append(flags.workdir().root)
-    assert len(set(roots)) == len(roots)
+def test_home_is_put_in_its_place(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/her")
+    assert flagfiles.with_home("~/runs") == "/home/her/runs"
+    assert flagfiles.with_home(["~/a", "b~"]) == ["/home/her/a", "b~"]
+    assert flagfiles.with_home(3) == 3
+    assert flagfiles.with_home(None) is None
+    assert flagfiles.with_home("gs://~/a") == "gs://~/a"
+    assert os.path.expanduser("~") == "/home/her"

@@ -88,7 +88,7 @@ def test_every_flag_says_what_it_is(name):
 @pytest.mark.parametrize(
     "argument",
     [
-        "--image_size=31",
+        "--image_size=7",
         "--num_images=0",
         "--folds=1",
         "--held_out_fold=-1",

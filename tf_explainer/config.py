@@ -62,7 +62,7 @@ class PerformerConfig:
     """Which pre-trained network is explained, and at which layers.
 
     Attributes:
-        performer: a .keras file; default: WORKDIR/performer.keras.
+        performer: a .keras or HDF5 file; default: WORKDIR/performer.keras.
         backbone: a keras.applications model: vgg16, ...
         backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture.
         backbone_alpha: width multiplier of a MobileNet; default: its own.
@@ -82,7 +82,7 @@ class PerformerConfig:
     backbone: str = "vgg16"
     backbone_weights: str = "imagenet"
     backbone_alpha: Annotated[float | None, Bounds(0)] = None
-    image_size: Annotated[int, Bounds(32)] = 224
+    image_size: Annotated[int, Bounds(8)] = 224
     preprocessing: str | None = None
     performer_modules: tuple[str, ...] = ()
     trust_performer_code: bool = False

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> None:
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
     check_manifest(manifest, performer)
-    explainer = evaluation.load_explainer(workdir.explainer, manifest)
+    explainer = evaluation.load_explainer(
+        workdir.explainer, manifest, trust_code=performer_config.trust_performer_code
+    )
     features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
     with Stages() as stages:
 

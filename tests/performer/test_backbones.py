@@ -116,3 +116,58 @@ def test_published_weights_give_the_published_features(name, application):
     expected = np.asarray(plain(getattr(keras.applications, name).preprocess_input(images.copy())))
     np.testing.assert_allclose(model(images), expected, rtol=1e-3, atol=1e-4 * expected.max())
     assert expected.max() > 0
+
+
+EFFICIENT = PerformerConfig(backbone="efficientnet_b0", backbone_weights="none", image_size=32)
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+def efficientnet(*, rescales):
+    """As `weights="imagenet"` builds it, and as it is built without, with statistics in its normalisation."""
+    image = keras.Input((32, 32, 3))
+    plain = keras.applications.EfficientNetB0(include_top=False, weights=None, input_tensor=image)
+    plain.layers[2].set_weights([MEAN, DEVIATION, np.array(0)])
+    plain.layers[2].finalize_state()
+    if not rescales:
+        return plain
+    back = keras.layers.Rescaling(1 / np.sqrt(DEVIATION), name="rescaling_1")
+
+    def call(layer, *args, **kwargs):
+        called = layer(*args, **kwargs)
+        return back(called) if isinstance(layer, keras.layers.Normalization) else called
+
+    return keras.Model(image, plain._run_through_graph([image], call_fn=call))
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+@pytest.mark.parametrize("rescales", [False, True])
+def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales):
+    plain = efficientnet(rescales=rescales)
+    path = str(tmp_path / f"saved{suffix}")
+    plain.save_weights(path) if suffix == ".weights.h5" else plain.save(path)
+    # HDF5 files with ImageNet's statistics are Keras' own downloads, which are older than the second rescaling.
+    expected = plain if rescales or suffix == ".weights.h5" else efficientnet(rescales=True)
+    if expected is not plain:
+        expected.set_weights(plain.get_weights())
+        [layer.finalize_state() for layer in expected.layers if isinstance(layer, keras.layers.Normalization)]
+    model = build_backbone(dataclasses.replace(EFFICIENT, backbone_weights=path))
+    found = keras.Model(model.inputs[0], model.get_layer("stem_conv").output)(IMAGES)
+    stem = keras.Model(expected.inputs[0], expected.get_layer("stem_conv").output)
+    np.testing.assert_allclose(found, stem(IMAGES.astype(np.float32)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"])
+def test_networks_that_preprocess_by_themselves_do_so(name):
+    config = PerformerConfig(backbone=name, backbone_weights="none", image_size=32)
+    model = build_backbone(config)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert np.isfinite(model(IMAGES)).all()
+
+
+def test_files_that_are_no_weights_are_called_what_they_are(tmp_path):
+    pointer, whole = tmp_path / "pointer.h5", tmp_path / "whole.keras"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(whole)
+    for path, reason in ((pointer, "it is a pointer of Git LFS"), (whole, "a whole model is named by --performer")):
+        with pytest.raises(UserError, match=reason):
+            build_backbone(dataclasses.replace(SMALL, backbone_weights=str(path)))

@@ -123,7 +123,8 @@ def test_operations_are_activations_too():
     ("layer", "own"), [("conv", "inner"), ("norm", "inner"), ("stem", None), ("joined", None)]
 )
 def test_activation_after(residual, layer, own):
-    assert layer_graph.activation_after(out(residual, layer), out(residual, "pool")) == own
+    found = layer_graph.activation_after(out(residual, layer), out(residual, "pool"))
+    assert found is (own and out(residual, own))
 
 
 def test_a_layer_with_weights_is_not_an_activation_of_what_it_sees():
@@ -151,16 +152,19 @@ def test_passages_agree_with_cutting_each_tensor_out():
         assert [id(each) for each in layer_graph.passages(upper)] == [id(each) for each in expected]
 
 
-def test_a_flat_copy_computes_the_same():
-    inner = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.ReLU()], name="inner")
-    image = keras.Input((8, 8, 3))
-    model = keras.Model(image, L.GlobalAveragePooling2D()(inner(image)))
-    new = keras.Input((8, 8, 3), name="new")
-    flat = layer_graph.flat_copy(model, new, new)
-    assert layer_graph.is_nested(model)
-    assert not layer_graph.is_nested(flat)
-    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    np.testing.assert_allclose(flat(images), model(images), rtol=1e-6)
+def test_places_name_every_call():
+    image = x = keras.Input((8, 8, 3), name="image")
+    relu = L.ReLU(name="relu")
+    for number in range(3):
+        x = relu(L.Conv2D(3, 3, padding="same", name=f"conv{number}")(x))
+    left, right = keras.ops.split(x, [1], axis=-1)
+    model = keras.Model(image, L.Concatenate(name="joined")([right, left]))
+    places = layer_graph.places(model)
+    split = layer_graph.producer(left).name
+    assert list(places)[:7] == ["image", "conv0", "relu.1", "conv1", "relu.2", "conv2", "relu.3"]
+    assert places[f"{split}.1"] is left
+    assert places[f"{split}.2"] is right
+    assert places["joined"] is model.outputs[0]
 
 
 @pytest.mark.parametrize(

@@ -279,3 +279,29 @@ def test_free_size_is_refused_where_it_matters():
     model = keras.Model(image, L.Conv2D(2, 3, 2, padding="same", name="conv")(image))
     with pytest.raises(UserError, match="--image_size"):
         receptive_field(model, "conv")
+
+
+def test_resizing_and_cropping_move_the_field():
+    image = keras.Input((48, 48, 3))
+    for layer, stride, centre in (
+        (keras.layers.Resizing(16, 16), 3, 1.5),
+        (keras.layers.Resizing(96, 96), 0.5, 0.25),
+        (keras.layers.CenterCrop(32, 32), 1, 8.5),
+    ):
+        model = keras.Model(image, keras.layers.ReLU(name="map")(layer(image)))
+        field = receptive_field(model, "map")
+        assert (field.stride, field.centre) == (stride, centre)
+        # A bright pixel is seen by the unit that stands there.
+        pixel = np.zeros((1, 48, 48, 3), np.float32)
+        pixel[0, 25, 31] = 1
+        unit = np.unravel_index(np.asarray(model(pixel))[0, ..., 0].argmax(), model.output.shape[1:3])
+        for place, at in zip(unit, (25.5, 31.5), strict=True):
+            assert abs(field.centre + field.stride * place - at) <= max(field.stride, 1)
+
+
+@pytest.mark.parametrize("layer", [keras.layers.Permute((2, 1, 3)), keras.layers.Conv2DTranspose(3, 3, padding="same")])
+def test_layers_that_may_move_places_have_no_field(layer):
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, keras.layers.ReLU(name="map")(layer(image)))
+    with pytest.raises(UserError, match="receptive field behind layer"):
+        receptive_field(model, "map")

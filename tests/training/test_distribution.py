@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_explainer.errors import UserError
 from tf_explainer.training import distribution
 
 
@@ -43,3 +44,24 @@ def test_a_gpu_that_cannot_be_used_is_told_of(monkeypatch, tmp_path, driver, hid
     monkeypatch.setattr(distribution.logging, "warning", said.append)
     distribution.strategy_named("one_device")
     assert [("TF_CPP_MIN_LOG_LEVEL=0" in text) for text in said] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("", "is not set"),
+        ("{'cluster': 1}", "is no JSON"),
+        ("[]", "has no list of workers"),
+        ('{"cluster": {"chief": ["a:1"]}, "task": {"type": "worker", "index": 0}}', "has no list of workers"),
+        ('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}', "without a port, 'a'"),
+        ('{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}', "twice, 'a:1'"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "the task type 'ps'"),
+        ('{"cluster": {"worker": ["a:1"]}}', "the task type None"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": "0"}}', "the task index '0'"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "the 1 workers have 0 to 0"),
+    ],
+)
+def test_mistakes_in_tf_config_are_told_by_their_name(monkeypatch, value, mistake):
+    monkeypatch.setenv("TF_CONFIG", value)
+    with pytest.raises(UserError, match=f"TF_CONFIG, which {mistake}|TF_CONFIG, which .*{mistake}"):
+        distribution.strategy_named("multi_worker")

@@ -159,12 +159,13 @@ def read_best_measure(path: str) -> str:
         return ""
 
 
-def load_explainer(path: str, manifest: Manifest) -> Explainer:
+def load_explainer(path: str, manifest: Manifest, *, trust_code: bool = False) -> Explainer:
     """Reads a trained explainer.
 
     Args:
         path: a `.keras` file.
         manifest: of the features that it is to be measured on.
+        trust_code: whether code among the performer's layers, of which it holds copies, is run.
 
     Raises:
         UserError: it is missing, no explainer, or of other layers than the features.
@@ -173,7 +174,7 @@ def load_explainer(path: str, manifest: Manifest) -> Explainer:
     if not tf.io.gfile.exists(path):
         raise UserError(f"there is no explainer {path}: {train}")
     try:
-        explainer = keras.models.load_model(path, compile=False)
+        explainer = keras.models.load_model(path, compile=False, safe_mode=not trust_code)
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {train}") from error
     if not isinstance(explainer, Explainer):

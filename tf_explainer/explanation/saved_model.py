@@ -25,6 +25,7 @@ from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.explanation.explanation import class_probabilities
 from tf_explainer.explanation.finished_run import FinishedRun
 from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.performer import equivalence
 from tf_explainer.performer.performer import SCORES, Performer
 
 DESCRIPTION = "explainer.json"
@@ -162,7 +163,16 @@ def save(directory: str, run: FinishedRun) -> None:
     )
     with atomic_file.replacing_directory(directory) as temporary:
         archive.write_out(temporary, verbose=False)
+        _check_same(temporary, run, size)
         atomic_file.write_text(pathlib.Path(temporary, DESCRIPTION), _description(run))
+
+
+def _check_same(directory: str, run: FinishedRun, size: int) -> None:
+    images = equivalence.drawn_images(size)
+    features = run.performer.feature_model()(images, training=False)[SCORES]
+    expected = np.asarray(class_probabilities(tf.cast(features, tf.float32)))
+    found = np.asarray(tf.saved_model.load(directory).serve(images)["scores"])
+    equivalence.check_same_scores(expected, found, run.performer.model, f"the export to {directory}")
 
 
 def _check_free(path: pathlib.Path) -> None:

@@ -75,10 +75,28 @@ def check_same(
     """
     copy_inputs = inputs if copy_inputs is None else copy_inputs
     expected, found = scores(original, inputs), scores(copy, copy_inputs)
-    if _same(expected, found, copy):
-        return
-    layer = _parting(original, copy, inputs, copy_inputs)
-    raise UserError(
+    if not _same(expected, found, copy):
+        raise UserError(_refusal(expected, found, what, _parting(original, copy, inputs, copy_inputs)))
+
+
+def check_same_scores(expected: np.ndarray, found: np.ndarray, model: keras.Model, what: str) -> None:
+    """Refuses what has other outputs than the network that it was made from, and no layers to compare.
+
+    Args:
+        expected: `[B, ...]`, the network's.
+        found: `[B, ...]`, those of what was made from it, of the same inputs.
+        model: the network; how exact its layers are says how exact the outputs must be.
+        what: names in the message what was made.
+
+    Raises:
+        UserError: the outputs differ.
+    """
+    if not _same(expected, found, model):
+        raise UserError(_refusal(expected, found, what, None))
+
+
+def _refusal(expected: np.ndarray, found: np.ndarray, what: str, layer: str | None) -> str:
+    return (
         f"{what} is not the network any more: on a drawn image it gives {_told(found)} in place of "
         f"{_told(expected)}" + (f"; they part at layer {layer!r}" if layer else "")
     )

@@ -23,6 +23,7 @@ from keras import ops
 
 from tf_explainer.errors import UserError
 from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.performer import layer_graph
 from tf_explainer.performer.receptive_field import receptive_field
 from tf_explainer.plugins.parts import metadata, pictures, quantised_maps, square_canvas
 from tf_explainer.plugins.parts.response_figures import response_figures
@@ -79,7 +80,8 @@ def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **kn
     """
     for name in layers:
         _check_layer(model, name)
-    cut = keras.Model(model.inputs[0], {name: model.get_layer(name).output for name in layers})
+    places = layer_graph.places(model)
+    cut = keras.Model(model.inputs[0], {name: places[name] for name in layers})
     outputs = [
         cut(images[first : first + _BATCH_SIZE].astype(np.float32), training=False)
         for first in range(0, len(images), _BATCH_SIZE)
@@ -112,10 +114,10 @@ def of_maps(
 
 
 def _check_layer(model: keras.Model, name: str) -> None:
-    names = [layer.name for layer in model.layers]
-    if name not in names:
-        raise UserError(f"the model has no layer {name!r}; it has {', '.join(names[-20:])}")
-    shape = tuple(model.get_layer(name).output.shape[1:])
+    places = layer_graph.places(model)
+    if name not in places:
+        raise UserError(f"the model has no layer {name!r}; it has {', '.join(list(places)[-20:])}")
+    shape = tuple(places[name].shape[1:])
     if len(shape) != 3:
         raise UserError(f"layer {name!r} gives {shape}: choose one that gives feature maps (A, B, D)")
 
