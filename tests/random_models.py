@@ -1,4 +1,4 @@
-"""Small Keras models drawn at random, of every kind that people make, with weights that leave nothing unused."""
+"""Small Keras models drawn at random, of every kind that people make, with weights that all matter."""
 
 import keras
 import numpy as np
@@ -10,11 +10,31 @@ SIZE = 32
 _POLICIES = ("float32", "float32", "float32", "mixed_float16", "mixed_bfloat16", "float16")
 _STARTS = ("nothing", "rescaling", "adapted", "given", "operations", "random", "resizing", "cropping")
 _BLOCKS = (
-    *("fused", "normalised", "shared", "residual", "sum", "gated", "depthwise", "swish", "nested", "sequential"),
+    *(
+        "fused",
+        "normalised",
+        "shared",
+        "residual",
+        "sum",
+        "gated",
+        "depthwise",
+        "swish",
+        "nested",
+        "sequential",
+    ),
     *("twice", "branches", "spectral", "pool", "dropout", "inference", "repeated", "custom", "siamese"),
 )
 _HEADS = ("average", "maximum", "mean", "flatten", "map")
-_ENDS = ("softmax", "softmax layer", "softmax activation", "softmax operation", "sigmoids", "sigmoid", "logits", "logit")
+_ENDS = (
+    "softmax",
+    "softmax layer",
+    "softmax activation",
+    "softmax operation",
+    "sigmoids",
+    "sigmoid",
+    "logits",
+    "logit",
+)
 _WRAPS = ("functional", "functional", "sequential", "outer", "twice outer", "subclass", "named", "own class")
 
 
@@ -107,14 +127,14 @@ def _core(told, rng):
     x = L.Conv2D(6, 5, strides=2, padding="same", activation="relu", name="stem")(x)
     shared = L.ReLU(name="shared_relu")
     for number, kind in enumerate(told["blocks"]):
-        x = _block(x, kind, number, shared, rng)
+        x = _block(x, kind, number, shared)
     x = L.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="late")(x)
     x = L.Conv2D(8, 5, padding="same", activation="relu", name="last")(x)
     return keras.Model(image, _ended(_hidden(_pooled(x, told), told), told["end"]), name="core")
 
 
 def _start(image, kind, rng):
-    if kind == "rescaling":
+    if kind == "rescaling" or (kind == "nothing" and image.dtype == "uint8"):
         return L.Rescaling(1 / 127.5, -1)(image)
     if kind == "adapted":
         layer = L.Normalization()
@@ -137,13 +157,15 @@ def _conv(name, filters=6, **options):
     return L.Conv2D(filters, 3, padding="same", name=name, **options)
 
 
-def _block(x, kind, number, shared, rng):
+def _block(x, kind, number, shared):
     name = f"block{number}"
     width = x.shape[-1]
     if kind == "fused":
         return _conv(name, activation="relu")(x)
     if kind == "normalised":
-        return L.ReLU(name=f"{name}_relu")(L.BatchNormalization(name=f"{name}_norm")(_conv(name, use_bias=False)(x)))
+        return L.ReLU(name=f"{name}_relu")(
+            L.BatchNormalization(name=f"{name}_norm")(_conv(name, use_bias=False)(x))
+        )
     if kind == "shared":
         return shared(_conv(name)(x))
     if kind == "residual":
@@ -151,7 +173,9 @@ def _block(x, kind, number, shared, rng):
     if kind == "sum":
         return keras.ops.relu(x + _conv(name, width)(x))
     if kind == "gated":
-        gate = L.Dense(width, activation="sigmoid", name=f"{name}_gate")(L.GlobalAveragePooling2D(keepdims=True)(x))
+        gate = L.Dense(width, activation="sigmoid", name=f"{name}_gate")(
+            L.GlobalAveragePooling2D(keepdims=True)(x)
+        )
         return L.Multiply(name=f"{name}_times")([x, gate])
     if kind == "depthwise":
         return L.DepthwiseConv2D(3, padding="same", activation="relu6", name=name)(x)
@@ -196,7 +220,9 @@ def _pooled(x, told):
     if told["head"] == "maximum":
         return L.GlobalMaxPooling2D(name="gmp")(x)
     if told["head"] == "map":
-        return L.Flatten()(L.Conv2D(5, 1, name="narrow")(L.GlobalAveragePooling2D(keepdims=True, name="gap")(x)))
+        return L.Flatten()(
+            L.Conv2D(5, 1, name="narrow")(L.GlobalAveragePooling2D(keepdims=True, name="gap")(x))
+        )
     if told["head"] == "flatten" and told["input"] != "free":
         return L.Flatten()(L.AveragePooling2D(2)(x))
     return keras.ops.mean(x, axis=(1, 2))

@@ -15,7 +15,9 @@ def test_settings_that_change_networks_are_named_with_their_file(tmp_path, monke
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.delitem(keras_settings.sys.modules, "keras")
     (tmp_path / "keras.json").write_text(json.dumps({setting: value}))
-    with pytest.raises(UserError, match=rf"Keras is set to {setting}={value} by {tmp_path}/keras.json: set it to"):
+    with pytest.raises(
+        UserError, match=rf"Keras is set to {setting}={value} by {tmp_path}/keras.json: set it to"
+    ):
         keras_settings.check()
 
 

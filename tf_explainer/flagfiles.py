@@ -48,7 +48,7 @@ def _text(path: str) -> str:
 
 
 def with_home(value: Any) -> Any:
-    """Returns a flag's value with the home directory in place of a leading `~`, which no shell has expanded."""
+    """Returns a flag's value with the home directory for a leading `~`, which no shell has expanded."""
     if isinstance(value, list):
         return [with_home(item) for item in value]
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value

@@ -1,4 +1,4 @@
-"""Settings of Keras, of a person or a machine, by which networks would be built otherwise than expected here."""
+"""Settings of a person's or machine's Keras by which networks would be built otherwise than expected."""
 
 from __future__ import annotations
 

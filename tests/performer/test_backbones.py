@@ -145,7 +145,7 @@ def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales
     plain = efficientnet(rescales=rescales)
     path = str(tmp_path / f"saved{suffix}")
     plain.save_weights(path) if suffix == ".weights.h5" else plain.save(path)
-    # HDF5 files with ImageNet's statistics are Keras' own downloads, which are older than the second rescaling.
+    # HDF5 with ImageNet's statistics is Keras' own download, older than the second rescaling.
     expected = plain if rescales or suffix == ".weights.h5" else efficientnet(rescales=True)
     if expected is not plain:
         expected.set_weights(plain.get_weights())
@@ -156,7 +156,9 @@ def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales
     np.testing.assert_allclose(found, stem(IMAGES.astype(np.float32)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"]
+)
 def test_networks_that_preprocess_by_themselves_do_so(name):
     config = PerformerConfig(backbone=name, backbone_weights="none", image_size=32)
     model = build_backbone(config)
@@ -168,6 +170,9 @@ def test_files_that_are_no_weights_are_called_what_they_are(tmp_path):
     pointer, whole = tmp_path / "pointer.h5", tmp_path / "whole.keras"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(whole)
-    for path, reason in ((pointer, "it is a pointer of Git LFS"), (whole, "a whole model is named by --performer")):
+    for path, reason in (
+        (pointer, "it is a pointer of Git LFS"),
+        (whole, "a whole model is named by --performer"),
+    ):
         with pytest.raises(UserError, match=reason):
             build_backbone(dataclasses.replace(SMALL, backbone_weights=str(path)))

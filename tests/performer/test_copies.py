@@ -78,7 +78,10 @@ class Closed(L.Layer):
 
 @pytest.mark.parametrize(
     ("layer", "reason"),
-    [(Forgetful(2.0, name="forgetful"), "not the network any more.*'forgetful'"), (Closed(1), "cannot be copied")],
+    [
+        (Forgetful(2.0, name="forgetful"), "not the network any more.*'forgetful'"),
+        (Closed(1), "cannot be copied"),
+    ],
     ids=["forgetful", "closed"],
 )
 def test_what_cannot_be_copied_is_refused(layer, reason):

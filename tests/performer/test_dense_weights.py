@@ -25,7 +25,9 @@ def test_weights_give_what_the_layer_gives(mode, lora):
         layer.quantize(mode)
     weights = dense_weights.weights_of(layer)
     found = np.maximum(VECTORS @ weights.kernel + weights.bias, 0)
-    np.testing.assert_allclose(found, layer(VECTORS), atol=0.1 if mode == "float8" else 0.03 if mode else 1e-5)
+    np.testing.assert_allclose(
+        found, layer(VECTORS), atol=0.1 if mode == "float8" else 0.03 if mode else 1e-5
+    )
     assert weights.activation == "relu"
 
 

@@ -12,7 +12,9 @@ IMAGES = equivalence.drawn_images(16)
 def network(bias=0.0, activation="relu"):
     image = keras.Input((16, 16, 3), name="image")
     x = L.Conv2D(4, 3, activation="relu", name="conv", kernel_initializer="ones")(L.Rescaling(1 / 255)(image))
-    x = L.Conv2D(4, 3, name="late", kernel_initializer="ones", bias_initializer=keras.initializers.Constant(bias))(x)
+    x = L.Conv2D(
+        4, 3, name="late", kernel_initializer="ones", bias_initializer=keras.initializers.Constant(bias)
+    )(x)
     x = L.Activation(activation, name="act")(x)
     return keras.Model(image, L.Dense(2, kernel_initializer="ones")(L.GlobalAveragePooling2D(name="pool")(x)))
 
@@ -28,7 +30,9 @@ def test_equal_networks_pass():
 
 
 @pytest.mark.parametrize(
-    ("other", "layer"), [({"bias": 1.0}, "late"), ({"activation": "sigmoid"}, "act")], ids=["bias", "activation"]
+    ("other", "layer"),
+    [({"bias": 1.0}, "late"), ({"activation": "sigmoid"}, "act")],
+    ids=["bias", "activation"],
 )
 def test_the_layer_where_networks_part_is_named(other, layer):
     with pytest.raises(UserError, match=rf"the copy is not the network any more.*part at layer '{layer}'"):

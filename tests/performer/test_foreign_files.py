@@ -47,7 +47,7 @@ def test_files_are_called_what_they_are(tmp_path, content):
     path = tmp_path / "it.keras"
     path.write_bytes(content)
     assert CONTENTS[content] in foreign_files.described(str(path))
-    with pytest.raises(UserError, match="it.keras"):
+    with pytest.raises(UserError, match=r"it\.keras"):
         read_model(str(path), 32)
 
 

@@ -315,7 +315,10 @@ def test_one_image_and_one_output_may_have_names(tmp_path, structure):
 
 def test_scores_that_depend_on_chance_or_on_the_batch_are_refused(tmp_path):
     image = keras.Input((32, 32, 3))
-    for layer, reason in ((L.Dropout(0.5), "draws by chance"), (L.BatchNormalization(), "means over the batch")):
+    for layer, reason in (
+        (L.Dropout(0.5), "draws by chance"),
+        (L.BatchNormalization(), "means over the batch"),
+    ):
         model = keras.Model(image, L.Dense(2)(L.Flatten()(layer(image, training=True))))
         with pytest.raises(UserError, match=reason):
             read_model(saved(model, tmp_path), 32)
@@ -345,7 +348,11 @@ def test_grey_images_are_made_before_the_model(tmp_path):
 )
 def test_inputs_that_cannot_be_are_refused_with_the_reason(tmp_path, shape, reason):
     path = str(tmp_path / "model.keras")
-    model = with_inputs(shape) if None not in shape else keras.Sequential([keras.Input(shape), L.GlobalMaxPool2D()])
+    model = (
+        with_inputs(shape)
+        if None not in shape
+        else keras.Sequential([keras.Input(shape), L.GlobalMaxPool2D()])
+    )
     model.save(path)
     with pytest.raises(UserError, match=reason):
         read_model(path, 32)

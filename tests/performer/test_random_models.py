@@ -27,6 +27,10 @@ SETTINGS = {
 }
 
 
+def numbers(tensor):
+    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+
+
 def by_keras(path, images, told):
     """The scores as Keras alone gives them."""
     model = keras.models.load_model(path, compile=False)
@@ -34,7 +38,7 @@ def by_keras(path, images, told):
         images = keras.ops.image.rgb_to_grayscale(images)
     if told["wrap"] == "named":
         images = {"photo": images}
-    return keras.tree.flatten(model.predict_on_batch(images))[0].astype(np.float32)
+    return numbers(keras.tree.flatten(model(images, training=False))[0])
 
 
 def composed(performer, features):
@@ -46,17 +50,21 @@ def composed(performer, features):
         if below is not None and layer_graph.sources(places[name])[0] is not places[below]:
             x = keras.Model(places[below], layer_graph.sources(places[name])[0])(x, training=False)
         if dense:
-            x = keras.activations.get(dense.activation)(keras.ops.cast(x, "float32") @ dense.kernel + dense.bias)
+            x = keras.activations.get(dense.activation)(
+                keras.ops.cast(x, "float32") @ dense.kernel + dense.bias
+            )
         elif below is not None:
             x = layer_graph.producer(places[name])(x)
         below = name
-    return np.asarray(performer.head()(x, training=False)).astype(np.float32)
+    return numbers(performer.head()(x, training=False))
 
 
 def check(model):
     """Runs a model through the pieces that load it, and compares with plain Keras on images of its own."""
     told = model.told
-    images = np.random.default_rng(7).integers(0, 256, (3, random_models.SIZE, random_models.SIZE, 3), np.uint8)
+    images = np.random.default_rng(7).integers(
+        0, 256, (3, random_models.SIZE, random_models.SIZE, 3), np.uint8
+    )
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "model.keras")
         model.save(path)
@@ -64,7 +72,7 @@ def check(model):
         read = read_model(path, random_models.SIZE)
     half = told["policy"] != "float32" or told["input"] == "float16" or told["quantised"]
     tolerance = {"rtol": 0, "atol": (5e-2 if half else 1e-3) * max(np.abs(expected).max(), 1e-3)}
-    np.testing.assert_allclose(read.predict_on_batch(images), expected, **tolerance)
+    np.testing.assert_allclose(numbers(read(images, training=False)), expected, **tolerance)
     config = PerformerConfig(image_size=random_models.SIZE)
     try:
         performer = Performer(read, layer_selection.with_layers(read, config))
@@ -75,9 +83,9 @@ def check(model):
         event("refused")
         return
     event("explained")
-    outputs = performer.feature_model().predict_on_batch(images)
-    np.testing.assert_allclose(outputs["scores"].astype(np.float32), expected, **tolerance)
-    features = outputs[performer.config.target_layer].astype(np.float32)
+    outputs = performer.feature_model()(images, training=False)
+    np.testing.assert_allclose(numbers(outputs["scores"]), expected, **tolerance)
+    features = numbers(outputs[performer.config.target_layer])
     if performer.treatment != "cut":
         np.testing.assert_allclose(composed(performer, features), expected, **tolerance)
 

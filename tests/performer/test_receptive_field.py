@@ -299,7 +299,9 @@ def test_resizing_and_cropping_move_the_field():
             assert abs(field.centre + field.stride * place - at) <= max(field.stride, 1)
 
 
-@pytest.mark.parametrize("layer", [keras.layers.Permute((2, 1, 3)), keras.layers.Conv2DTranspose(3, 3, padding="same")])
+@pytest.mark.parametrize(
+    "layer", [keras.layers.Permute((2, 1, 3)), keras.layers.Conv2DTranspose(3, 3, padding="same")]
+)
 def test_layers_that_may_move_places_have_no_field(layer):
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, keras.layers.ReLU(name="map")(layer(image)))

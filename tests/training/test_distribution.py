@@ -58,7 +58,10 @@ def test_a_gpu_that_cannot_be_used_is_told_of(monkeypatch, tmp_path, driver, hid
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "the task type 'ps'"),
         ('{"cluster": {"worker": ["a:1"]}}', "the task type None"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": "0"}}', "the task index '0'"),
-        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "the 1 workers have 0 to 0"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "the 1 workers have 0 to 0",
+        ),
     ],
 )
 def test_mistakes_in_tf_config_are_told_by_their_name(monkeypatch, value, mistake):

@@ -108,9 +108,7 @@ def assemble(workdir: WorkDir, manifest: Manifest, performer: PerformerConfig) -
     known = max(2, manifest.num_scores) == len(manifest.classes)
     return FinishedRun(
         performer=network,
-        explainer=load_explainer(
-            workdir.explainer, manifest, trust_code=performer.trust_performer_code
-        ),
+        explainer=load_explainer(workdir.explainer, manifest, trust_code=performer.trust_performer_code),
         parts=tuple(read_parts(workdir.part_groups)),
         class_names=manifest.classes if known else tuple(map(str, range(manifest.num_scores))),
     )

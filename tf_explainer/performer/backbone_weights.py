@@ -54,8 +54,8 @@ def fits(model: keras.Model, path: str) -> bool:
 def rescaling_in_file(model: keras.Model, path: str) -> keras.layers.Rescaling | None:
     """Returns the layer that an EfficientNet has behind its normalisation if its weights are ImageNet's.
 
-    `keras.applications` puts it there by what it is asked for, `weights="imagenet"`. It has no weights, so that
-    a file fits with and without it.
+    `keras.applications` puts it there where it is asked for `weights="imagenet"`. It has no weights, so
+    that a file fits with and without it.
 
     Args:
         model: built without weights, with those of the file by now.
@@ -71,7 +71,9 @@ def rescaling_in_file(model: keras.Model, path: str) -> keras.layers.Rescaling |
     if legacy is not None and not has_it:
         # Keras' own downloads are older than the layer.
         has_it = np.allclose(adapted[0].adapt_mean, _MEAN, atol=1e-3)
-    return keras.layers.Rescaling([each**-0.5 for each in _DEVIATION], name="rescaling_back") if has_it else None
+    return (
+        keras.layers.Rescaling([each**-0.5 for each in _DEVIATION], name="rescaling_back") if has_it else None
+    )
 
 
 def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:

@@ -86,13 +86,13 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
     model = unfolding.unfolded(plain, image, preprocessing(image))
     model.name = application.name.lower()
     images = equivalence.drawn_images(config.image_size)
-    equivalence.check_same(plain, model, preprocessing(images), f"--backbone={config.backbone}", copy_inputs=images)
+    equivalence.check_same(
+        plain, model, preprocessing(images), f"--backbone={config.backbone}", copy_inputs=images
+    )
     return model
 
 
-def _build(
-    application: Application, config: PerformerConfig, include_top: bool
-) -> keras.Model:
+def _build(application: Application, config: PerformerConfig, include_top: bool) -> keras.Model:
     options: dict[str, Any] = {}
     if config.backbone_alpha is not None:
         if not application.takes_alpha:

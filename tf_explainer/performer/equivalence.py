@@ -1,7 +1,7 @@
 """Whether a copy of a network is still the network: both are shown the same images, and must say the same.
 
-Every way by which a network reaches the chain ends here: a file that is read and unfolded, a backbone with its
-weights file, layers that are copied for trunk and head, the SavedModel of an export.
+Every way by which a network reaches the chain ends here: a file that is read and unfolded, a backbone with
+its weights file, layers that are copied for trunk and head, the SavedModel of an export.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def drawn_images(size: int) -> np.ndarray:
 
 
 def drawn_features(model: keras.Model) -> np.ndarray:
-    """Returns what a model from the middle of a network might be given, `[2, ...]` float32, never negative."""
+    """Returns what a part of a network might be given, `[2, ...]` float32, never negative."""
     shape = model.inputs[0].shape[1:]
     rng = np.random.default_rng(0)
     return np.stack([rng.uniform(0, scale, shape) for scale in (1, 10)]).astype(np.float32)
@@ -48,13 +48,13 @@ def check_steady(model: keras.Model, inputs: Any, what: str) -> None:
     both = scores(model, inputs)
     if not _same(both, scores(model, inputs), model):
         raise UserError(
-            f"{what} says something else each time it sees an image: a layer of it draws by chance (a dropout "
-            "or a random layer that is called with training=True); save it without that"
+            f"{what} says something else each time it sees an image: a layer of it draws by chance (a "
+            "dropout or a random layer that is called with training=True); save it without that"
         )
     if not _same(both[:1], scores(model, inputs[:1]), model):
         raise UserError(
-            f"what {what} says of an image depends on the other images of its batch: a layer of it takes means "
-            "over the batch (a batch normalisation that is called with training=True); save it without that"
+            f"what {what} says of an image depends on the other images of its batch: a layer of it takes "
+            "means over the batch (a batch normalisation that is called with training=True); save it without that"
         )
 
 
@@ -123,7 +123,10 @@ def _array(tensor: Any) -> np.ndarray:
 def _same(expected: np.ndarray, found: np.ndarray, model: Any) -> bool:
     if expected.shape != found.shape:
         return False
-    half = any("16" in layer.compute_dtype or getattr(layer, "quantization_mode", None) for layer in layer_graph.layers_within(model))
+    half = any(
+        "16" in layer.compute_dtype or getattr(layer, "quantization_mode", None)
+        for layer in layer_graph.layers_within(model)
+    )
     tolerance = _TOLERANCE_OF_HALF_PRECISION if half else _TOLERANCE
     largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
     return np.allclose(expected, found, rtol=0, atol=tolerance * largest, equal_nan=True)

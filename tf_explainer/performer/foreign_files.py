@@ -39,12 +39,17 @@ def no_container(start: bytes) -> str:
     if text.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
-        return "is a web page, not the file: the download led to a page, perhaps to log in; get the file itself"
+        return (
+            "is a web page, not the file: the download led to a page, perhaps to log in; get the file itself"
+        )
     if text.startswith((b"{", b"[")):
         return "is JSON text: it may tell how a model is built, but holds no weights; " + _SAVE
     if start[4:8] == b"TFL3":
         return "is a TFLite model, which cannot be taken apart; name the Keras model that it was made from"
-    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"Rar!", b"7z\xbc\xaf")) or start[257:262] == b"ustar":
+    if (
+        start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"Rar!", b"7z\xbc\xaf"))
+        or start[257:262] == b"ustar"
+    ):
         return "is a packed archive: unpack it and name the model in it"
     if not start.strip(b"\0"):
         return "holds nothing but zeros: its download broke off; get it again"
@@ -89,5 +94,5 @@ def _hdf5(path: str) -> str | None:
         return "is cut off: only a part of an HDF5 file has arrived; get it again"
     return (
         "holds weights without a model: for a model of keras.applications name it by --backbone_weights and "
-        "the model by --backbone; else build the model, model.load_weights(FILE), and model.save('NAME.keras')"
+        "the model by --backbone; else build it, model.load_weights(FILE), and model.save('NAME.keras')"
     )

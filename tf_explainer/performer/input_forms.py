@@ -28,7 +28,9 @@ def layers_before(
     _check_shape(shape, path, image_size)
     if shape[2] == 1:
         if preprocessing:
-            raise UserError(f"--preprocessing={preprocessing} is for RGB, and {path} takes grey images: leave it out")
+            raise UserError(
+                f"--preprocessing={preprocessing} is for RGB, and {path} takes grey images: leave it out"
+            )
         logging.warning("%s takes grey images: pixels are made grey before it", path)
         return [Greyscale(name="greyscale")]
     if preprocessing and any(isinstance(layer, Preprocessing) for layer in graph.layers):
@@ -42,13 +44,13 @@ def _check_ends(graph: keras.Model, path: str) -> None:
     )
     if len(inputs) != 1:
         raise UserError(
-            f"{path} must have one input, an image, and has {len(inputs)} ({', '.join(inputs)}): save a model "
-            "in which the others are constants, keras.Model(image, model([image, constant]))"
+            f"{path} must have one input, an image, and has {len(inputs)} ({', '.join(inputs)}): save a "
+            "model in which the others are constants, keras.Model(image, model([image, constant]))"
         )
     if len(outputs) != 1:
         raise UserError(
-            f"{path} must have one output, the scores, and has {len(outputs)} ({', '.join(outputs)}): save one of "
-            "them, keras.Model(model.inputs, model.outputs[0]).save('NAME.keras')"
+            f"{path} must have one output, the scores, and has {len(outputs)} ({', '.join(outputs)}): "
+            "save one of them, keras.Model(model.inputs, model.outputs[0]).save('NAME.keras')"
         )
     if len(graph.outputs[0].shape) != 2:
         raise UserError(
@@ -64,8 +66,8 @@ def _check_shape(shape: tuple[int | None, ...], path: str, image_size: int) -> N
     height, width, channels = shape
     if height in (1, 3, 4) and channels not in (1, 3, 4):
         raise UserError(
-            f"{takes}, channels first, and only maps with channels last can be explained: build the same network "
-            "with data_format='channels_last' and give it the weights, new.set_weights(old.get_weights()); "
+            f"{takes}, channels first, and only maps with channels last can be explained: build the same "
+            "network with data_format='channels_last' and give it the weights, new.set_weights(old.get_weights()); "
             "they have the same shapes in both"
         )
     if channels not in (1, 3):
@@ -76,7 +78,8 @@ def _check_shape(shape: tuple[int | None, ...], path: str, image_size: int) -> N
     if None not in (height, width) and height != width:
         raise UserError(
             f"{takes}, and only square images and maps can be explained: where its head pools the last map, "
-            "build the same network for square images and give it the weights, new.set_weights(old.get_weights())"
+            "build the same network for square images and give it the weights, "
+            "new.set_weights(old.get_weights())"
         )
     side = height or width
     if side not in (None, image_size):

@@ -1,4 +1,4 @@
-"""Whether a layer acts on each place of a map by itself, so that its units stand where those below it stand."""
+"""Whether a layer acts on each place of a map by itself, so that its units stand where those below stand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,19 @@ _LOCAL = (
     keras.layers.Rescaling,
     keras.layers.SpatialDropout2D,
 )
-_BY_NAME = {"Cast", "Relu", "Relu6", "Silu", "Gelu", "Sigmoid", "HardSilu", "HardSigmoid", "Tanh", "Elu", "LeakyRelu"}
+_BY_NAME = {
+    "Cast",
+    "Relu",
+    "Relu6",
+    "Silu",
+    "Gelu",
+    "Sigmoid",
+    "HardSilu",
+    "HardSigmoid",
+    "Tanh",
+    "Elu",
+    "LeakyRelu",
+}
 # The largest answer of another place, as a share of the answer of the place that was changed.
 _ELSEWHERE = 0.1
 
@@ -32,8 +44,8 @@ _ELSEWHERE = 0.1
 def is_local(operation: Any, below: Any) -> bool:
     """Returns whether a layer or operation of one map acts on each place by itself.
 
-    What is not known is tried: where one place of a small map is changed, no other may answer. (A flip keeps a
-    map's shape, too, and attention does.)
+    What is not known is tried: where one place of a map is changed, no other may answer as much. (A flip
+    keeps a map's shape, too, and so does attention.)
 
     Args:
         operation: built.

@@ -93,8 +93,8 @@ def _not_loaded(path: str, configuration: Configuration, error: Exception) -> st
     message = f"{path} could not be loaded as a Keras model: {reason}"
     if configuration.written_by.startswith(("1.", "2.")):
         return (
-            f"{message}. Keras {configuration.written_by} has written it, and Keras {keras.__version__} cannot "
-            "read it: with the old Keras, or the package tf_keras, load it and save its layers as HDF5, "
+            f"{message}. Keras {configuration.written_by} has written it, and Keras {keras.__version__} "
+            "cannot read it: with the old Keras, or the package tf_keras, load it and save its layers as HDF5, "
             "model.save('NAME.h5'), and name that file; where that will not load either, build the model in "
             "Keras 3, give it the old weights, model.set_weights(old.get_weights()), and save it"
         )
@@ -140,9 +140,13 @@ def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
     try:
         traced = unfolding.graph_of(model, image)
     except Exception as error:  # Whatever a person's own class raises.
-        raise UserError(f"{refusal} does more than to call layers on one image ({_first_line(error)})") from error
+        raise UserError(
+            f"{refusal} does more than to call layers on one image ({_first_line(error)})"
+        ) from error
     images = equivalence.drawn_images(image_size)
-    equivalence.check_same(model, traced, images, f"{refusal} does something else than its layers one by one: it")
+    equivalence.check_same(
+        model, traced, images, f"{refusal} does something else than its layers one by one: it"
+    )
     return traced
 
 
@@ -167,5 +171,6 @@ def _flat(model: keras.Model, before: Sequence[Any], path: str, image_size: int)
         return unfolding.unfolded(model, image, pixels)
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"{path} cannot be unfolded into one flat model of --image_size={image_size}: {_first_line(error)}"
+            f"{path} cannot be unfolded into one flat model of --image_size={image_size}: "
+            f"{_first_line(error)}"
         ) from error

@@ -157,7 +157,9 @@ class Performer:
 
     def _copy(self, lower: Any, upper: Any, name: str) -> keras.Model:
         between = [layer_graph.producer(each).name for each in (lower, upper)]
-        return frozen_copy(keras.Model(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}")
+        return frozen_copy(
+            keras.Model(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}"
+        )
 
     def _require(self, name: str, flag: str) -> None:
         if name in self._places:
@@ -168,7 +170,8 @@ class Performer:
                 f"{', '.join(uses)}"
             )
         raise UserError(
-            f"{flag}={name}: the performer has no such layer; the nearest: {nearest_names(name, self._places)}"
+            f"{flag}={name}: the performer has no such layer; the nearest: "
+            f"{nearest_names(name, self._places)}"
         )
 
     def _check_target(self) -> None:
@@ -196,8 +199,8 @@ class Performer:
             if lower != self.config.target_layer and _is_closed(layer):
                 raise UserError(
                     f"--distilled_layers={name}: the weights of this {type(layer).__name__} cannot be read "
-                    f"({layer.quantization_mode or 'a class of its own'}), so that it can only be the lowest of "
-                    "the distilled layers"
+                    f"({layer.quantization_mode or 'a class of its own'}), so that it can only be the lowest "
+                    "of the distilled layers"
                 )
             self._check_step(lower, output, f"--distilled_layers={name}")
             lower = name

@@ -1,4 +1,4 @@
-"""What stands between RGB pixels and a network, as layers, so that a performer's file is complete by itself."""
+"""What stands between RGB pixels and a network, as layers: a performer's file is complete by itself."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _is_whole(operation: Any, below: Any) -> bool:
 
 
 def _resized(span: _Span, ratio: float) -> _Span:
-    """Passes one axis through linear interpolation: unit o sees the two units nearest to (o + 1/2) r - 1/2."""
+    """Passes one axis through interpolation: unit o sees the two units nearest to (o + 1/2) r - 1/2."""
     at = ratio / 2 - 0.5
     return _Span(
         span.low + span.stride * (at - 0.5), span.high + span.stride * (at + 0.5), span.stride * ratio

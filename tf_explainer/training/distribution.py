@@ -77,8 +77,8 @@ def _one_device_strategy() -> tf.distribute.Strategy:
 def _multi_worker_strategy() -> tf.distribute.Strategy:
     if mistake := _mistake(os.environ.get("TF_CONFIG", "")):
         raise UserError(
-            f"--strategy=multi_worker needs the environment variable TF_CONFIG, which {mistake}: set it in every "
-            f"process, each with its own index, such as TF_CONFIG='{_TF_CONFIG}'"
+            f"--strategy=multi_worker needs the environment variable TF_CONFIG, which {mistake}: set it in "
+            f"every process, each with its own index, such as TF_CONFIG='{_TF_CONFIG}'"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 

@@ -23,8 +23,8 @@ def explainer_for(
         seed: of the interpretable track.
 
     Returns:
-        An explainer, its variables created in the scope in which this is called, whose `rescale_decoder` is still
-        to be called, once its statistics have seen images.
+        An explainer, its variables created in the scope in which this is called. Its `rescale_decoder` is
+        still to be called, once its statistics have seen images.
     """
     dense = performer.distilled_dense()
     explainer = Explainer(
