@@ -510,5 +510,5 @@ def test_files_of_keras_2_are_called_so(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it.*save its layers as HDF5"):
+    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it.*save it as HDF5"):
         read_model(path, 32)

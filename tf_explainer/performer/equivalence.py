@@ -54,7 +54,7 @@ def check_steady(model: keras.Model, inputs: Any, what: str) -> None:
     if not _same(both[:1], scores(model, inputs[:1]), model):
         raise UserError(
             f"what {what} says of an image depends on the other images of its batch: a layer of it takes "
-            "means over the batch (a batch normalisation that is called with training=True); save it without that"
+            "means over the batch (a batch normalisation called with training=True); save it without that"
         )
 
 

@@ -67,8 +67,8 @@ def _check_shape(shape: tuple[int | None, ...], path: str, image_size: int) -> N
     if height in (1, 3, 4) and channels not in (1, 3, 4):
         raise UserError(
             f"{takes}, channels first, and only maps with channels last can be explained: build the same "
-            "network with data_format='channels_last' and give it the weights, new.set_weights(old.get_weights()); "
-            "they have the same shapes in both"
+            "network with data_format='channels_last' and give it the weights, "
+            "new.set_weights(old.get_weights()); they have the same shapes in both"
         )
     if channels not in (1, 3):
         raise UserError(

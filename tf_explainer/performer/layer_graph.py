@@ -61,7 +61,7 @@ def sources(tensor: Any) -> list[Any]:
 
 
 def functional(model: keras.Model) -> keras.Model | None:
-    """Returns a model as a functional one of the same layers; None if it is more than a graph, or has none."""
+    """Returns a model as a functional one of the same layers; None if it is no graph, or more."""
     if type(model).call not in (Functional.call, keras.Sequential.call):
         return None
     if isinstance(model, Functional):

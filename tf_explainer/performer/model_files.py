@@ -94,7 +94,7 @@ def _not_loaded(path: str, configuration: Configuration, error: Exception) -> st
     if configuration.written_by.startswith(("1.", "2.")):
         return (
             f"{message}. Keras {configuration.written_by} has written it, and Keras {keras.__version__} "
-            "cannot read it: with the old Keras, or the package tf_keras, load it and save its layers as HDF5, "
+            "cannot read it: with the old Keras, or the package tf_keras, load it and save it as HDF5, "
             "model.save('NAME.h5'), and name that file; where that will not load either, build the model in "
             "Keras 3, give it the old weights, model.set_weights(old.get_weights()), and save it"
         )
