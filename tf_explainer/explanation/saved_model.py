@@ -25,8 +25,8 @@ from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.explanation.explanation import class_probabilities
 from tf_explainer.explanation.finished_run import FinishedRun
 from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.performer import equivalence
 from tf_explainer.performer.performer import SCORES, Performer
+from tf_explainer.performer.rebuilding import equivalence
 
 DESCRIPTION = "explainer.json"
 """File beside the SavedModel that names classes, parts and outputs."""

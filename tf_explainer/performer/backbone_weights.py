@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer import foreign_files
+from tf_explainer.performer.formats import foreign_files
 
 _Shape = tuple[int, ...]
 # Statistics of ImageNet's pixels, 0 to 1, as keras.applications has them.

@@ -12,9 +12,10 @@ import keras
 from tf_explainer import keras_settings
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.performer import backbone_weights, equivalence, unfolding
+from tf_explainer.performer import backbone_weights
 from tf_explainer.performer.backbone_weights import load_weights_strictly
 from tf_explainer.performer.preprocessing import Preprocessing
+from tf_explainer.performer.rebuilding import equivalence, unfolding
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,8 @@ import keras
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer import dense_weights, layer_graph
+from tf_explainer.performer import layer_graph
+from tf_explainer.performer.rebuilding import dense_weights
 from tf_explainer.performer.receptive_field import receptive_field
 
 # Half of the image: what sees less cannot tell a head. At least 3 x 3 units: a peak has a place.

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
-from tf_explainer.performer import equivalence, foreign_files, input_forms, layer_graph, unfolding
-from tf_explainer.performer.keras_archive import Configuration
+from tf_explainer.performer import layer_graph
+from tf_explainer.performer.formats import foreign_files, input_forms
+from tf_explainer.performer.formats.keras_archive import Configuration
+from tf_explainer.performer.rebuilding import equivalence, unfolding
 
 _MODULES = (
     "Name the module that registers it (@keras.saving.register_keras_serializable()): "

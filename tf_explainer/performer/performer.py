@@ -20,19 +20,13 @@ import tensorflow as tf
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer import (
-    backbone_weights,
-    dense_weights,
-    equivalence,
-    layer_graph,
-    layer_selection,
-    signed_maps,
-)
+from tf_explainer.performer import backbone_weights, layer_graph, layer_selection, signed_maps
 from tf_explainer.performer.backbones import build_backbone
-from tf_explainer.performer.copies import frozen_copy
-from tf_explainer.performer.dense_weights import DenseWeights
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.model_files import read_model
+from tf_explainer.performer.rebuilding import dense_weights, equivalence
+from tf_explainer.performer.rebuilding.copies import frozen_copy
+from tf_explainer.performer.rebuilding.dense_weights import DenseWeights
 from tf_explainer.performer.receptive_field import receptive_field
 from tf_explainer.performer.signed_maps import Treatment
 

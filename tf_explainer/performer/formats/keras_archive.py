@@ -15,7 +15,7 @@ import h5py
 import keras
 import tensorflow as tf
 
-from tf_explainer.performer.foreign_files import HDF5
+from tf_explainer.performer.formats.foreign_files import HDF5
 
 _CODE = {"__lambda__": "a Python function", "Lambda": "a Lambda layer", "TFSMLayer": "a SavedModel"}
 """What Keras restores only out of safe mode, by its class name in a configuration."""

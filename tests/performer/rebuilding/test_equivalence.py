@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer import equivalence
+from tf_explainer.performer.rebuilding import equivalence
 
 L = keras.layers
 IMAGES = equivalence.drawn_images(16)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer.copies import frozen_copy
+from tf_explainer.performer.rebuilding.copies import frozen_copy
 
 L = keras.layers
 FEATURES = np.random.default_rng(0).uniform(0, 3, (2, 4, 4, 3)).astype(np.float32)

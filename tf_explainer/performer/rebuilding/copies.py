@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer import equivalence, layer_graph
+from tf_explainer.performer import layer_graph
+from tf_explainer.performer.rebuilding import equivalence
 
 
 def frozen_copy(model: keras.Model, name: str, what: str) -> keras.Model:

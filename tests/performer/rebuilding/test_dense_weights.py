@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_explainer.performer import dense_weights
+from tf_explainer.performer.rebuilding import dense_weights
 
 L = keras.layers
 VECTORS = np.random.default_rng(0).uniform(0, 1, (3, 6)).astype(np.float32)

@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from tf_explainer.errors import UserError
-from tf_explainer.performer import foreign_files
+from tf_explainer.performer.formats import foreign_files
 from tf_explainer.performer.model_files import read_model
 
 L = keras.layers

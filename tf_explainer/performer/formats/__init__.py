@@ -1,0 +1,1 @@
+"""Files and networks as they come from outside: what they are, what they ask for, what they take."""

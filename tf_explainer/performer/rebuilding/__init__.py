@@ -1,0 +1,1 @@
+"""A network taken apart and put together again, without becoming another one."""
