@@ -268,7 +268,7 @@ DERIVED = {
     "discretised": lambda: L.Discretization(bin_boundaries=[50.0, 100.0, 200.0], dtype="float32"),
     "spectral": lambda: L.SpectralNormalization(L.Conv2D(4, 3)),
     "random": lambda: L.RandomRotation(0.5),
-    "noise": lambda: L.GaussianNoise(9.0),
+    "noise": lambda: L.GaussianNoise(1.0),
     "half precision": lambda: L.Conv2D(4, 3, dtype="mixed_float16"),
     "int8": lambda: dense_in("int8"),
     "int4": lambda: dense_in("int4"),
@@ -313,15 +313,40 @@ def test_one_image_and_one_output_may_have_names(tmp_path, structure):
     np.testing.assert_allclose(read(IMAGES), plain(IMAGES), rtol=1e-5)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Chance(L.Layer):
+    """Answers otherwise each time."""
+
+    def call(self, x):
+        return x + keras.random.uniform(keras.ops.shape(x))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OverBatch(L.Layer):
+    """Takes a mean over the batch, trained or not."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
 def test_scores_that_depend_on_chance_or_on_the_batch_are_refused(tmp_path):
-    image = keras.Input((32, 32, 3))
-    for layer, reason in (
-        (L.Dropout(0.5), "draws by chance"),
-        (L.BatchNormalization(), "means over the batch"),
-    ):
-        model = keras.Model(image, L.Dense(2)(L.Flatten()(layer(image, training=True))))
+    for layer, reason in ((Chance(), "draws by chance"), (OverBatch(), "means over the batch")):
         with pytest.raises(UserError, match=reason):
-            read_model(saved(model, tmp_path), 32)
+            read_model(saved(with_layer(layer), tmp_path), 32)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_layers_that_were_called_for_training_do_as_in_prediction(tmp_path, nested):
+    image = keras.Input((32, 32, 3))
+    x = L.BatchNormalization()(L.Dropout(0.5)(image, training=True), training=True)
+    model = keras.Model(image, L.Dense(2)(L.Flatten()(x)))
+    if nested:
+        outer = keras.Input((32, 32, 3))
+        model = keras.Model(outer, model(outer, training=True))
+    read = read_model(saved(model, tmp_path), 32)
+    np.testing.assert_allclose(
+        read.predict_on_batch(IMAGES), model.predict_on_batch(IMAGES), rtol=1e-4, atol=1e-2
+    )
 
 
 def with_inputs(shape):

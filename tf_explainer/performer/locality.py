@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import keras
 import numpy as np
+
+from tf_explainer.performer import layer_graph
 
 # Of what people use most: each place by itself, whatever the settings.
 _LOCAL = (
@@ -41,36 +42,33 @@ _BY_NAME = {
 _ELSEWHERE = 0.1
 
 
-def is_local(operation: Any, below: Any) -> bool:
-    """Returns whether a layer or operation of one map acts on each place by itself.
+def is_local(output: Any) -> bool:
+    """Returns whether what made a map acts on each place of the one map below it by itself.
 
     What is not known is tried: where one place of a map is changed, no other may answer as much. (A flip
     keeps a map's shape, too, and so does attention.)
 
     Args:
-        operation: built.
-        below: the symbolic map that it acts on, `[B, H, W, C]`.
+        output: symbolic, `[B, H, W, C]`, as is what it is made from.
     """
+    operation = layer_graph.producer(output)
     if isinstance(operation, _LOCAL) or type(operation).__name__ in _BY_NAME:
         return True
     try:
-        return _answers_in_place(operation, below)
-    except Exception:  # Whatever a layer raises where its input has another size.
+        return _answers_in_place(keras.Model(layer_graph.sources(output)[0], output))
+    except Exception:  # Whatever a layer raises where it is given a map alone.
         return False
 
 
-def _answers_in_place(operation: Any, below: Any) -> bool:
+def _answers_in_place(step: keras.Model) -> bool:
     rng = np.random.default_rng(0)
-    options = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
-    for scale, place in itertools.product((1, 10), ((0, 0), (0, 1))):
-        before = rng.normal(0, scale, (1, *below.shape[1:])).astype(np.float32)
+    for place in ((0, 0), (0, 1)):
+        before = rng.normal(size=step.inputs[0].shape[1:]).astype(np.float32)
         after = before.copy()
-        after[0][place] = rng.normal(0, scale, before.shape[-1])
-        first, second = (
-            keras.ops.convert_to_numpy(keras.ops.cast(operation(each, **options), "float32"))
-            for each in (before, after)
-        )
-        change = np.abs(first - second).max(axis=(0, 3))
+        after[place] = rng.normal(size=before.shape[-1])
+        maps = keras.ops.cast(step(np.stack([before, after]), training=False), "float32")
+        first, second = keras.ops.convert_to_numpy(maps)
+        change = np.abs(first - second).max(axis=-1)
         here = change[place]
         change[place] = 0
         # What takes its scale from all places changes all of them, but one most.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,7 +84,9 @@ def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
         raise UserError(f"{path} could not be loaded as a Keras model: {error}") from error
     _check_code(configuration, path, trust_code)
     try:
-        with configuration.loadable(path) as local:
+        with configuration.loadable(path) as local, warnings.catch_warnings():
+            # Keras only warns where a file has no weights for a layer.
+            warnings.filterwarnings("error", message=".*freshly-initialized weights")
             return keras.models.load_model(local, compile=False, safe_mode=not trust_code)
     except Exception as error:
         # What a broken or foreign file raises is undocumented: ValueError, TypeError, KeyError, OSError, ...

@@ -132,7 +132,7 @@ def _transformed(operation: Any, axis: int, output: Any, below: Any, span: _Span
         return _resized(span, below.shape[1 + axis] / output.shape[1 + axis])
     if isinstance(operation, keras.layers.CenterCrop) and output.shape[1 + axis] <= below.shape[1 + axis]:
         return span.moved((below.shape[1 + axis] - output.shape[1 + axis]) // 2)
-    if output.shape[1:3] == below.shape[1:3] and is_local(operation, below):
+    if output.shape[1:3] == below.shape[1:3] and is_local(output):
         return span
     raise UserError(
         f"the receptive field behind layer {operation.name!r} ({type(operation).__name__}) is not known: "

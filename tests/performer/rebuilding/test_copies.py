@@ -65,15 +65,22 @@ class Forgetful(L.Layer):
     def call(self, x):
         return x * self.factor
 
+    def get_config(self):
+        return {"name": self.name}
+
 
 class Closed(L.Layer):
     """Cannot be made again."""
 
     def __init__(self, needed, **kwargs):
         super().__init__(**kwargs)
+        self.needed = needed
 
     def call(self, x):
         return x
+
+    def get_config(self):
+        return {"name": self.name}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ def dense(**options):
     return layer
 
 
-@pytest.mark.parametrize("mode", [None, "int8", "float8"])
-@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize(("mode", "lora"), [(None, False), (None, True), ("int8", False), ("float8", False)])
 def test_weights_give_what_the_layer_gives(mode, lora):
     layer = dense(activation="relu")
     if lora:
@@ -42,9 +41,12 @@ def test_what_is_more_than_a_dense_layer_has_none():
     assert dense_weights.weights_of(L.Flatten()) is None
     assert dense_weights.weights_of(Twice(4)) is None
     assert dense_weights.weights_of(dense(activation=lambda x: x + 1)) is None
-    packed = dense()
+    packed, both = dense(), dense()
     packed.quantize("int4")
     assert dense_weights.weights_of(packed) is None
+    both.enable_lora(2)
+    both.quantize("int8")
+    assert dense_weights.weights_of(both) is None
 
 
 def test_without_a_bias_it_is_zero():

@@ -32,6 +32,7 @@ def has_weights(layer: Any) -> bool:
     return (
         type(layer) is keras.layers.Dense
         and layer.quantization_mode in _READABLE
+        and not (layer.quantization_mode and layer.lora_enabled)
         and isinstance(keras.activations.serialize(layer.activation), str)
     )
 

@@ -48,13 +48,13 @@ def check_steady(model: keras.Model, inputs: Any, what: str) -> None:
     both = scores(model, inputs)
     if not _same(both, scores(model, inputs), model):
         raise UserError(
-            f"{what} says something else each time it sees an image: a layer of it draws by chance (a "
-            "dropout or a random layer that is called with training=True); save it without that"
+            f"{what} says something else each time it sees an image: a layer of it draws by chance, also where "
+            "it is not trained; save the model without it"
         )
     if not _same(both[:1], scores(model, inputs[:1]), model):
         raise UserError(
             f"what {what} says of an image depends on the other images of its batch: a layer of it takes "
-            "means over the batch (a batch normalisation called with training=True); save it without that"
+            "means over the batch, also where it is not trained; save the model without it"
         )
 
 

@@ -6,12 +6,12 @@ what layers keep beside them (the statistics of a normalisation, scales of a qua
 
 from __future__ import annotations
 
-import collections
 from typing import Any
 
 import keras
 
 from tf_explainer.performer import layer_graph
+from tf_explainer.performer.rebuilding import equivalence
 
 
 def unfolded(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
@@ -62,6 +62,16 @@ def graph_of(model: keras.Model, tensors: Any) -> keras.Model:
     return graph
 
 
+def _graph_of_class(model: keras.Model, tensors: Any) -> keras.Model | None:
+    """Returns the graph of a class of someone's own; None where there is none, or it does something else."""
+    try:
+        graph = graph_of(model, tensors)
+        equivalence.check_same(model, graph, equivalence.drawn_features(graph), model.name)
+    except Exception:  # Whatever such a class raises: it stays whole.
+        return None
+    return graph
+
+
 def _input_like(tensor: Any, model: keras.Model) -> Any:
     # Keras hands floats to a class of one's own in the type that it computes in.
     casts = model.autocast and keras.backend.is_float_dtype(tensor.dtype)
@@ -69,12 +79,13 @@ def _input_like(tensor: Any, model: keras.Model) -> Any:
 
 
 def _call(model: keras.Model, owners: dict[int, str], *args: Any, **kwargs: Any) -> Any:
-    """Calls a model's layers one by one; the model itself, where it has no graph or trains."""
-    if kwargs.get("training") or len(args) != 1:
+    """Calls a model's layers one by one; the model itself, where it has no graph."""
+    if len(args) != 1:
         return model(*args, **kwargs)
-    try:
-        graph = graph_of(model, args[0])
-    except Exception:  # Whatever a class of someone's own raises: it stays whole.
+    graph = layer_graph.functional(model)
+    if graph is None:
+        graph = _graph_of_class(model, args[0])
+    if graph is None:
         return model(*args, **kwargs)
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -99,16 +110,21 @@ def _as_declared(tensor: Any, own: Any) -> Any:
 
 
 def _name_apart(output: Any, owners: dict[int, str]) -> None:
+    """Puts the name of their model before layers whose name an earlier one has."""
     operations = {id(each): each for each in map(layer_graph.producer, layer_graph.in_order(output))}
-    taken: collections.Counter[str] = collections.Counter(each.name for each in operations.values())
+    taken = {each.name for each in operations.values()}
     seen: set[str] = set()
-    for key, operation in operations.items():
-        name, number = operation.name, 1
-        if name in seen:
-            name = f"{owners.get(key, 'model')}.{operation.name}"
+    for key in [
+        *(key for key in owners if key in operations),
+        *(key for key in operations if key not in owners),
+    ]:
+        operation = operations[key]
+        if operation.name in seen:
+            prefix, number = f"{owners.get(key, 'model')}.{operation.name}", 1
+            name = prefix
             while name in taken:
                 number += 1
-                name = f"{owners.get(key, 'model')}.{operation.name}.{number}"
+                name = f"{prefix}.{number}"
             operation.name = name
-            taken[name] += 1
-        seen.add(name)
+            taken.add(name)
+        seen.add(operation.name)
