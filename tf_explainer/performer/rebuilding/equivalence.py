@@ -48,8 +48,8 @@ def check_steady(model: keras.Model, inputs: Any, what: str) -> None:
     both = scores(model, inputs)
     if not _same(both, scores(model, inputs), model):
         raise UserError(
-            f"{what} says something else each time it sees an image: a layer of it draws by chance, also where "
-            "it is not trained; save the model without it"
+            f"{what} says something else each time it sees an image: a layer of it draws by chance, also "
+            "where it is not trained; save the model without it"
         )
     if not _same(both[:1], scores(model, inputs[:1]), model):
         raise UserError(
