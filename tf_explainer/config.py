@@ -22,9 +22,19 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """The name of a setting's flag, where its own would be ambiguous among all settings."""
+    """The name of a setting's flag, where its own would be ambiguous among all settings.
+
+    Attributes:
+        name: of the flag.
+        repeated: whether a list is given by repeating the flag, as its items may hold commas.
+    """
 
     name: str
+    repeated: bool = False
+
+
+OutputKind = Literal["softmax", "softmax_logits", "sigmoid", "sigmoid_logits"]
+"""What a classifier's outputs are, see `tf_explainer.scores`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +46,8 @@ class DatasetConfig:
             cub200_parts.
         data_dir: where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.
         split: split of a tensorflow-datasets data set.
-        categories: classes to keep, by name or synset, comma-separated; empty keeps all.
+        categories: classes to keep, by name or synset, comma-separated; empty keeps all. Their order is the
+            data set's own, whatever the order here.
         negatives: whether images of no category take part (`animal_part`, `creatures`).
         negative_class: the class that stands for 'no object'; it gets no part.
         num_images: images that `creatures` draws.
@@ -72,6 +83,10 @@ class PerformerConfig:
         performer_modules: Python modules that register classes which a --performer file uses.
         trust_performer_code: run code in a --performer file, such as Lambda layers; it can do whatever you
             can.
+        outputs: what the performer's outputs are: probabilities (softmax, sigmoid) or what these are taken
+            of; auto: its last activation tells.
+        class_names: names of the performer's outputs, in their order: comma-separated, a file with a name a
+            line, or imagenet; empty: those of the training, else the folders of --data_dir, sorted.
         target_layer: the layer whose feature map is explained; empty: found by the rule in
             docs/performers.md.
         distilled_layers: higher layers that the explainer gives back, lowest first; empty: found by the same
@@ -86,6 +101,8 @@ class PerformerConfig:
     preprocessing: str | None = None
     performer_modules: tuple[str, ...] = ()
     trust_performer_code: bool = False
+    outputs: Literal["auto", "softmax", "softmax_logits", "sigmoid", "sigmoid_logits"] = "auto"
+    class_names: tuple[str, ...] = ()
     target_layer: str = ""
     distilled_layers: tuple[str, ...] = ()
 
@@ -357,7 +374,8 @@ class ExplanationConfig:
     """Which images are explained, and what is left of it.
 
     Attributes:
-        images: images to explain: files, folders or patterns; empty: held-out ones.
+        images: images to explain: files, folders or patterns, comma-separated, or the flag again; empty:
+            held-out ones.
         held_out_images: how many held-out ones, without --image.
         explained_class: the class whose score is explained; default: what the performer says.
         parts: parts a picture shows.
@@ -365,7 +383,7 @@ class ExplanationConfig:
         output: where explanations go; default: WORKDIR/explanations.
     """
 
-    images: Annotated[tuple[str, ...], Flag("image")] = ()
+    images: Annotated[tuple[str, ...], Flag("image", repeated=True)] = ()
     held_out_images: Annotated[int, Bounds(1)] = 4
     explained_class: str | None = None
     parts: Annotated[int, Bounds(1, 7), Flag("shown_parts")] = 6

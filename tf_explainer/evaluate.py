@@ -25,8 +25,10 @@ def main(arguments: Sequence[str]) -> None:
 
     from tf_explainer import atomic_file
     from tf_explainer.evaluation import contact_sheet, evaluation, parts
+    from tf_explainer.evaluation.class_accuracy import order_warning
     from tf_explainer.evaluation.table import table
     from tf_explainer.features.manifest import check_manifest, read_manifest
+    from tf_explainer.features.outputs import outputs_of
     from tf_explainer.features.stored_features import Features
     from tf_explainer.performer.performer import load_performer
     from tf_explainer.plugins.images import run_scores
@@ -40,7 +42,12 @@ def main(arguments: Sequence[str]) -> None:
     explainer = evaluation.load_explainer(
         workdir.explainer, manifest, trust_code=performer_config.trust_performer_code
     )
-    features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
+    features = Features(
+        manifest=manifest,
+        directory=workdir.features,
+        dataset=dataset,
+        outputs=outputs_of(performer, manifest),
+    )
     with Stages() as stages:
 
         def report(stage: str, images: int) -> None:
@@ -58,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
         )
         sheet = contact_sheet.draw(result, explainer, features, config, report)
     atomic_file.write_text(workdir.metrics, result.to_json())
-    atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts))
+    atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
     if shown_images:
@@ -68,6 +75,8 @@ def main(arguments: Sequence[str]) -> None:
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
     print(table(result.metrics()))
+    if warning := order_warning(result.class_accuracy):
+        print(f"\n{warning}")
     print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
     if shown_images:
         print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
@@ -78,7 +87,8 @@ def _compare(runs: Sequence[str]) -> None:
     from tf_explainer.evaluation import evaluation
     from tf_explainer.evaluation.table import comparison
 
-    measured = {run: evaluation.read_metrics(WorkDir(root=run.rstrip("/")).metrics) for run in runs}
+    workdirs = {run: WorkDir(root=run.rstrip("/")) for run in runs}
+    measured = {run: evaluation.read_metrics(at.metrics, at.explainer) for run, at in workdirs.items()}
     print(comparison(measured))
 
 

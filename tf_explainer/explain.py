@@ -8,13 +8,17 @@ Without --image it explains some images of the run that training never saw.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tf_explainer import flags
 from tf_explainer.errors import UserError
+
+_LONGEST = 60
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +39,8 @@ def main(arguments: Sequence[str]) -> None:
 
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
-    explainer = finished_run.assemble(workdir, manifest, flags.performer()).image_explainer
+    run = finished_run.assemble(workdir, manifest, flags.performer())
+    explainer, made_by = run.image_explainer, {"explainer": run.fingerprint}
     folder = config.output or workdir.explanations
     shown = []
     for name, image in images:
@@ -48,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
         with atomic_file.replacing(f"{path}.png") as temporary:
             picture.save(temporary)
         atomic_file.write_text(
-            f"{path}.json", json.dumps({"image": name} | explanation.to_dict(), indent=1) + "\n"
+            f"{path}.json", json.dumps({"image": name} | made_by | explanation.to_dict(), indent=1) + "\n"
         )
         greatest = ", ".join(
             f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3]
@@ -94,8 +99,10 @@ def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.nd
 
 
 def _file_name(name: str) -> str:
-    plain = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in name)
-    return plain.strip("_.")
+    """Returns the name of an image's results, without suffix: the end of its own, and a hash of all of it."""
+    whole = os.fsencode(name)
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[-_LONGEST:].strip("_.-")
+    return "-".join(filter(None, (plain, hashlib.sha256(whole).hexdigest()[:10])))
 
 
 def run() -> None:

@@ -55,6 +55,7 @@ class _Setting:
         flag: the flag's name.
         type: of the value, or of a list's items.
         is_list: whether values are lists.
+        is_repeated: whether a list is given by repeating the flag.
         choices: the values that there are; empty: any.
         bounds: the least and the greatest value.
         default: None: there is none.
@@ -64,6 +65,7 @@ class _Setting:
     flag: str
     type: type
     is_list: bool
+    is_repeated: bool
     choices: tuple[str, ...]
     bounds: config.Bounds | None
     default: Any
@@ -71,7 +73,9 @@ class _Setting:
 
     def declare(self) -> None:
         """Makes the flag."""
-        if self.is_list:
+        if self.is_repeated:
+            flags.DEFINE_multi_string(self.flag, list(self.default), self.help)
+        elif self.is_list:
             flags.DEFINE_list(self.flag, [str(item) for item in self.default], self.help)
         elif self.choices:
             flags.DEFINE_enum(self.flag, self.default, list(self.choices), self.help)
@@ -118,10 +122,12 @@ def _setting(field: dataclasses.Field, hint: Any, line: str) -> _Setting:
         plain = typing.get_args(plain)[0]
     kind, arguments = typing.get_origin(plain), typing.get_args(plain)
     help_text = " ".join(line.split())
+    flag = metadata.get(config.Flag)
     return _Setting(
-        flag=metadata[config.Flag].name if config.Flag in metadata else field.name,
+        flag=flag.name if flag else field.name,
         type=arguments[0] if kind is tuple else str if kind is typing.Literal else plain,
         is_list=kind is tuple,
+        is_repeated=bool(flag and flag.repeated),
         choices=arguments if kind is typing.Literal else (),
         bounds=metadata.get(config.Bounds),
         default=None if field.default is dataclasses.MISSING else field.default,

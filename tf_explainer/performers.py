@@ -33,14 +33,14 @@ def main(arguments: Sequence[str]) -> None:
     config = flags.performer()
     model, origin = _model(config)
 
-    from tf_explainer.performer import layer_selection, signed_maps
+    from tf_explainer.performer import class_names, layer_selection, signed_maps
     from tf_explainer.performer.activation_statistics import activation_statistics
     from tf_explainer.performer.performer import Performer
 
     candidates = layer_selection.candidates(model)
     performer, reason = None, ""
     try:
-        performer = Performer(model, layer_selection.with_layers(model, config))
+        performer = Performer(model, layer_selection.with_layers(model, class_names.named(config)))
     except UserError as error:
         # Whoever is to name a layer needs the list most.
         if config.target_layer or not candidates:
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"\n> target layer ({chosen}): {target} {_size(performer.feature_shape)}")
     units = performer.distilled_units()
     print(f"  distilled layers: {', '.join(f'{name} ({width})' for name, width in units.items())}")
+    print(f"  {performer.num_classes} classes, outputs: {performer.output_kind}")
     if performer.treatment != "whole":
         print("  " + signed_maps.notice(target, performer.treatment, statistics[target].negative_energy))
 

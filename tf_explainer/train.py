@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     strategy = distribution.strategy_named(config.strategy, config.logical_cpus)
 
     from tf_explainer.features.manifest import check_manifest, read_manifest
+    from tf_explainer.features.outputs import outputs_of
     from tf_explainer.features.stored_features import Features
     from tf_explainer.performer.performer import load_performer
     from tf_explainer.plugins.parts.callback import PartsSnapshots
@@ -50,7 +51,12 @@ def main(arguments: Sequence[str]) -> None:
     ]
     if config.profile:
         callbacks.append(StepProfile(workdir.tensorboard, config.profile))
-    features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
+    features = Features(
+        manifest=manifest,
+        directory=workdir.features,
+        dataset=dataset,
+        outputs=outputs_of(performer, manifest),
+    )
     if snapshot.every and snapshot.images:
         callbacks.append(PartsSnapshots(workdir.training_snapshots, features, snapshot, top_images))
     trainer = Trainer(

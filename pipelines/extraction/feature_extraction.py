@@ -186,6 +186,8 @@ def plan(
         "image_size": config.image_size,
         "extraction": stored,
     }
+    if source.all_classes != source.classes:
+        configuration["all_classes"] = list(source.all_classes)
     text = json.dumps(configuration, sort_keys=True)
     return FeatureExtraction(
         source=source,

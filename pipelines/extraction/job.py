@@ -32,6 +32,7 @@ from tf_explainer.features.schema import Manifest
 from tf_explainer.performer import signed_maps
 from tf_explainer.performer.activation_statistics import activation_statistics
 from tf_explainer.performer.performer import Performer
+from tf_explainer.scores import are_logits
 
 # Images on which it is measured how much of a map is negative.
 _SAMPLED = 8
@@ -170,6 +171,11 @@ def _notices(job: ExtractionJob, performer: Performer, extraction: FeatureExtrac
         lines.append(
             f"By the rule in docs/performers.md, {', and '.join(decided)}; "
             "python -m tf_explainer.performers lists all layers"
+        )
+    if job.performer.outputs == "auto" and are_logits(performer.output_kind):
+        lines.append(
+            f"The performer ends without an activation: its outputs are taken as {performer.output_kind} "
+            "(--outputs)"
         )
     if performer.treatment != "whole":
         share = _negative_energy(job, performer, extraction)

@@ -157,6 +157,7 @@ def manifest_of(
     dead = sum(len(report.dead_letters) for report in shards)
     return Manifest(
         classes=tuple(configuration["classes"]),
+        all_classes=tuple(configuration.get("all_classes", ())),
         negative_class=configuration["negative_class"],
         landmarks=tuple(configuration["landmarks"]),
         num_scores=filled[0].num_scores,

@@ -76,6 +76,7 @@ class AnimalPart:
         data_dir: the folder that holds both repositories.
         synsets: by label, without the negative class.
         classes: names by label.
+        all_classes: of all categories that are there, and the negative class.
         negative_class: last of the classes, or None.
         landmark_names: those of `LANDMARK_FILES` that some category has.
     """
@@ -83,6 +84,7 @@ class AnimalPart:
     data_dir: str
     synsets: tuple[str, ...]
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
     negative_class: str | None
     landmark_names: tuple[str, ...]
 
@@ -163,6 +165,7 @@ def open_animal_part(config: DatasetConfig) -> AnimalPart:
         data_dir=data_dir,
         synsets=synsets,
         classes=categories.with_negative(names, negative_class),
+        all_classes=categories.with_negative(offered, negative_class),
         negative_class=negative_class,
         landmark_names=tuple(
             name

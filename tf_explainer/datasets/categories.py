@@ -9,10 +9,10 @@ from tf_explainer.errors import UserError, nearest_names
 
 
 def chosen(requested: Sequence[str], offered: Sequence[str], where: str) -> tuple[str, ...]:
-    """Returns the requested classes in the order asked for, or all that are offered.
+    """Returns the requested classes, or all that are offered, in the order of the latter.
 
     Args:
-        requested: names from `--categories`; empty asks for all. Repeated names count once.
+        requested: names from `--categories`; empty asks for all.
         offered: the names that exist.
         where: where they exist, for the message.
 
@@ -24,7 +24,7 @@ def chosen(requested: Sequence[str], offered: Sequence[str], where: str) -> tupl
             raise UserError(
                 f"--categories: there is no {name!r} in {where}; there are: {nearest_names(name, offered)}"
             )
-    return tuple(dict.fromkeys(requested or offered))
+    return tuple(name for name in offered if name in requested or not requested)
 
 
 def arranged(config: DatasetConfig, offered: Sequence[str], where: str) -> tuple[tuple[str, ...], str | None]:
@@ -36,7 +36,7 @@ def arranged(config: DatasetConfig, offered: Sequence[str], where: str) -> tuple
         where: where they exist, for the message.
 
     Returns:
-        The classes that take part by label, and the negative class or None.
+        The classes that take part, in the order in which they are offered, and the negative class or None.
 
     Raises:
         UserError: a name does not exist, or there is no class but the negative one.
@@ -46,10 +46,11 @@ def arranged(config: DatasetConfig, offered: Sequence[str], where: str) -> tuple
     if not positive:
         raise UserError(f"{where} has no class but {config.negative_class!r}, the negative one")
     requested = [name for name in config.categories if name != config.negative_class]
-    return with_negative(chosen(requested, positive, where), negative_class), negative_class
+    taken = {*chosen(requested, positive, where), negative_class}
+    return tuple(name for name in offered if name in taken), negative_class
 
 
 def with_negative(categories: Sequence[str], negative_class: str | None) -> tuple[str, ...]:
-    """Returns the categories with the negative class, if there is one, last."""
+    """Returns the categories of a data set whose negatives are no class of its own, with these last."""
     positive = tuple(name for name in categories if name != negative_class)
     return positive if negative_class is None else (*positive, negative_class)

@@ -19,6 +19,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (
     ".bmp",
     ".gif",
+    ".jfif",
     ".jpe",
     ".jpeg",
     ".jpg",

@@ -22,6 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import SUFFIXES, decode
+from tf_explainer.datasets.image_files import is_image_name
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images.folds import hashed_shard
@@ -37,15 +38,17 @@ class FilePattern:
     Attributes:
         pattern: of the paths.
         root: the folder that the pattern names without wildcards; ids are relative to it.
-        classes: names by label.
+        classes: names by label, sorted, as Keras numbers folders.
+        all_classes: of all folders that there are.
         one_class: whether all images are of the first class, as they lie in `root` itself.
-        negative_class: last of the classes, or None.
+        negative_class: one of the classes, or None.
         landmark_names: none.
     """
 
     pattern: str
     root: str
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
     one_class: bool
     negative_class: str | None
     landmark_names: tuple[str, ...] = ()
@@ -95,7 +98,12 @@ def open_file_pattern(config: DatasetConfig) -> FilePattern:
     offered = folders or [posixpath.basename(root)]
     classes, negative_class = categories.arranged(config, offered, where)
     return FilePattern(
-        pattern=pattern, root=root, classes=classes, one_class=not folders, negative_class=negative_class
+        pattern=pattern,
+        root=root,
+        classes=classes,
+        all_classes=tuple(offered),
+        one_class=not folders,
+        negative_class=negative_class,
     )
 
 
@@ -114,15 +122,10 @@ def _names(pattern: str, root: str) -> list[str]:
     except Exception as error:  # Whatever a cloud's client raises.
         raise UserError(f"--data_dir={pattern} cannot be listed: {error}") from error
     names = sorted(found.path.removeprefix(f"{root}/") for found in match.metadata_list)
-    images = [name for name in names if _is_image(name)]
+    images = [name for name in names if is_image_name(name)]
     if len(images) < len(names):
         logging.warning("Skipped %d files that are no images by their name", len(names) - len(images))
     return images
-
-
-def _is_image(name: str) -> bool:
-    hidden = any(part.startswith(".") for part in name.split("/"))
-    return not hidden and name.isprintable() and name.lower().endswith(SUFFIXES)
 
 
 def _class_of(name: str) -> str:

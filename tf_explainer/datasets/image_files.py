@@ -1,16 +1,65 @@
-"""Images that a person names: files, folders and patterns."""
+"""Which files are images, by one set of rules for data sets, for `--image` and for the library.
+
+Hidden files and folders (`.ipynb_checkpoints`, the `._a.jpg` of a Mac) are no images, neither is what lies in
+the folders that file servers, archives and systems add (`@eaDir`, `__MACOSX`, ...). What does not end as an
+image, or has a name that is no text, is skipped and counted. Links to folders are not followed below the
+folder that is named, so that no loop is walked. Whether a file can be read shows when it is decoded.
+"""
 
 from __future__ import annotations
 
-import pathlib
+import glob
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from absl import logging
 
-from tf_explainer.datasets.decode import SUFFIXES, decode
+from tf_explainer.datasets import decode
 from tf_explainer.errors import UserError
-from tf_explainer.images.record import UnreadableImageError
+from tf_explainer.images.record import ImageReference, UnreadableImageError
+
+_NOT_OURS = {"@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
+
+
+def is_visible(name: str) -> bool:
+    """Returns whether a file or folder of that name is looked at."""
+    return not name.startswith(".") and name.lower() not in _NOT_OURS
+
+
+def is_image_name(path: str) -> bool:
+    """Returns whether a path, relative to the folder that is named, is an image's by its name alone."""
+    visible = all(is_visible(part) for part in path.split("/"))
+    return visible and path.isprintable() and path.lower().endswith(decode.SUFFIXES)
+
+
+def find_images(folder: str, skipped: list[str] | None = None) -> Iterator[str]:
+    """Yields the paths of all images below a folder, in their order; other visible files join `skipped`.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    for parent, subfolders, files in os.walk(folder, onerror=_refuse):
+        subfolders[:] = sorted(filter(is_visible, subfolders))
+        for name in sorted(files):
+            path = os.path.join(parent, name)
+            if is_image_name(name) and is_file(path):
+                yield path
+            elif skipped is not None and is_visible(name):
+                skipped.append(path)
+
+
+def is_file(path: str) -> bool:
+    """Returns whether a path is a file, or a link that leads nowhere: an image that cannot be read."""
+    return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
+
+
+def warn_of_skipped(skipped: Sequence[str]) -> None:
+    """Logs how many files were no images by their name."""
+    if skipped:
+        logging.warning(
+            "Skipped %d files that are no images by their name, such as %r", len(skipped), skipped[0]
+        )
 
 
 def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
@@ -22,26 +71,57 @@ def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     Raises:
         UserError: a name stands for nothing, or no file can be read.
     """
-    found = [path for each in named for path in _matching(each)]
-    readable = 0
-    for path in found:
-        try:
-            image = decode(path.read_bytes())
-        except UnreadableImageError as error:
-            logging.warning("%s is left out: %s", path, error)
+    paths = dict.fromkeys(path for name in named for path in _matching(name))
+    references = [ImageReference(id=path, label=0, location=path) for path in paths]
+    readable, reason = 0, ""
+    for reference, result in decode.read_files(references):
+        if isinstance(result, UnreadableImageError):
+            reason = str(result)
+            logging.warning("%s is left out: %s", reference.id, result)
             continue
         readable += 1
-        yield str(path), image
+        yield reference.id, result.image
     if not readable:
-        raise UserError(f"--image={','.join(named)}: none of the {len(found)} files can be read")
+        raise UserError(
+            f"--image={','.join(named)}: none of the {len(paths)} files can be read; the last: {reason}"
+        )
 
 
-def _matching(name: str) -> list[pathlib.Path]:
-    path = pathlib.Path(name)
-    if path.is_file():
+def _matching(name: str) -> list[str]:
+    """Returns the images that a name stands for; a comma divides names unless it is part of one."""
+    path = os.path.normpath(os.path.expanduser(name))
+    skipped: list[str] = []
+    if os.path.isdir(path):
+        found = list(find_images(path, skipped))
+    elif is_file(path):
+        if not path.isprintable():
+            raise UserError(f"--image={path!r}: the name is no text that can be written: rename the file")
         return [path]
-    candidates = path.rglob("*") if path.is_dir() else path.parent.glob(path.name)
-    found = sorted(each for each in candidates if each.is_file() and each.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"--image={name} is no image, no folder with images, and matches none")
+    else:
+        found = _by_pattern(path, skipped)
+    warn_of_skipped(skipped)
+    if found:
+        return found
+    if "," in name:
+        return [path for part in name.split(",") if part.strip() for path in _matching(part.strip())]
+    raise UserError(f"--image={name} is no image, no folder with images, and matches none")
+
+
+def _by_pattern(pattern: str, skipped: list[str]) -> list[str]:
+    """Returns the images that a pattern matches: `*` in any folder, `**` for any number of folders."""
+    root = os.path.dirname(pattern[: min(map(pattern.find, _signs(pattern)), default=len(pattern))])
+    found = []
+    for path in sorted(filter(is_file, glob.glob(pattern, recursive=True))):
+        if is_image_name(os.path.relpath(path, root or ".").replace(os.sep, "/")):
+            found.append(path)
+        else:
+            skipped.append(path)
     return found
+
+
+def _signs(pattern: str) -> list[str]:
+    return [sign for sign in "*?[" if sign in pattern]
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error

@@ -43,7 +43,8 @@ class PreparedSplit:
         keys: where the image, its label and its box are.
         labels: by the data set's own label; None where a class takes no part.
         classes: names by label.
-        negative_class: last of the classes, or None.
+        all_classes: names by the data set's own label.
+        negative_class: one of the classes, or None.
     """
 
     name: str
@@ -54,6 +55,7 @@ class PreparedSplit:
     keys: FeatureKeys
     labels: tuple[int | None, ...]
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
     negative_class: str | None
 
     @property
@@ -177,6 +179,7 @@ def open_prepared(config: DatasetConfig) -> PreparedSplit:
         keys=keys,
         labels=tuple(classes.index(name) if name in classes else None for name in original),
         classes=classes,
+        all_classes=tuple(original),
         negative_class=negative_class,
     )
 

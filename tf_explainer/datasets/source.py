@@ -16,7 +16,11 @@ class ImageSource(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names by label; the negative class, if there is one, comes last."""
+        """Names by label, in the order of `all_classes`."""
+
+    @property
+    def all_classes(self) -> tuple[str, ...]:
+        """Names of all classes that the data set has, in its own order, whether they take part or not."""
 
     @property
     def negative_class(self) -> str | None:

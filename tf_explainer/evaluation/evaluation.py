@@ -17,10 +17,11 @@ from tf_explainer.errors import UserError
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
+from tf_explainer.evaluation.class_accuracy import ClassAccuracy
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
-from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, Manifest
+from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES, Manifest
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
 from tf_explainer.metrics.diversity import part_groups
@@ -36,11 +37,13 @@ from tf_explainer.metrics.summary import summarise
 from tf_explainer.training.collected_part_maps import collect_part_maps
 from tf_explainer.training.track_fidelity import TrackFidelity, measure_tracks
 from tf_explainer.training.validation import uses_landmarks
+from tf_explainer.scores import are_exclusive
 
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
 _TRACKS = ("norm_interp", "norm_ordin")
 _PERMUTATIONS = 10
+_TRAIN = "run `python -m tf_explainer.train` with the same flags"
 
 Progress = Callable[[str, int], None]
 
@@ -63,6 +66,9 @@ class Evaluation:
         energy_share: the interpretable track's share of the mixed features' energy.
         fidelity: on the images of all classes that training never saw.
         intervals: 95 % intervals of the figures of `metrics`, where they were asked for.
+        explainer: its fingerprint.
+        class_accuracy: the performer's accuracy on the images of each class that it knows, by name, and how
+            many these are.
         permuted: by layer: figures that these filters reach against the landmarks of other images.
     """
 
@@ -80,6 +86,8 @@ class Evaluation:
     fidelity: FidelitySummary
     intervals: dict[str, Any] | None
     permuted: dict[str, Any]
+    explainer: str
+    class_accuracy: dict[str, tuple[float, int]]
 
     def metrics(self) -> dict[str, Any]:
         """Returns the content of `metrics.json`: plain values, None where there is nothing to measure."""
@@ -93,10 +101,14 @@ class Evaluation:
                 "parts": part_figures(self.part_measures, [part.name for part in self.parts]),
                 "tracks": track_figures(self.tracks),
                 "evidence": evidence_figures(self.evidence),
+                "explainer": self.explainer,
                 "layers": layers,
                 "part_share": self.part_share,
                 "energy_share": self.energy_share,
                 "fidelity": _fidelity_figures(self.fidelity),
+                "performer_accuracy_by_class": {
+                    name: share for name, (share, _) in self.class_accuracy.items()
+                },
                 "images": len(self.ids),
                 "images_held_out": int(self.annotations.held_out.sum()),
                 "categories": list(self.annotations.categories),
@@ -111,11 +123,15 @@ class Evaluation:
         return json.dumps(self.metrics(), indent=2, allow_nan=False) + "\n"
 
 
-def read_metrics(path: str) -> dict[str, Any]:
+def read_metrics(path: str, explainer_path: str) -> dict[str, Any]:
     """Reads the measures of a run.
 
+    Args:
+        path: of the measures.
+        explainer_path: of the explainer that they are to be of; where it is not there, they are not checked.
+
     Raises:
-        UserError: there are none, or the file is damaged.
+        UserError: there are none, the file is damaged, or the measures are of an earlier explainer.
     """
     measure = "measure that run first, by `python -m tf_explainer.evaluate` with its flags"
     try:
@@ -127,19 +143,23 @@ def read_metrics(path: str) -> dict[str, Any]:
         raise UserError(f"there is no {path}: {measure}") from error
     except ValueError as error:
         raise UserError(f"{path} holds no measures ({error}): {measure}") from error
+    if tf.io.gfile.exists(explainer_path):
+        there = _load(explainer_path).fingerprint
+        if metrics.get("explainer") != there:
+            raise UserError(f"{path} is of another explainer than {explainer_path} ({there[:12]}): {measure}")
     return metrics
 
 
-def read_parts(path: str) -> list[Part]:
-    """Reads the parts that an evaluation found.
+def read_parts(path: str, explainer: Explainer) -> list[Part]:
+    """Reads the parts that an evaluation found in an explainer's filters.
 
     Raises:
-        UserError: there are none, or the file is damaged.
+        UserError: there are none, the file is damaged, or they are of another explainer, an earlier one.
     """
     evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it groups filters into parts"
     try:
         with tf.io.gfile.GFile(path) as file:
-            return parts.from_json(file.read())
+            return parts.from_json(file.read(), explainer.fingerprint)
     except tf.errors.NotFoundError as error:
         raise UserError(f"there is no {path}: {evaluate}") from error
     except ValueError as error:
@@ -168,21 +188,30 @@ def load_explainer(path: str, manifest: Manifest, *, trust_code: bool = False) -
         trust_code: whether code among the performer's layers, of which it holds copies, is run.
 
     Raises:
-        UserError: it is missing, no explainer, or of other layers than the features.
+        UserError: it is missing, no explainer, or of another performer or other layers than the features.
     """
-    train = "run `python -m tf_explainer.train` with the same flags"
-    if not tf.io.gfile.exists(path):
-        raise UserError(f"there is no explainer {path}: {train}")
-    try:
-        explainer = keras.models.load_model(path, compile=False, safe_mode=not trust_code)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {train}") from error
-    if not isinstance(explainer, Explainer):
-        raise UserError(f"{path} is a {type(explainer).__name__}, not an explainer: {train}")
+    explainer = _load(path, trust_code=trust_code)
+    if explainer.performer not in (None, manifest.performer):
+        raise UserError(
+            f"{path} explains another performer ({explainer.performer[:12]}) than the stored features are of "
+            f"({manifest.performer[:12]}): {_TRAIN}"
+        )
     theirs = [explainer.feature_shape, *((layer.name, layer.units) for layer in explainer.distilled)]
     ours = [manifest.target.shape, *((layer.name, layer.shape[-1]) for layer in manifest.distilled)]
     if theirs != ours:
-        raise UserError(f"{path} explains layers {theirs}, the stored features are {ours}: {train}")
+        raise UserError(f"{path} explains layers {theirs}, the stored features are {ours}: {_TRAIN}")
+    return explainer
+
+
+def _load(path: str, *, trust_code: bool = False) -> Explainer:
+    if not tf.io.gfile.exists(path):
+        raise UserError(f"there is no explainer {path}: {_TRAIN}")
+    try:
+        explainer = keras.models.load_model(path, compile=False, safe_mode=not trust_code)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {_TRAIN}") from error
+    if not isinstance(explainer, Explainer):
+        raise UserError(f"{path} is a {type(explainer).__name__}, not an explainer: {_TRAIN}")
     return explainer
 
 
@@ -204,7 +233,7 @@ def evaluate(
 
     Args:
         explainer: the trained explainer.
-        head: the performer's path from the last distilled layer to the scores.
+        head: the performer's path from the last distilled layer to the logits.
         features: stored features of the performer that it explains.
         config: which images count.
         progress: told the stage and how many more images are done.
@@ -218,8 +247,12 @@ def evaluate(
         UserError: the split has no image of any category, or a landmark is asked for that there is not.
     """
     collected = _Parts(explainer, features)
-    for batch in features.batches(config.split, negatives=False):
-        collected.add(batch)
+    accuracy = ClassAccuracy(features.outputs)
+    for batch in features.batches(config.split, negatives=True):
+        accuracy.add(batch[SCORES], batch[LABEL])
+        in_categories = batch[LABEL] != features.manifest.negative_label
+        if in_categories.any():
+            collected.add({name: values[in_categories] for name, values in batch.items()})
         progress("parts", len(batch[LABEL]))
     if not collected.ids:
         raise UserError(
@@ -261,6 +294,8 @@ def evaluate(
         ids=collected.ids,
         part_share=explainer.part_share,
         energy_share=collected.energy.value,
+        explainer=explainer.fingerprint,
+        class_accuracy=accuracy.by_class(),
         fidelity=fidelity.summary(),
         intervals=_intervals(layers, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
@@ -389,16 +424,18 @@ def _fidelity(
 ) -> Fidelity:
     manifest = features.manifest
     layers = [layer.name for layer in manifest.distilled]
-    fidelity = Fidelity(layers, len(manifest.classes))
+    said = features.outputs
+    known = np.full(len(manifest.classes), -1) if said is None else said.of_labels
+    fidelity = Fidelity(layers, exclusive=said is None or are_exclusive(said.kind))
     for batch in features.batches(split, negatives=True):
         decoded = outputs(explainer, batch[manifest.target.name].astype(np.float32))
         targets = {name: batch[name].astype(np.float32) for name in layers}
         fidelity.add(
             targets=targets,
             decoded=decoded,
-            performer_scores=ops.convert_to_numpy(head(targets[layers[-1]])),
-            explainer_scores=ops.convert_to_numpy(head(decoded[layers[-1]])),
-            labels=batch[LABEL],
+            performer_logits=ops.convert_to_numpy(head(targets[layers[-1]])),
+            explainer_logits=ops.convert_to_numpy(head(decoded[layers[-1]])),
+            labels=known[batch[LABEL]],
         )
         progress("fidelity", len(batch[LABEL]))
     return fidelity

@@ -12,7 +12,7 @@ from tf_explainer.metrics import tracking
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures
 
 _NEAR = 0.1  # sides of the crop
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,22 +87,31 @@ def lone_filter(number: int) -> Part:
     return Part(name=f"filter {number}", filters=(number,), landmark=None, found=None, responds=None)
 
 
-def to_json(parts: Sequence[Part]) -> str:
-    """Returns parts as the content of `parts.json`."""
+def to_json(parts: Sequence[Part], explainer: str) -> str:
+    """Returns the content of `parts.json`: parts, and the fingerprint of the explainer that they are of."""
     fields = [dataclasses.asdict(part) for part in parts]
-    return json.dumps({"format_version": _FORMAT_VERSION, "parts": fields}, indent=1) + "\n"
+    content = {"format_version": _FORMAT_VERSION, "explainer": explainer, "parts": fields}
+    return json.dumps(content, indent=1) + "\n"
 
 
-def from_json(text: str) -> list[Part]:
+def from_json(text: str, explainer: str) -> list[Part]:
     """Reads what `to_json` wrote.
 
+    Args:
+        text: of the file.
+        explainer: fingerprint of the one that the parts are to be of.
+
     Raises:
-        ValueError: the text is none.
+        ValueError: the text is none, or of another explainer.
     """
     try:
         fields = json.loads(text)
         if fields["format_version"] != _FORMAT_VERSION:
             raise ValueError(f"format version {fields['format_version']}, not {_FORMAT_VERSION}")
+        if fields["explainer"] != explainer:
+            raise ValueError(
+                f"the parts are of the explainer {fields['explainer'][:12]}, not of {explainer[:12]}, the one at hand"
+            )
         return [Part(**part | {"filters": tuple(part["filters"])}) for part in fields["parts"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"no list of parts: {error!r}") from error

@@ -12,6 +12,8 @@ performers with further convolutions above the target layer, those too, with the
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,14 +22,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_explainer.config import ExplainerConfig
+from tf_explainer import scores
+from tf_explainer.config import ExplainerConfig, OutputKind
 from tf_explainer.explainer import constellations, equivariance, layers, losses
 from tf_explainer.explainer.filter_categories import EveryImage, PredictedCategory, RespondingImages
 from tf_explainer.explainer.filter_losses import FILTER_LOSSES, FilterLoss
 from tf_explainer.features.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
-SCORES = "scores"
+SCORES, LOGITS = "scores", "logits"
 # The layer that people look at: where its filters peak is what the terms of place are about.
 _SHOWN_LAYER = "conv_interp_2"
 
@@ -58,7 +61,7 @@ class Explainer(keras.Model):
 
     Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: `conv_interp_1` and `conv_interp_2`,
     the part filters' maps `[B, L, L, D]` before the mask, each distilled layer's features `[B, units]`, and
-    `scores`, what the performer's own head says of them, `[B, classes]`.
+    `scores` and `logits`, what the performer's own head says of them, `[B, outputs]`.
 
     Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
     dictionary of the distilled layers' features. `tf_explainer.training.trainer` fits it on several devices.
@@ -68,8 +71,12 @@ class Explainer(keras.Model):
         feature_mean: mean of the target layer's activations; the input is divided by a multiple of it.
         distilled: the layers to give back, lowest first.
         trunk: the performer's own layers between the target layer and the first distilled layer.
-        head: the performer's own layers from the last distilled layer to its scores.
-        negative_class: index, among the scores, of the class that is no category; None: there is none.
+        head: the performer's own layers from the last distilled layer to its logits.
+        output_kind: what the performer's scores are; None, in files of earlier versions: the head gives
+            them, probabilities, and not their logits.
+        performer: fingerprint of the performer; None where it is not known.
+        negative_class: index, among the performer's classes, of the class that is no category; None: there is
+            none.
         config: shape and loss weights.
         seed: of the initial weights.
 
@@ -86,6 +93,8 @@ class Explainer(keras.Model):
         trunk: keras.Model,
         head: keras.Model,
         config: ExplainerConfig,
+        output_kind: OutputKind | None = None,
+        performer: str | None = None,
         negative_class: int | None = None,
         seed: int = 0,
         **kwargs: Any,
@@ -129,12 +138,17 @@ class Explainer(keras.Model):
                 name=f"fc_dec_{number}",
             )(decoded)
             outputs[layer.name] = decoded
-        outputs[SCORES] = head(decoded, training=False)
+        said = head(decoded, training=False)
+        of_old: OutputKind = "sigmoid" if said.shape[-1] == 1 else "softmax"
+        outputs[LOGITS] = said if output_kind else scores.logits_of(said, of_old)
+        outputs[SCORES] = scores.from_logits(said, output_kind) if output_kind else said
         super().__init__(inputs=features, outputs=outputs, **kwargs)
 
         self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
         self.distilled, self.trunk, self.head = tuple(distilled), trunk, head
         self.config, self.negative_class, self.seed = config, negative_class, seed
+        self.output_kind, self.performer = output_kind or of_old, performer
+        self._head_gives_logits = output_kind is not None
         self._members = constellations.members(channels, config.constellations)
         self.filter_losses = {name: self._filter_loss() for name in INTERPRETABLE_LAYERS}
         self.categories = {name: self._categories() for name in INTERPRETABLE_LAYERS}
@@ -143,6 +157,15 @@ class Explainer(keras.Model):
     def part_share(self) -> float:
         """p, the share of the features that is object parts, in (0, 1)."""
         return float(ops.convert_to_numpy(self.get_layer("mix").part_share()))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its weights and settings, in hexadecimal: what is made of it carries this."""
+        digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
+        for weight in self.weights:
+            array = ops.convert_to_numpy(ops.cast(weight, "float32"))
+            digest.update(f"{array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @property
     def loss_weights_by_term(self) -> dict[str, float]:
@@ -182,7 +205,8 @@ class Explainer(keras.Model):
             terms[f"reconstruction/{distilled.name}"] = losses.reconstruction_loss(
                 targets[distilled.name], outputs[distilled.name], distilled.mean_square_norm
             )
-        labels = losses.decisions(targets[SCORES]) if SCORES in targets else None
+        kind = self.output_kind
+        labels = scores.decisions(targets[SCORES], kind) if SCORES in targets else None
         maps, positive = {}, {}
         for name in INTERPRETABLE_LAYERS:
             maps[name] = self.get_layer(name).in_mean_peaks(outputs[name])
@@ -192,7 +216,7 @@ class Explainer(keras.Model):
         terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
         terms |= self._place_terms(maps[_SHOWN_LAYER], positive[_SHOWN_LAYER], targets)
         if self.config.classification_weight:
-            terms["classification"] = losses.classification_loss(outputs[SCORES], targets[SCORES])
+            terms["classification"] = losses.classification_loss(outputs[LOGITS], targets[SCORES], kind)
         else:
             terms["classification"] = ops.zeros(())
         return terms
@@ -290,6 +314,8 @@ class Explainer(keras.Model):
             "distilled": [dataclasses.asdict(layer) for layer in self.distilled],
             "trunk": keras.saving.serialize_keras_object(self.trunk),
             "head": keras.saving.serialize_keras_object(self.head),
+            "output_kind": self.output_kind if self._head_gives_logits else None,
+            "performer": self.performer,
             "negative_class": self.negative_class,
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,

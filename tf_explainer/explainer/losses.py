@@ -11,9 +11,9 @@ from typing import Any
 
 from keras import ops
 
+from tf_explainer import scores
+from tf_explainer.config import OutputKind
 from tf_explainer.explainer import cross_replica
-
-_LEAST_PROBABILITY = 1e-6
 
 
 def specificity_loss(maps: Any, positive: Any) -> Any:
@@ -59,36 +59,25 @@ def part_share_loss(part_share: Any) -> Any:
     return -ops.log(part_share) / cross_replica.replicas()
 
 
-def classification_loss(scores: Any, performer_scores: Any) -> Any:
+def classification_loss(logits: Any, performer_scores: Any, kind: OutputKind) -> Any:
     """Cross entropy of the performer's head on the decoder's output with the performer's own decision.
 
-    No annotation is needed: the label is what the performer says ("Explainer + cls" of the paper).
+    No annotation is needed: the label is what the performer says ("Explainer + cls" of the paper). Where the
+    performer decides each class for itself (sigmoids), it is the mean over the classes.
 
     Args:
-        scores: `[B, classes]`, or `[B, 1]`, the probability of the second of two classes; of the head on the
-            decoder's output.
-        performer_scores: likewise, of the performer.
+        logits: `[B, outputs]`, of the head on the decoder's output.
+        performer_scores: `[B, outputs]`, of the performer.
+        kind: what the performer's scores are.
 
     Returns:
         A float32 scalar, the mean over images.
     """
-    decision = decisions(performer_scores)
-    probability = ops.clip(ops.cast(scores, "float32"), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
-    if scores.shape[-1] == 1:
-        probability = ops.concatenate([1 - probability, probability], axis=-1)
-    chosen = ops.take_along_axis(probability, decision[:, None], axis=-1)
-    return -ops.sum(ops.log(chosen)) / cross_replica.total(cross_replica.image_count(scores))
-
-
-def decisions(scores: Any) -> Any:
-    """Returns the class of the highest score, or of the only one: a probability that the label is 1.
-
-    Args:
-        scores: `[B, classes]` or `[B, 1]`.
-
-    Returns:
-        `[B]` int32.
-    """
-    if scores.shape[-1] > 1:
-        return ops.argmax(scores, axis=-1)
-    return ops.cast(ops.cast(scores[:, 0], "float32") > 0.5, "int32")
+    logits = ops.cast(logits, "float32")
+    if scores.are_exclusive(kind):
+        label = ops.one_hot(scores.decisions(performer_scores, kind), logits.shape[-1], dtype="float32")
+        entropy = -ops.sum(label * ops.log_softmax(logits), axis=-1)
+    else:
+        label = ops.cast(scores.said(performer_scores, kind), "float32")
+        entropy = ops.mean(ops.softplus(logits) - label * logits, axis=-1)
+    return ops.sum(entropy) / cross_replica.total(cross_replica.image_count(logits))

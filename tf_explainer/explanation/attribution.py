@@ -1,6 +1,7 @@
 """How much each part filter adds to a class score: gradient times activation, through decoder and head.
 
-The score is the log-odds of a class, `log p / (1 - p)`, by the performer's head on the decoder's features.
+The score is the log-odds of a class, `log p / (1 - p)`, by the performer's head on the decoder's features
+(`tf_explainer.scores`).
 With `a` what the two tracks hand to their norm layers,
 
     score = sum_f sum_ij a_f (d score / d a_f) + the same of the ordinary track + remainder.
@@ -21,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tf_explainer.config import OutputKind
 from tf_explainer.explainer.explainer import Explainer
-
-# Added to a logit, it takes it out of a sum of exponentials.
-_FAR_BELOW = -1e9
+from tf_explainer.performer import output_kind
+from tf_explainer.scores import log_odds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class Attributor:
 
     Args:
         explainer: a trained explainer.
-        head: the performer's path from the last distilled layer to the scores.
+        head: the performer's path from the last distilled layer to the logits.
+        kind: what the logits are of.
 
     Attributes:
         tracks: from the target layer's features `[B, L, L, D]` to what either track hands to its norm layer,
@@ -70,11 +72,11 @@ class Attributor:
         scores: from there to the log-odds of all classes, `[B, classes]`.
     """
 
-    def __init__(self, explainer: Explainer, head: keras.Model) -> None:
+    def __init__(self, explainer: Explainer, head: keras.Model, kind: OutputKind) -> None:
         tracks = [explainer.get_layer(name).input for name in ("norm_interp", "norm_ordin")]
         decoded = explainer.output[explainer.distilled[-1].name]
         self.tracks = keras.Model(explainer.input, tracks)
-        self.scores = keras.Model(tracks, log_odds_of(head)(decoded))
+        self.scores = keras.Model(tracks, LogOdds(kind)(head(decoded)))
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
         """Returns the scores of all classes.
@@ -83,7 +85,7 @@ class Attributor:
             features: the target layer's, `[B, L, L, D]`.
 
         Returns:
-            `[B, classes]` float32.
+            `[B, classes]` float32; two classes where the performer has one output.
         """
         tracks = self.tracks(tf.convert_to_tensor(features, tf.float32), training=False)
         return np.asarray(self.scores(tracks, training=False))
@@ -105,12 +107,17 @@ class LayerAttributor:
     Args:
         model: a functional classifier of one input.
         layer: its name; the scores see nothing that does not pass through it.
+        outputs: what the model's outputs are, as the flag of that name.
+
+    Raises:
+        UserError: what the outputs mean cannot be told.
     """
 
-    def __init__(self, model: keras.Model, layer: str) -> None:
-        maps = model.get_layer(layer).output
+    def __init__(self, model: keras.Model, layer: str, outputs: str = "auto") -> None:
+        maps, scores = model.get_layer(layer).output, model.outputs[0]
+        kind = output_kind.output_kind(scores, outputs)
         self._below = keras.Model(model.inputs[0], maps)
-        self._above = log_odds_of(keras.Model(maps, model.outputs[0]))
+        self._above = keras.Model(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
 
     def log_odds(self, images: np.ndarray) -> np.ndarray:
         """Returns the scores of all classes, `[B, classes]` float32.
@@ -158,39 +165,17 @@ def _attribution(
     )
 
 
-def log_odds_of(head: keras.Model) -> keras.Model:
-    """Returns a copy of a classifier that gives `log p / (1 - p)` of every class.
+class LogOdds(keras.layers.Layer):
+    """`log p / (1 - p)` of all classes, `[B, classes]`, from logits `[B, outputs]`.
 
     Args:
-        head: a functional model that ends in a softmax, a sigmoid, or in the logits of a softmax.
+        kind: what the logits are of.
     """
-    copied = keras.models.clone_model(head, clone_function=_linear, recursive=True)
-    copied.set_weights(head.get_weights())
-    logits = copied.outputs[0]
-    return keras.Model(copied.inputs, logits if _is_sigmoid(head) else _LogOdds()(logits))
 
-
-class _LogOdds(keras.layers.Layer):
-    """`z_c - log sum_{k != c} exp z_k`, `[B, classes]`."""
+    def __init__(self, kind: OutputKind) -> None:
+        super().__init__()
+        self._kind = kind
 
     def call(self, logits: Any) -> Any:
-        classes = logits.shape[-1]
-        itself = ops.eye(classes, dtype=logits.dtype) * _FAR_BELOW
-        return logits - ops.logsumexp(ops.expand_dims(logits, 1) + itself, axis=-1)
-
-
-def _linear(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.layers.Softmax):
-        # Softmax is called with a mask, which no layer of the identity takes.
-        return keras.layers.Lambda(lambda logits, mask=None: logits, name=layer.name)  # noqa: ARG005
-    config = layer.get_config()
-    if config.get("activation") in ("softmax", "sigmoid"):
-        config["activation"] = "linear"
-    return type(layer).from_config(config)
-
-
-def _is_sigmoid(model: keras.Model) -> bool:
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        return _is_sigmoid(last)
-    return last.get_config().get("activation") == "sigmoid" or model.output_shape[-1] == 1
+        """Computes them in float32."""
+        return log_odds(ops.cast(logits, "float32"), self._kind)

@@ -12,18 +12,16 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from scipy.special import expit
 
 from tf_explainer.evaluation.parts import Part, lone_filter
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.explanation.attribution import Attribution, Attributor
+from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.images.crop import crop_to_object
 from tf_explainer.images.record import ImageRecord, ImageReference
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.performer.performer import SCORES, Performer
-
-# How far a sum of probabilities may be from 1.
-_NORMALISED = 1e-3
+from tf_explainer.scores import check, class_probabilities
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,7 +130,7 @@ class ImageExplainer:
         performer: the network.
         explainer: trained on its features.
         parts: of the explainer's filters, from `parts.name_parts`.
-        class_names: of the performer's scores.
+        class_names: of the performer's classes; two where it has one output.
     """
 
     def __init__(
@@ -144,7 +142,7 @@ class ImageExplainer:
         self._alone = [lone_filter(number) for number in filters if number not in grouped]
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head())
+        self._attributor = Attributor(explainer, performer.head(), performer.output_kind)
         self._grid = UnitGrid.of(
             performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
         )
@@ -165,10 +163,13 @@ class ImageExplainer:
         crop = crop_to_object(record, self._performer.config.image_size)
         outputs = self._features.predict_on_batch(crop[None])
         features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
-        by_performer = ops.convert_to_numpy(class_probabilities(outputs[SCORES]))[0]
+        kind = self._performer.output_kind
+        check(outputs[SCORES], kind)
+        by_performer = np.asarray(class_probabilities(outputs[SCORES], kind), np.float64)[0]
         decided = int(by_performer.argmax())
         chosen = decided if class_name is None else self._names.index(class_name)
-        attribution, score = self._attribute(features, chosen)
+        attribution = self._attributor.attribute(features, np.array([chosen]))
+        score = float(attribution.scores[0])
         maps = np.asarray(self._maps(features, training=False))[0]
         seen, alone = (
             _greatest_first([self._seen(part, maps, attribution.parts[0]) for part in parts])
@@ -179,7 +180,7 @@ class ImageExplainer:
             class_name=self._names[chosen],
             score=score,
             performer_probability=float(by_performer[chosen]),
-            explainer_probability=float(1 / (1 + np.exp(-score))),
+            explainer_probability=float(expit(score)),
             performer_class=self._names[decided],
             parts=seen,
             lone_filters=tuple(each for each in alone if each.contribution),
@@ -189,16 +190,6 @@ class ImageExplainer:
             ordinary_map=attribution.ordinary_maps[0],
             grid=self._grid,
         )
-
-    def _attribute(self, features: np.ndarray, chosen: int) -> tuple[Attribution, float]:
-        """Attributes the log-odds of a class; those of the first of two with one score are the negative."""
-        single = self._performer.num_classes == 1
-        attribution = self._attributor.attribute(features, np.array([0 if single else chosen]))
-        if single and chosen == 0:
-            attribution = Attribution(
-                **{field.name: -getattr(attribution, field.name) for field in dataclasses.fields(attribution)}
-            )
-        return attribution, float(attribution.scores[0])
 
     def _seen(self, part: Part, maps: np.ndarray, contributions: np.ndarray) -> SeenPart:
         filters = list(part.filters)
@@ -217,21 +208,3 @@ class ImageExplainer:
 
 def _greatest_first(seen: Sequence[SeenPart]) -> tuple[SeenPart, ...]:
     return tuple(sorted(seen, key=lambda each: -abs(each.contribution)))
-
-
-def class_probabilities(scores: Any) -> Any:
-    """Returns the probabilities of all classes.
-
-    Args:
-        scores: `[B, classes]`, a performer's output: probabilities, logits of a softmax, or one sigmoid.
-
-    Returns:
-        `[B, max(2, classes)]`; one sigmoid is the probability of the second of two classes.
-    """
-    if scores.shape[-1] == 1:
-        return ops.concatenate([1 - scores, scores], axis=-1)
-    total = ops.sum(scores, axis=-1, keepdims=True)
-    normalised = ops.logical_and(
-        ops.min(scores, axis=-1, keepdims=True) >= 0, ops.abs(total - 1) < _NORMALISED
-    )
-    return ops.where(normalised, scores, ops.softmax(scores, axis=-1))

@@ -21,6 +21,7 @@ from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer
 from tf_explainer.features.manifest import check_manifest, read_manifest
+from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
 from tf_explainer.performer.performer import Performer, load_performer
 
@@ -33,13 +34,18 @@ class FinishedRun:
         performer: the network.
         explainer: trained on its features.
         parts: groups of the explainer's filters.
-        class_names: of the performer's scores; numbers where the data set does not name them.
+        class_names: of the performer's classes; `output 0`, ... where nobody has named them.
     """
 
     performer: Performer
     explainer: Explainer
     parts: tuple[Part, ...]
     class_names: tuple[str, ...]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The explainer's."""
+        return self.explainer.fingerprint
 
     @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
@@ -75,7 +81,7 @@ def load_run(root: str, features_dir: str | None = None, **performer: Any) -> Fi
         root: the work directory.
         features_dir: where the features lie if not in it.
         **performer: what `PerformerConfig` must know of a performer that does not lie in the work directory:
-            `performer="model.keras"`, `preprocessing="vgg16"`, ...
+            `performer="model.keras"`, `preprocessing="vgg16"`, `class_names=("cat", "dog")`, ...
 
     Raises:
         UserError: something is missing, damaged, or of another run.
@@ -105,10 +111,10 @@ def assemble(workdir: WorkDir, manifest: Manifest, performer: PerformerConfig) -
     """
     network = load_performer(performer, workdir)
     check_manifest(manifest, network)
-    known = max(2, manifest.num_scores) == len(manifest.classes)
+    explainer = load_explainer(workdir.explainer, manifest, trust_code=performer.trust_performer_code)
     return FinishedRun(
         performer=network,
-        explainer=load_explainer(workdir.explainer, manifest, trust_code=performer.trust_performer_code),
-        parts=tuple(read_parts(workdir.part_groups)),
-        class_names=manifest.classes if known else tuple(map(str, range(manifest.num_scores))),
+        explainer=explainer,
+        parts=tuple(read_parts(workdir.part_groups, explainer)),
+        class_names=outputs_of(network, manifest).names,
     )

@@ -22,11 +22,11 @@ from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explanation import onnx_gradients
 from tf_explainer.explanation.attribution import Attributor
-from tf_explainer.explanation.explanation import class_probabilities
 from tf_explainer.explanation.finished_run import FinishedRun
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.performer.performer import SCORES, Performer
 from tf_explainer.performer.rebuilding import equivalence
+from tf_explainer.scores import class_probabilities
 
 DESCRIPTION = "explainer.json"
 """File beside the SavedModel that names classes, parts and outputs."""
@@ -59,7 +59,8 @@ class ExplainingModel:
     def __init__(self, performer: Performer, explainer: Explainer, parts: Sequence[Part]) -> None:
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head())
+        self._attributor = Attributor(explainer, performer.head(), performer.output_kind)
+        self._kind = performer.output_kind
         self._target, self._size = performer.config.target_layer, performer.config.image_size
         side, _, filters = performer.feature_shape
         units = UnitGrid.of(performer.receptive_field(), self._size, side).centres(np.arange(side**2))
@@ -77,13 +78,11 @@ class ExplainingModel:
         """
         outputs = self._features(tf.cast(images, tf.float32), training=False)
         features = tf.cast(outputs[self._target], tf.float32)
-        by_performer = class_probabilities(tf.cast(outputs[SCORES], tf.float32))
+        by_performer = class_probabilities(tf.cast(outputs[SCORES], tf.float32), self._kind)
         decided = tf.argmax(by_performer, axis=-1, output_type=tf.int32)
         explained = decided if classes is None else classes
         contributions, log_odds = self._contributions(features, explained)
         by_explainer = tf.sigmoid(log_odds)
-        if log_odds.shape[-1] == 1:
-            by_explainer = class_probabilities(by_explainer)
         return (
             {
                 "scores": by_performer,
@@ -105,10 +104,7 @@ class ExplainingModel:
         tracks = self._attributor.tracks(features, training=False)
         with onnx_gradients.used():
             log_odds = self._attributor.scores(tracks, training=False)
-            # The log-odds of the first of two classes with one score are the negative of the second's.
-            single = log_odds.shape[-1] == 1
-            weight = 2 * explained[:, None] - 1 if single else tf.one_hot(explained, log_odds.shape[-1])
-            score = tf.reduce_sum(log_odds * tf.cast(weight, tf.float32), axis=-1)
+            score = tf.reduce_sum(log_odds * tf.one_hot(explained, log_odds.shape[-1]), axis=-1)
             gradients = tf.gradients(score, tracks)
         by_part, by_rest = (track * gradient for track, gradient in zip(tracks, gradients, strict=True))
         of_filters = tf.reduce_sum(by_part, axis=[1, 2])
@@ -183,6 +179,9 @@ def _check_free(path: pathlib.Path) -> None:
 def _description(run: FinishedRun) -> str:
     content = {
         "format_version": _FORMAT_VERSION,
+        "explainer": run.fingerprint,
+        "performer": run.performer.fingerprint,
+        "performer_outputs": run.performer.output_kind,
         "image_size": run.performer.config.image_size,
         "classes": list(run.class_names),
         "parts": [dataclasses.asdict(part) | {"title": part.title} for part in run.parts],

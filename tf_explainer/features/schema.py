@@ -101,6 +101,8 @@ class Manifest:
         class_counts: images by class.
         configuration: the settings that the set was made with, for the person and for refusal.
         versions: packages that made it.
+        all_classes: names of the data set's classes in its own order, with those that `--categories` leaves
+            out; empty: `classes` are all.
         format_version: of this layout.
     """
 
@@ -123,6 +125,7 @@ class Manifest:
     class_counts: dict[str, int]
     configuration: dict[str, Any]
     versions: dict[str, str]
+    all_classes: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property
@@ -151,6 +154,7 @@ class Manifest:
                 **fields
                 | {
                     "classes": tuple(fields["classes"]),
+                    "all_classes": tuple(fields.get("all_classes", ())),
                     "landmarks": tuple(fields["landmarks"]),
                     "views": tuple(fields["views"]),
                     "target": _layer(fields["target"]),

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.features.dataset import Split, feature_dataset
+from tf_explainer.features.outputs import Outputs
 from tf_explainer.features.schema import LABEL, ORIGINAL, Manifest
 from tf_explainer.images.unit_grid import UnitGrid
 
@@ -25,11 +26,13 @@ class Features:
         manifest: of the set.
         directory: where its files lie.
         dataset: how images are divided into folds.
+        outputs: what the stored scores say; None: nobody has said it, and they are compared with no label.
     """
 
     manifest: Manifest
     directory: str
     dataset: DatasetConfig
+    outputs: Outputs | None = None
 
     def batches(
         self, split: Split, *, negatives: bool, views: Sequence[str] = (ORIGINAL,), with_crops: bool = False

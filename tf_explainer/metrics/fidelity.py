@@ -18,7 +18,8 @@ class FidelitySummary:
         performer_accuracy: of the performer's head on its own features; NaN where its classes are not the
             labels'.
         explainer_accuracy: of the same head on the decoder's output; likewise.
-        agreement: share of images on which the two name the same class.
+        agreement: share of images on which the two name the same class; where each class is decided for
+            itself, the share of decisions.
         images: how many were looked at.
     """
 
@@ -34,11 +35,11 @@ class Fidelity:
 
     Args:
         layers: names of the distilled layers.
-        classes: how many classes the labels have.
+        exclusive: whether an image is of one class alone; else each class is decided for itself.
     """
 
-    def __init__(self, layers: Sequence[str], classes: int) -> None:
-        self._classes = classes
+    def __init__(self, layers: Sequence[str], *, exclusive: bool = True) -> None:
+        self._exclusive = exclusive
         self._error: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
         self._energy: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
         self._decisions: list[np.ndarray] = []
@@ -48,8 +49,8 @@ class Fidelity:
         *,
         targets: Mapping[str, np.ndarray],
         decoded: Mapping[str, np.ndarray],
-        performer_scores: np.ndarray,
-        explainer_scores: np.ndarray,
+        performer_logits: np.ndarray,
+        explainer_logits: np.ndarray,
         labels: np.ndarray,
     ) -> None:
         """Takes in a batch.
@@ -57,23 +58,26 @@ class Fidelity:
         Args:
             targets: the performer's features by distilled layer, `[B, units]`.
             decoded: the explainer's.
-            performer_scores: `[B, classes]`, or `[B, 1]`, the probability of label 1; of the performer's head
-                on its own features.
-            explainer_scores: likewise, of the same head on the decoder's output.
-            labels: `[B]` int.
+            performer_logits: `[B, outputs]`, of the performer's head on its own features; one output is the
+                logit of the second of two classes.
+            explainer_logits: likewise, of the same head on the decoder's output.
+            labels: `[B]` int, the performer's class that is right; -1 where it knows none.
         """
         for layer in self._error:
             target = np.asarray(targets[layer], np.float64)
             self._error[layer].append(np.square(decoded[layer] - target).sum(axis=1))
             self._energy[layer].append(np.square(target).sum(axis=1))
-        performer, explainer = _decisions(performer_scores), _decisions(explainer_scores)
-        comparable = 1.0 if max(2, performer_scores.shape[1]) == self._classes else np.nan
+        performer, explainer = _decisions(performer_logits), _decisions(explainer_logits)
+        comparable = np.where(labels < 0, np.nan, 1.0)
+        agreed = performer == explainer
+        if not self._exclusive:
+            agreed = ((performer_logits > 0) == (explainer_logits > 0)).mean(axis=1)
         self._decisions.append(
             np.stack(
                 [
                     comparable * (performer == labels),
                     comparable * (explainer == labels),
-                    performer == explainer,
+                    agreed,
                 ]
             )
         )
@@ -92,7 +96,9 @@ class Fidelity:
         chosen = np.arange(self.images) if images is None else images
         shares = np.full(3, np.nan)
         if len(chosen):
-            shares = np.concatenate(self._decisions, axis=1)[:, chosen].mean(axis=1)
+            shares = np.array(
+                [_mean_of_known(row[chosen]) for row in np.concatenate(self._decisions, axis=1)]
+            )
         return FidelitySummary(
             relative_error={
                 layer: _ratio(self._error[layer], self._energy[layer], chosen) for layer in self._error
@@ -111,9 +117,13 @@ def _ratio(error: list[np.ndarray], energy: list[np.ndarray], chosen: np.ndarray
     return float(np.concatenate(error)[chosen].sum() / whole) if whole else float("nan")
 
 
-def _decisions(scores: np.ndarray) -> np.ndarray:
-    """Returns the class of the highest score, or of the only one: a probability that the label is 1."""
-    return scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0.5).astype(int)
+def _mean_of_known(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _decisions(logits: np.ndarray) -> np.ndarray:
+    return logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(int)
 
 
 class EnergyShare:

@@ -17,10 +17,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer import scores
+from tf_explainer.config import OutputKind, PerformerConfig, WorkDir
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer import backbone_weights, layer_graph, layer_selection, signed_maps
+from tf_explainer.performer import (
+    backbone_weights,
+    class_names,
+    layer_graph,
+    layer_selection,
+    output_kind,
+    signed_maps,
+)
 from tf_explainer.performer.backbones import build_backbone
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.model_files import read_model
@@ -42,7 +50,8 @@ class Performer:
         config: names the target layer and the distilled layers, as `layer_graph.places` does.
 
     Raises:
-        UserError: a layer is not there, is in the wrong place, comes before its activation, or is bypassed.
+        UserError: a layer is not there, is in the wrong place, comes before its activation, or is bypassed;
+            what the outputs mean cannot be told; their names are not as many as they.
     """
 
     model: keras.Model
@@ -53,16 +62,23 @@ class Performer:
             raise UserError("--distilled_layers is empty: name at least one layer above --target_layer")
         self._check_target()
         self._check_distilled()
+        _ = self.output_kind
+        class_names.check(self.config.class_names, self.num_classes)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of architecture, weights and preprocessing; the layers chosen are no part of it."""
         return fingerprint(self.model)
 
+    @functools.cached_property
+    def output_kind(self) -> OutputKind:
+        """What its scores are."""
+        return output_kind.output_kind(self.model.outputs[0], self.config.outputs)
+
     @property
     def num_classes(self) -> int:
-        """How many scores the performer gives."""
-        return self.model.outputs[0].shape[-1]
+        """How many classes its scores tell apart: one score, two classes."""
+        return max(2, self.model.outputs[0].shape[-1])
 
     @property
     def treatment(self) -> Treatment:
@@ -110,17 +126,21 @@ class Performer:
         )
 
     def head(self) -> keras.Model:
-        """Returns a frozen copy of the path from the last distilled layer to the scores.
+        """Returns a frozen copy of the path from the last distilled layer to the scores' logits.
 
-        From `[B, units]` to `[B, classes]`; the identity where the last distilled layer gives the scores.
+        From `[B, units]` to `[B, outputs]` float32, see `tf_explainer.scores`.
         """
-        last, scores = self._output(self.config.distilled_layers[-1]), self.model.outputs[0]
+        last, output = self._output(self.config.distilled_layers[-1]), self.model.outputs[0]
         features = keras.Input((last.shape[-1],), name="distilled")
-        if last is scores:
+        logits = output_kind.logits(output, self.output_kind)
+        if not layer_graph.depends_on(logits, last):  # The layer lies behind the last activation.
+            logits = scores.logits_of(output, self.output_kind)
+        if last is logits:
             return keras.Model(features, keras.layers.Identity()(features), name="head")
-        above = self._copy(last, scores, "above_distilled")
         shaped = features if len(last.shape) == 2 else keras.layers.Reshape(last.shape[1:])(features)
-        return keras.Model(features, above(shaped), name="head", trainable=False)
+        return keras.Model(
+            features, self._copy(last, logits, "above_distilled")(shaped), name="head", trainable=False
+        )
 
     def distilled_dense(self) -> dict[str, DenseWeights | None]:
         """Returns each distilled layer's weights, lowest layer first; None for those that are not Dense."""
@@ -227,9 +247,13 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
     model = saved_model(config, workdir)
     if model is None:
         model = _backbone_with_head(config, workdir)
-    performer = Performer(model, layer_selection.with_layers(model, config))
+    performer = Performer(model, layer_selection.with_layers(model, class_names.named(config)))
     performer.check()
-    return performer
+    if config.class_names or config.performer:
+        return performer
+    return dataclasses.replace(
+        performer, config=class_names.of_training(performer.config, workdir, performer.fingerprint)
+    )
 
 
 def saved_model(config: PerformerConfig, workdir: WorkDir | None) -> keras.Model | None:

@@ -16,6 +16,8 @@ _NOT_TRAINED = (
     "preprocessing",
     "performer_modules",
     "trust_performer_code",
+    "outputs",
+    "class_names",
     "target_layer",
     "distilled_layers",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
+from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
 from tf_explainer.performer.performer import Performer
 
@@ -27,6 +28,8 @@ def explainer_for(
         still to be called, once its statistics have seen images.
     """
     dense = performer.distilled_dense()
+    negative = manifest.negative_label
+    negative_class = -1 if negative is None else int(outputs_of(performer, manifest).of_labels[negative])
     explainer = Explainer(
         feature_shape=manifest.target.shape,
         feature_mean=manifest.target.mean,
@@ -42,7 +45,9 @@ def explainer_for(
         trunk=performer.trunk(),
         head=performer.head(),
         config=config,
-        negative_class=manifest.negative_label if manifest.num_scores in (1, len(manifest.classes)) else None,
+        output_kind=performer.output_kind,
+        performer=manifest.performer,
+        negative_class=None if negative_class < 0 else negative_class,
         seed=seed,
     )
     for number, layer in enumerate(manifest.distilled, start=1):

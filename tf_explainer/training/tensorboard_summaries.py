@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,8 +26,11 @@ class TensorBoardSummaries(keras.callbacks.Callback):
         self._directory, self._settings = directory, dict(settings)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Opens the event file."""
+        """Opens the event file; the curves of a training that this one replaces are removed."""
         self._step = self.params["first_step"]
+        if self._step == 0:
+            for curves in pathlib.Path(self._directory).rglob("events.out.tfevents.*"):
+                curves.unlink()
         self._writer = tf.summary.create_file_writer(self._directory)
         with self._writer.as_default():
             hparams.hparams({name: _plain(value) for name, value in self._settings.items()})

@@ -33,6 +33,7 @@ class Creatures:
         seed: of all pictures.
         num_images: how many there are.
         classes: names by label.
+        all_classes: of all species, and the negative class.
         negative_class: last of the classes, or None.
         landmark_names: head, torso, legs, tail.
     """
@@ -40,6 +41,7 @@ class Creatures:
     seed: int
     num_images: int
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
     negative_class: str | None
     landmark_names: tuple[str, ...] = PARTS
 
@@ -80,12 +82,14 @@ def open_creatures(config: DatasetConfig) -> Creatures:
     Raises:
         UserError: there is no such species.
     """
-    names = categories.chosen(config.categories, [each.name for each in SPECIES], "--dataset=creatures")
+    offered = [each.name for each in SPECIES]
+    names = categories.chosen(config.categories, offered, "--dataset=creatures")
     negative_class = config.negative_class if config.negatives else None
     return Creatures(
         seed=config.dataset_seed,
         num_images=config.num_images,
         classes=categories.with_negative(names, negative_class),
+        all_classes=categories.with_negative(offered, negative_class),
         negative_class=negative_class,
     )
 

@@ -20,11 +20,17 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
 
     Args:
         explainer: a trained explainer.
-        head: the performer's path from the last distilled layer to the scores.
-        shown: the images.
+        head: the performer's path from the last distilled layer to the logits.
+        shown: the images; what their scores say is known.
     """
-    features, performer_scores = shown.maps(explainer, PERFORMER), shown.records[SCORES]
-    attributor = Attributor(explainer, head)
+    outputs = shown.features.outputs
+    if outputs is None:
+        raise ValueError("nobody has said what the stored scores are")
+    features, performer_scores = (
+        shown.maps(explainer, PERFORMER),
+        outputs.probabilities(shown.records[SCORES]),
+    )
+    attributor = Attributor(explainer, head, outputs.kind)
     batches = [slice(first, first + _BATCH_SIZE) for first in range(0, len(features), _BATCH_SIZE)]
     ranked = [
         ClassScores(
@@ -35,10 +41,9 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
         )
         for classes in likely_classes(performer_scores).T
     ]
-    known, outputs = shown.features.manifest.classes, performer_scores.shape[1]
     return ImageScores(
         layer=INTERPRETABLE_LAYERS[-1],
-        names=known if len(known) == outputs else [f"output {k}" for k in range(outputs)],
+        names=outputs.names,
         ranked=ranked,
         explainer_scores=np.concatenate([attributor.log_odds(features[some]) for some in batches]),
         performer_scores=performer_scores,

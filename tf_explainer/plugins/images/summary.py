@@ -85,7 +85,7 @@ class ImageScores:
         names: of the classes, or of the performer's outputs where these are others.
         ranked: K classes an image: first the one that the performer names, then the next likely.
         explainer_scores: `[N, classes]`.
-        performer_scores: `[N, classes]`, the performer's output.
+        performer_scores: `[N, classes]`, the performer's probabilities.
     """
 
     layer: str
@@ -119,16 +119,22 @@ def likely_classes(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, axis=1, kind="stable")[:, :_MOST_CLASSES]
 
 
-def of_model(model: keras.Model, layer: str, images: np.ndarray, names: Sequence[str] = ()) -> ImageScores:
+def of_model(
+    model: keras.Model, layer: str, images: np.ndarray, names: Sequence[str] = (), outputs: str = "auto"
+) -> ImageScores:
     """Attributes the classes that a Keras classifier names to the filters of one of its layers.
 
     Args:
         model: a functional classifier of one image input.
         layer: of a snapshot of the Parts plugin; the scores see nothing that does not pass through it.
         images: `[N, H, W, 3]` uint8, those of the snapshot.
-        names: of the classes.
+        names: of the classes, two where the model has one output.
+        outputs: what its outputs are, as the flag of that name; `auto`: its last activation tells.
+
+    Raises:
+        UserError: what the outputs mean cannot be told.
     """
-    attributor = LayerAttributor(model, layer)
+    attributor = LayerAttributor(model, layer, outputs)
     batches = [
         images[first : first + _BATCH_SIZE].astype(np.float32) for first in range(0, len(images), _BATCH_SIZE)
     ]

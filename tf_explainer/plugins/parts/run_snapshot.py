@@ -64,13 +64,13 @@ class ShownImages:
     def images(self) -> Images:
         """What the plugin shows of them."""
         manifest, records = self.features.manifest, self.records
-        scored = manifest.num_scores == len(manifest.classes)
+        outputs = self.features.outputs
         return Images(
             crops=records[CROP],
             ids=[name.decode() for name in records[ID]],
             classes=manifest.classes,
             labels=records[LABEL],
-            predicted=records[SCORES].argmax(axis=1) if scored else np.full(len(records[LABEL]), -1),
+            predicted=outputs.labels(records[SCORES]) if outputs else np.full(len(records[LABEL]), -1),
             held_out=self._held_out,
             landmark_names=manifest.landmarks,
             landmarks=records[LANDMARKS][..., :2],
@@ -123,7 +123,10 @@ def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Sn
     measures = measure_layer(
         Peaks.of(maps), units.regions(), shown.annotations, shown.features.grid, top_images
     )
-    notes = {"part share p": f"{explainer.part_share:.3f}"}
+    notes = {
+        "part share p": f"{explainer.part_share:.3f}",
+        "explainer": explainer.fingerprint[:12],
+    }
     return _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
 
 
@@ -144,6 +147,7 @@ def of_evaluation(
         "energy share": f"{evaluation.energy_share:.3f}",
         "agreement with the performer": f"{100 * fidelity.agreement:.1f} %",
         "images measured": str(len(evaluation.ids)),
+        "explainer": evaluation.explainer[:12],
     }
     order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
     layers = {name: evaluation.layers[name] for name in order}
