@@ -13,6 +13,7 @@ from PIL import Image
 from tf_explainer.config import DatasetConfig, ExplainerConfig
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.features import schema
+from tf_explainer.features.outputs import Outputs
 from tf_explainer.features.schema import Manifest, Shard
 from tf_explainer.features.stored_features import Features
 from tf_explainer.images.folds import fold_position
@@ -40,7 +41,7 @@ def stored_images(count: int, seed: int = 0) -> list[dict]:
                 "label": n % 3,
                 "landmarks": landmarks,
                 "crop": np.full((CROP, CROP, 3), random.integers(0, 256, 3), np.uint8),
-                "scores": random.uniform(size=3).astype(np.float32),
+                "scores": random.dirichlet(np.ones(3)).astype(np.float32),
                 "block": np.maximum(random.normal(size=(SIDE, SIDE, CHANNELS)), 0).astype(np.float16),
             }
             | {name: random.uniform(size=units).astype(np.float16) for name, units in DISTILLED.items()}
@@ -109,7 +110,8 @@ def features_of(folder: pathlib.Path, count: int = 60, folds: int = 4) -> tuple[
     stored = stored_images(count)
     manifest = write_features(folder, stored)
     dataset = DatasetConfig(dataset="folder", folds=folds)
-    return Features(manifest=manifest, directory=str(folder), dataset=dataset), stored
+    outputs = Outputs(kind="softmax", names=CLASSES, classes=CLASSES)
+    return Features(manifest=manifest, directory=str(folder), dataset=dataset, outputs=outputs), stored
 
 
 def small_explainer() -> Explainer:
@@ -125,12 +127,13 @@ def small_explainer() -> Explainer:
         ],
         trunk=keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)),
         head=small_head(),
+        output_kind="softmax",
         config=ExplainerConfig(),
     )
 
 
 def small_head() -> keras.Model:
-    """From the last distilled layer to the scores."""
+    """From the last distilled layer to the logits."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((DISTILLED["fc2"],))
-    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(3)(inputs))

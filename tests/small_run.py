@@ -37,5 +37,5 @@ def write_run(
     explainer.rescale_decoder()
     performer.model.save(root / "performer.keras")
     explainer.save(root / "explainer.keras")
-    (root / "parts.json").write_text(parts.to_json(PARTS))
+    (root / "parts.json").write_text(parts.to_json(PARTS, explainer.fingerprint))
     return FinishedRun(performer=performer, explainer=explainer, parts=PARTS, class_names=class_names)

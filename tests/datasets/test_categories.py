@@ -4,8 +4,8 @@ from tf_explainer.datasets import categories
 from tf_explainer.errors import UserError
 
 
-def test_requested_order_is_kept_and_repetition_counts_once():
-    assert categories.chosen(["c", "a", "c"], ["a", "b", "c"], "here") == ("c", "a")
+def test_the_order_is_that_of_the_data_set():
+    assert categories.chosen(["c", "a", "c"], ["a", "b", "c"], "here") == ("a", "c")
 
 
 def test_all_take_part_when_none_is_named():

@@ -29,18 +29,18 @@ def pets(tmp_path):
     return folder
 
 
-def test_classes_are_sorted_and_the_negatives_last(pets):
+def test_classes_are_sorted_as_keras_numbers_them(pets):
     _save(pets / "zebra" / "z.bmp")
     source = _open(pets)
-    assert source.classes == ("cat", "dog", "zebra", "negative")
+    assert source.classes == ("cat", "dog", "negative", "zebra")
     assert source.negative_class == "negative"
     assert source.landmark_names == ()
     assert [(reference.id, reference.label) for reference in source.references()] == [
         ("cat/deep/down/c.webp", 0),
         ("dog/a.jpg", 1),
         ("dog/b.PNG", 1),
-        ("zebra/z.bmp", 2),
-        ("negative/n.gif", 3),
+        ("negative/n.gif", 2),
+        ("zebra/z.bmp", 3),
     ]
 
 
@@ -62,8 +62,9 @@ def test_folder_without_subfolders_is_one_class(tmp_path):
     assert _open(f"{tmp_path}/herd/").classes == ("herd",)
 
 
-def test_categories_are_kept_in_the_requested_order(pets):
-    assert _open(pets, "dog", "cat").classes == ("dog", "cat", "negative")
+def test_categories_select_and_never_renumber(pets):
+    assert _open(pets, "dog", "cat").classes == ("cat", "dog", "negative")
+    assert _open(pets, "dog").all_classes == ("cat", "dog", "negative")
     assert _open(pets, "dog", "negative").classes == ("dog", "negative")
     assert [reference.label for reference in _open(pets, "dog").references()] == [0, 0, 1]
     with pytest.raises(UserError, match=r"'bird'.*cat, dog"):
@@ -73,7 +74,7 @@ def test_categories_are_kept_in_the_requested_order(pets):
 def test_negatives_can_be_left_out_or_named_otherwise(pets):
     assert _open(pets, negatives=False).classes == ("cat", "dog")
     source = _open(pets, negative_class="cat")
-    assert source.classes == ("dog", "negative", "cat")
+    assert source.classes == ("cat", "dog", "negative")
     assert source.negative_class == "cat"
 
 

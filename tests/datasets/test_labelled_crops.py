@@ -13,6 +13,7 @@ CONFIG = DatasetConfig(dataset="folder", folds=3, held_out_fold=1)
 class Source:
     classes = ("dark", "light")
     negative_class = None
+    all_classes = classes
     landmark_names = ()
 
     def __init__(self, references, broken=()):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 
@@ -102,14 +103,15 @@ def test_metrics_are_strict_json_with_every_measure(evaluated):
 
 def test_progress_counts_every_image(evaluated):
     _, stored, _, _, result, progress = evaluated
-    assert sum(n for stage, n in progress if stage == "parts") == 40
+    assert sum(n for stage, n in progress if stage == "parts") == len(stored)
     assert sum(n for stage, n in progress if stage == "fidelity") == result.fidelity.images < len(stored)
 
 
 def test_nothing_to_measure_is_null_not_nan(evaluated):
-    features, _, explainer, _, _, _ = evaluated
-    other_classes = keras.Sequential([keras.Input((DISTILLED["fc2"],)), keras.layers.Dense(7)])
-    result = evaluate(explainer, other_classes, features, EvaluationConfig())
+    features, _, explainer, head, _, _ = evaluated
+    others = dataclasses.replace(features.outputs, names=("ship", "car", "train"))
+    features = dataclasses.replace(features, outputs=others)
+    result = evaluate(explainer, head, features, EvaluationConfig())
     assert math.isnan(result.fidelity.performer_accuracy)
     assert result.metrics()["fidelity"]["performer_accuracy"] is None
     assert result.metrics()["fidelity"]["accuracy_difference"] is None
@@ -210,12 +212,12 @@ def test_permuted_images_leave_nothing_to_follow():
 def test_measures_of_other_runs_are_read_or_refused(tmp_path, evaluated):
     result, path = evaluated[4], tmp_path / "metrics.json"
     with pytest.raises(UserError, match=r"there is no .*metrics.json: measure that run first"):
-        read_metrics(str(path))
+        read_metrics(str(path), str(path.with_suffix(".keras")))
     path.write_text("{}")
     with pytest.raises(UserError, match="holds no measures"):
-        read_metrics(str(path))
+        read_metrics(str(path), str(path.with_suffix(".keras")))
     path.write_text(result.to_json())
-    assert read_metrics(str(path)) == result.metrics()
+    assert read_metrics(str(path), str(path.with_suffix(".keras"))) == result.metrics()
 
 
 def test_what_is_no_explainer_is_refused(tmp_path, evaluated):
@@ -240,3 +242,21 @@ def test_an_explainer_of_other_layers_is_refused(tmp_path, evaluated):
     )
     with pytest.raises(UserError, match=r"fc2.*the stored features are"):
         load_explainer(path, manifest)
+
+
+def test_measures_and_explainers_belong_to_each_other(tmp_path, evaluated):
+    features, _, explainer, _, result, _ = evaluated
+    path, keras_file = tmp_path / "metrics.json", tmp_path / "explainer.keras"
+    path.write_text(result.to_json())
+    explainer.save(keras_file)
+    assert read_metrics(str(path), str(keras_file))["explainer"] == explainer.fingerprint
+    other = small_explainer()
+    other.get_layer("fc_dec_1").bias.assign_add(np.ones(DISTILLED["fc1"]))
+    other.save(keras_file)
+    assert other.fingerprint != explainer.fingerprint
+    with pytest.raises(UserError, match="is of another explainer than"):
+        read_metrics(str(path), str(keras_file))
+    config = explainer.get_config() | {"performer": "f" * 64}
+    type(explainer).from_config(config).save(keras_file)
+    with pytest.raises(UserError, match="explains another performer"):
+        load_explainer(str(keras_file), features.manifest)

@@ -62,7 +62,7 @@ def test_without_landmarks_groups_are_numbered():
 
 def test_parts_come_back_from_json():
     found = found_parts(*twins())
-    assert parts.from_json(parts.to_json(found)) == found
+    assert parts.from_json(parts.to_json(found, "abc"), "abc") == found
     for text in (
         "{}",
         '{"format_version": 0, "parts": []}',
@@ -70,4 +70,9 @@ def test_parts_come_back_from_json():
         "[",
     ):
         with pytest.raises(ValueError):  # noqa: PT011 - every one says something of its own
-            parts.from_json(text)
+            parts.from_json(text, "abc")
+
+
+def test_parts_of_another_explainer_are_refused():
+    with pytest.raises(ValueError, match="of the explainer abc, not of the present def"):
+        parts.from_json(parts.to_json([], "abc"), "def")

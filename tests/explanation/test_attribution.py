@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
-from tf_explainer.explanation.attribution import Attributor, LayerAttributor, log_odds_of
+from tf_explainer.explanation.attribution import Attributor, LayerAttributor
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def some_features(count=5, seed=1):
 
 def test_contributions_and_remainder_are_the_score(explainer):
     features, classes = some_features(), np.array([0, 1, 2, 0, 1])
-    attribution = Attributor(explainer, small_head()).attribute(features, classes)
+    attribution = Attributor(explainer, small_head(), "softmax").attribute(features, classes)
     decoded = explainer(features, training=False)["fc2"]
-    probabilities = np.asarray(small_head()(decoded))
-    log_odds = Attributor(explainer, small_head()).log_odds(features)
+    probabilities = np.asarray(keras.ops.softmax(small_head()(decoded)))
+    log_odds = Attributor(explainer, small_head(), "softmax").log_odds(features)
     np.testing.assert_allclose(log_odds, np.log(probabilities / (1 - probabilities)), atol=1e-4)
     np.testing.assert_allclose(attribution.scores, log_odds[np.arange(5), classes], rtol=1e-5)
     total = attribution.parts.sum(axis=1) + attribution.ordinary + attribution.remainder
@@ -41,20 +41,22 @@ def test_contributions_and_remainder_are_the_score(explainer):
 
 def two_class_head():
     inputs = keras.Input((5,))
-    return keras.Model(inputs, keras.layers.Dense(2, activation="softmax", use_bias=False)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(inputs))
 
 
 def test_without_biases_nothing_remains(explainer):
     for name in ("fc_dec_1", "fc_dec_2"):
         explainer.get_layer(name).bias.assign(0 * explainer.get_layer(name).bias)
-    attribution = Attributor(explainer, two_class_head()).attribute(some_features(), np.zeros(5, int))
+    attribution = Attributor(explainer, two_class_head(), "softmax").attribute(
+        some_features(), np.zeros(5, int)
+    )
     assert np.abs(attribution.scores).min() > 1e-3
     np.testing.assert_allclose(attribution.remainder, 0, atol=1e-5)
 
 
 def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
     features = some_features(2)
-    attributor = Attributor(explainer, small_head())
+    attributor = Attributor(explainer, small_head(), "softmax")
     attribution = attributor.attribute(features, np.array([1, 1]))
     interpretable, ordinary = attributor.tracks(features)
     step = 1e-3  # A larger one may carry a ReLU over its kink.
@@ -67,35 +69,9 @@ def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
         np.testing.assert_allclose(np.asarray(lost)[:, 1] / step, attribution.parts[:, f], atol=2e-3)
 
 
-@pytest.mark.parametrize("ending", ["softmax of the layer", "sigmoid of the layer", "layer", "logits"])
-@pytest.mark.parametrize("classes", [2, 4])
-def test_log_odds_of_any_ending(ending, classes):
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="relu")(inputs)
-    activation = ending.split()[0] if "of the layer" in ending else None
-    inner = keras.Model(inputs, keras.layers.Dense(classes, activation=activation, name="scores")(hidden))
-    outer = keras.Input((4,))
-    scores = inner(outer)
-    head = keras.Model(outer, keras.layers.Softmax()(scores) if ending == "layer" else scores)
-    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    p = np.asarray(head(x))
-    if ending == "logits":
-        p = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(np.asarray(log_odds_of(head)(x)), np.log(p / (1 - p)), atol=1e-4)
-
-
-def test_one_sigmoid_is_its_own_class():
-    inputs = keras.Input((4,))
-    head = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
-    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    p = np.asarray(head(x))
-    np.testing.assert_allclose(np.asarray(log_odds_of(head)(x)), np.log(p / (1 - p)), atol=1e-4)
-
-
 def test_a_negative_of_the_contributions_exists(explainer):
     features = some_features(20)
-    attribution = Attributor(explainer, small_head()).attribute(features, np.zeros(20, int))
+    attribution = Attributor(explainer, small_head(), "softmax").attribute(features, np.zeros(20, int))
     assert (attribution.parts < 0).any()
     assert (attribution.parts > 0).any()
 

@@ -10,14 +10,14 @@ def _add(fidelity, targets, decoded, performer, explainer, labels):
     fidelity.add(
         targets={"fc1": np.asarray(targets, float)},
         decoded={"fc1": np.asarray(decoded, float)},
-        performer_scores=np.asarray(performer, float),
-        explainer_scores=np.asarray(explainer, float),
+        performer_logits=np.asarray(performer, float),
+        explainer_logits=np.asarray(explainer, float),
         labels=np.asarray(labels),
     )
 
 
 def test_relative_error_is_a_ratio_of_sums_over_all_batches():
-    fidelity = Fidelity(["fc1"], 2)
+    fidelity = Fidelity(["fc1"])
     _add(fidelity, [[3, 4]], [[3, 3]], [[1, 0]], [[1, 0]], [0])
     _add(fidelity, [[1, 0], [0, 0]], [[0, 0], [0, 2]], [[1, 0]] * 2, [[1, 0]] * 2, [0, 0])
     summary = fidelity.summary()
@@ -27,13 +27,13 @@ def test_relative_error_is_a_ratio_of_sums_over_all_batches():
 
 def test_silence_has_error_1_and_a_copy_0():
     for decoded, error in ((np.zeros((5, 3)), 1), (np.ones((5, 3)), 0)):
-        fidelity = Fidelity(["fc1"], 2)
+        fidelity = Fidelity(["fc1"])
         _add(fidelity, np.ones((5, 3)), decoded, np.eye(2)[[0] * 5], np.eye(2)[[0] * 5], [0] * 5)
         assert fidelity.summary().relative_error["fc1"] == error
 
 
 def test_accuracies_and_agreement():
-    fidelity = Fidelity(["fc1"], 3)
+    fidelity = Fidelity(["fc1"])
     performer, explainer = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[0, 1, 0, 1]]
     _add(fidelity, np.ones((4, 1)), np.ones((4, 1)), performer, explainer, [0, 1, 2, 1])
     summary = fidelity.summary()
@@ -41,24 +41,24 @@ def test_accuracies_and_agreement():
 
 
 def test_a_performer_of_other_classes_has_agreement_only():
-    fidelity = Fidelity(["fc1"], 2)
-    _add(fidelity, np.ones((1, 1)), np.ones((1, 1)), np.eye(1000)[[7]], np.eye(1000)[[7]], [0])
+    fidelity = Fidelity(["fc1"])
+    _add(fidelity, np.ones((1, 1)), np.ones((1, 1)), np.eye(1000)[[7]], np.eye(1000)[[7]], [-1])
     summary = fidelity.summary()
     assert math.isnan(summary.performer_accuracy)
     assert math.isnan(summary.explainer_accuracy)
     assert summary.agreement == 1
 
 
-def test_a_single_score_is_the_probability_of_label_1():
-    fidelity = Fidelity(["fc1"], 2)
-    scores = np.array([[0.9], [0.2], [0.6], [0.4]])
-    _add(fidelity, np.ones((4, 1)), np.ones((4, 1)), scores, 1 - scores, [1, 0, 0, 0])
+def test_a_single_output_is_the_logit_of_class_1():
+    fidelity = Fidelity(["fc1"])
+    logits = np.array([[0.4], [-0.3], [0.1], [-0.1]])
+    _add(fidelity, np.ones((4, 1)), np.ones((4, 1)), logits, -logits, [1, 0, 0, 0])
     summary = fidelity.summary()
     assert (summary.performer_accuracy, summary.explainer_accuracy, summary.agreement) == (0.75, 0.25, 0)
 
 
 def test_nothing_seen_gives_no_figures():
-    summary = Fidelity(["fc1"], 2).summary()
+    summary = Fidelity(["fc1"]).summary()
     assert math.isnan(summary.relative_error["fc1"])
     assert math.isnan(summary.agreement)
     assert summary.images == 0
@@ -86,3 +86,11 @@ def test_half_precision_does_not_overflow():
 
 def test_without_activations_there_is_no_share():
     assert math.isnan(EnergyShare(0.5).value)
+
+
+def test_classes_that_do_not_exclude_each_other_are_compared_one_by_one():
+    fidelity = Fidelity(["fc1"], exclusive=False)
+    _add(fidelity, np.ones((1, 1)), np.ones((1, 1)), [[5.0, 4.9, -5]], [[4.9, 5.0, 5]], [0])
+    summary = fidelity.summary()
+    assert summary.agreement == pytest.approx(2 / 3)
+    assert (summary.performer_accuracy, summary.explainer_accuracy) == (1, 0)

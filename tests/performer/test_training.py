@@ -35,6 +35,7 @@ class DarkAndLight:
 
     classes = ("dark", "light")
     negative_class = None
+    all_classes = classes
     landmark_names = ()
 
     def __init__(self, count=40, broken=()):

@@ -32,6 +32,7 @@ class Squares:
     count: int = 24
     unreadable: tuple[int, ...] = ()
     classes: tuple[str, ...] = ("fox", "cat", "negative")
+    all_classes: tuple[str, ...] = ("fox", "cat", "negative")
     negative_class: str | None = "negative"
     landmark_names: tuple[str, ...] = ("eye", "tail")
 

@@ -83,8 +83,8 @@ def test_one_folder_is_one_class(photos, pattern):
 def test_classes_are_chosen(photos):
     assert listed(photos, "dog")[1] == [(f"dog/{number}.png", 0) for number in (0, 2, 4)]
     source, names = listed(photos, negative_class="cat")
-    assert (source.classes, source.negative_class) == (("dog", "cat"), "cat")
-    assert dict(names)["cat/1.png"] == 1
+    assert (source.classes, source.negative_class) == (("cat", "dog"), "cat")
+    assert dict(names)["cat/1.png"] == 0
 
 
 def test_what_cannot_be_found_is_refused(photos):

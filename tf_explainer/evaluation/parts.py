@@ -110,7 +110,8 @@ def from_json(text: str, explainer: str) -> list[Part]:
             raise ValueError(f"format version {fields['format_version']}, not {_FORMAT_VERSION}")
         if fields["explainer"] != explainer:
             raise ValueError(
-                f"the parts are of the explainer {fields['explainer'][:12]}, not of {explainer[:12]}, the one at hand"
+                f"the parts are of the explainer {fields['explainer'][:12]}, not of the present "
+                f"{explainer[:12]}"
             )
         return [Part(**part | {"filters": tuple(part["filters"])}) for part in fields["parts"]]
     except (KeyError, TypeError) as error:

@@ -140,8 +140,9 @@ class Explainer(keras.Model):
             outputs[layer.name] = decoded
         said = head(decoded, training=False)
         of_old: OutputKind = "sigmoid" if said.shape[-1] == 1 else "softmax"
-        outputs[LOGITS] = said if output_kind else scores.logits_of(said, of_old)
         outputs[SCORES] = scores.from_logits(said, output_kind) if output_kind else said
+        if output_kind:
+            outputs[LOGITS] = said
         super().__init__(inputs=features, outputs=outputs, **kwargs)
 
         self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
@@ -216,7 +217,8 @@ class Explainer(keras.Model):
         terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
         terms |= self._place_terms(maps[_SHOWN_LAYER], positive[_SHOWN_LAYER], targets)
         if self.config.classification_weight:
-            terms["classification"] = losses.classification_loss(outputs[LOGITS], targets[SCORES], kind)
+            logits = outputs[LOGITS] if LOGITS in outputs else scores.logits_of(outputs[SCORES], kind)
+            terms["classification"] = losses.classification_loss(logits, targets[SCORES], kind)
         else:
             terms["classification"] = ops.zeros(())
         return terms

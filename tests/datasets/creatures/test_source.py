@@ -32,9 +32,9 @@ def test_classes_take_turns():
     assert len({reference.id for reference in references}) == 13
 
 
-def test_classes_in_requested_order_with_the_negatives_last():
+def test_classes_in_the_order_of_the_species_with_the_negatives_last():
     drawn = _open("lizard", "cat", num_images=9, negative_class="nothing")
-    assert drawn.classes == ("lizard", "cat", "nothing")
+    assert drawn.classes == ("cat", "lizard", "nothing")
     assert drawn.negative_class == "nothing"
     counts = collections.Counter(drawn.classes[reference.label] for reference in drawn.references())
     assert counts == {"lizard": 3, "cat": 3, "nothing": 3}

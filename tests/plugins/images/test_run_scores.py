@@ -20,7 +20,7 @@ def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     assert (np.diff(likely, axis=1) <= 0).all()
     whole = shown.maps(explainer, PERFORMER).astype(np.float32)
     for one in scores.ranked:
-        at_once = Attributor(explainer, head).attribute(whole, one.classes)
+        at_once = Attributor(explainer, head, "softmax").attribute(whole, one.classes)
         np.testing.assert_allclose(one.attribution.parts, at_once.parts, atol=1e-5)
         log_odds = scores.explainer_scores[np.arange(len(whole)), one.classes]
         np.testing.assert_allclose(one.attribution.scores, log_odds, atol=1e-5)
