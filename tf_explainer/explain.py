@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 
-_LONGEST = 60
+_LONGEST = 60  # bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,9 +100,8 @@ def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.nd
 
 def _file_name(name: str) -> str:
     """Returns the name of an image's results, without suffix: the end of its own, and a hash of all of it."""
-    whole = os.fsencode(name)
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[-_LONGEST:].strip("_.-")
-    return "-".join(filter(None, (plain, hashlib.sha256(whole).hexdigest()[:10])))
+    plain = re.sub(r"[^\w.-]+", "_", name).encode()[-_LONGEST:].decode(errors="ignore").strip("_.-")
+    return "-".join(filter(None, (plain, hashlib.sha256(os.fsencode(name)).hexdigest()[:10])))
 
 
 def run() -> None:

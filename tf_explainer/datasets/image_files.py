@@ -8,8 +8,8 @@ folder that is named, so that no loop is walked. Whether a file can be read show
 
 from __future__ import annotations
 
-import glob
 import os
+import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -109,18 +109,17 @@ def _matching(name: str) -> list[str]:
 
 def _by_pattern(pattern: str, skipped: list[str]) -> list[str]:
     """Returns the images that a pattern matches: `*` in any folder, `**` for any number of folders."""
-    root = os.path.dirname(pattern[: min(map(pattern.find, _signs(pattern)), default=len(pattern))])
+    wildcard = min(map(pattern.find, filter(pattern.__contains__, "*?[")), default=-1)
+    if wildcard < 0:
+        return []
+    root = pathlib.Path(os.path.dirname(pattern[:wildcard]))
     found = []
-    for path in sorted(filter(is_file, glob.glob(pattern, recursive=True))):
-        if is_image_name(os.path.relpath(path, root or ".").replace(os.sep, "/")):
-            found.append(path)
-        else:
-            skipped.append(path)
+    # Unlike `glob.glob`, it goes through no link, and so into no loop, where `**` stands.
+    for path in sorted(root.glob(str(pathlib.Path(pattern).relative_to(root)))):
+        if is_file(str(path)):
+            is_image = is_image_name(path.relative_to(root).as_posix())
+            (found if is_image else skipped).append(str(path))
     return found
-
-
-def _signs(pattern: str) -> list[str]:
-    return [sign for sign in "*?[" if sign in pattern]
 
 
 def _refuse(error: OSError) -> None:
