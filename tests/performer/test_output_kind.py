@@ -58,7 +58,7 @@ ENDS = {
 def check_against_the_model(model, kind):
     """Log-odds, scores and decisions by the logits are those of the model's own output."""
     own = np.asarray(model(X), np.float64)
-    logits = keras.Model(model.inputs, output_kind.logits(model.outputs[0], kind))(X)
+    logits = keras.Model(model.inputs[0], output_kind.logits(model.outputs[0], kind))(X)
     np.testing.assert_allclose(scores.from_logits(logits, kind), own, rtol=1e-4, atol=1e-6)
     probabilities = own
     if kind == "softmax_logits":

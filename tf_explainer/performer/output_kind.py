@@ -169,8 +169,10 @@ def _is_affine(tensor: Any) -> bool:
 def _without_activation(tensor: Any) -> Any:
     operation, inputs = layer_graph.producer(tensor), layer_graph.sources(tensor)
     if isinstance(operation, keras.Model):
-        inside = keras.Model(operation.inputs, _without_activation(operation.outputs[0]))
-        return inside(inputs[0] if len(inputs) == 1 else inputs)
+        several = len(inputs) > 1
+        below = _without_activation(operation.outputs[0])
+        inside = keras.Model(operation.inputs if several else operation.inputs[0], below)
+        return inside(inputs if several else inputs[0])
     if _hands_on(operation, tensor, inputs):
         return _without_activation(inputs[0])
     if not isinstance(operation, _WEIGHTED):
