@@ -113,7 +113,7 @@ def _by_pattern(pattern: str, skipped: list[str]) -> list[str]:
     if wildcard < 0:
         return []
     root = pathlib.Path(os.path.dirname(pattern[:wildcard]))
-    found = []
+    found: list[str] = []
     # Unlike `glob.glob`, it goes through no link, and so into no loop, where `**` stands.
     for path in sorted(root.glob(str(pathlib.Path(pattern).relative_to(root)))):
         if is_file(str(path)):

@@ -15,9 +15,9 @@ from keras import ops
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation import parts
+from tf_explainer.evaluation.class_accuracy import ClassAccuracy
 from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
-from tf_explainer.evaluation.class_accuracy import ClassAccuracy
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
@@ -35,9 +35,8 @@ from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
 from tf_explainer.training.collected_part_maps import collect_part_maps
-from tf_explainer.training.track_fidelity import TrackFidelity, measure_tracks
+from tf_explainer.training.track_fidelity import TrackFidelity, add_decoded, measure_tracks, new_fidelity
 from tf_explainer.training.validation import uses_landmarks
-from tf_explainer.scores import are_exclusive
 
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
@@ -422,21 +421,10 @@ def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:
 def _fidelity(
     explainer: Explainer, head: keras.Model, features: Features, split: Split, progress: Progress
 ) -> Fidelity:
-    manifest = features.manifest
-    layers = [layer.name for layer in manifest.distilled]
-    said = features.outputs
-    known = np.full(len(manifest.classes), -1) if said is None else said.of_labels
-    fidelity = Fidelity(layers, exclusive=said is None or are_exclusive(said.kind))
+    fidelity = new_fidelity(features)
     for batch in features.batches(split, negatives=True):
-        decoded = outputs(explainer, batch[manifest.target.name].astype(np.float32))
-        targets = {name: batch[name].astype(np.float32) for name in layers}
-        fidelity.add(
-            targets=targets,
-            decoded=decoded,
-            performer_logits=ops.convert_to_numpy(head(targets[layers[-1]])),
-            explainer_logits=ops.convert_to_numpy(head(decoded[layers[-1]])),
-            labels=known[batch[LABEL]],
-        )
+        decoded = outputs(explainer, batch[features.manifest.target.name].astype(np.float32))
+        add_decoded(fidelity, head, features, batch, decoded)
         progress("fidelity", len(batch[LABEL]))
     return fidelity
 

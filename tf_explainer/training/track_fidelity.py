@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from tf_explainer.features.schema import LABEL
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
 from tf_explainer.metrics.outside_mask import MassOutsideMask
+from tf_explainer.scores import are_exclusive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,11 +65,10 @@ def measure_tracks(
         outside.add(tracks[0][batch[LABEL] != manifest.negative_label])
         progress(len(batch[LABEL]))
     mean_parts, mean_rest = (ops.cast(total[None] / max(images, 1), "float32") for total in sums)
-    layers = [layer.name for layer in manifest.distilled]
-    parts_only, rest_only = (Fidelity(layers, len(manifest.classes)) for _ in range(2))
+    parts_only, rest_only = (new_fidelity(features) for _ in range(2))
     for batch, (interpretable, ordinary) in _batches(single, features, split):
-        _add(parts_only, head, batch, single.decode(interpretable, mean_rest))
-        _add(rest_only, head, batch, single.decode(mean_parts, ordinary))
+        add_decoded(parts_only, head, features, batch, single.decode(interpretable, mean_rest))
+        add_decoded(rest_only, head, features, batch, single.decode(mean_parts, ordinary))
         progress(len(batch[LABEL]))
     return TrackFidelity(
         parts_only=parts_only.summary(), rest_only=rest_only.summary(), outside_mask=outside.share
@@ -83,14 +84,37 @@ def _batches(
         yield batch, [ops.convert_to_numpy(ops.cast(track, "float32")) for track in tracks]
 
 
-def _add(fidelity: Fidelity, head: keras.Model, batch: Batch, outputs: dict) -> None:
-    decoded = {name: ops.convert_to_numpy(ops.cast(value, "float32")) for name, value in outputs.items()}
-    targets = {name: batch[name].astype(np.float32) for name in decoded}
-    last = list(decoded)[-1]
+def new_fidelity(features: Features) -> Fidelity:
+    """Returns an empty measure of how well a performer's features are given back.
+
+    Args:
+        features: of the performer, with what its outputs mean; where that is not known, one class an image.
+    """
+    layers = [layer.name for layer in features.manifest.distilled]
+    return Fidelity(layers, exclusive=features.outputs is None or are_exclusive(features.outputs.kind))
+
+
+def add_decoded(
+    fidelity: Fidelity, head: keras.Model, features: Features, batch: Batch, decoded: Mapping[str, Any]
+) -> None:
+    """Takes a batch into `fidelity`.
+
+    Args:
+        fidelity: from `new_fidelity`.
+        head: the performer's path from the last distilled layer to the logits.
+        features: that the batch is of.
+        batch: of stored images.
+        decoded: the explainer's features `[B, units]` by distilled layer, among other outputs.
+    """
+    layers = [layer.name for layer in features.manifest.distilled]
+    given_back = {name: ops.convert_to_numpy(ops.cast(decoded[name], "float32")) for name in layers}
+    targets = {name: batch[name].astype(np.float32) for name in layers}
+    unknown = np.full(len(features.manifest.classes), -1)
+    known = unknown if features.outputs is None else features.outputs.of_labels
     fidelity.add(
         targets=targets,
-        decoded=decoded,
-        performer_scores=ops.convert_to_numpy(head(targets[last])),
-        explainer_scores=ops.convert_to_numpy(head(decoded[last])),
-        labels=batch[LABEL],
+        decoded=given_back,
+        performer_logits=ops.convert_to_numpy(head(targets[layers[-1]])),
+        explainer_logits=ops.convert_to_numpy(head(given_back[layers[-1]])),
+        labels=known[batch[LABEL]],
     )

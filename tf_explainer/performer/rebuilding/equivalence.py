@@ -111,7 +111,7 @@ def scores(model: Any, inputs: Any) -> np.ndarray:
     """
     # One image may be asked for by a name, or in a list.
     given = keras.ops.convert_to_tensor(inputs)
-    if layer_graph.functional(model) is model:
+    if model is not None and layer_graph.functional(model) is model:
         given = keras.tree.map_structure(lambda _: given, model.input)
     return _array(keras.tree.flatten(model(given, training=False))[0])
 
