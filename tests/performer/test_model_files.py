@@ -4,6 +4,7 @@ import os
 import sys
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -526,14 +527,38 @@ def test_a_class_inside_a_model_is_taken_apart_or_stays_whole(tmp_path):
         np.testing.assert_allclose(read(IMAGES), model(IMAGES), rtol=1e-5)
 
 
-def test_files_of_keras_2_are_called_so(tmp_path):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"GlobalAveragePooling2D"', b'"TFOpLambda"'),
+        (b'"module": "keras"', b'"module": "tf_keras.src.engine"'),
+    ],
+    ids=["operation", "module"],
+)
+def test_files_of_keras_2_are_called_so(tmp_path, old, new):
     path = saved(transfer_model(), tmp_path)
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     files["metadata.json"] = b'{"keras_version": "2.15.0"}'
-    files["config.json"] = files["config.json"].replace(b'"GlobalAveragePooling2D"', b'"TFOpLambda"')
+    files["config.json"] = files["config.json"].replace(old, new)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it.*save it as HDF5"):
+    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it, not Keras 3: .*save it as HDF5"):
+        read_model(path, 32)
+
+
+def test_hdf5_files_of_keras_2_are_read_or_told_how_to_rebuild(tmp_path):
+    path = str(tmp_path / "old.h5")
+    model = transfer_model()
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = "2.15.0"
+    np.testing.assert_allclose(read_model(path, 32)(IMAGES), model(IMAGES), rtol=1e-5)
+    with h5py.File(path, "r+") as file:
+        config = file.attrs["model_config"].replace("GlobalAveragePooling2D", "TFOpLambda")
+        file.attrs["model_config"] = config
+    with pytest.raises(
+        UserError, match=r"Keras 2.15.0 has written it, not Keras 3: build the model in Keras 3"
+    ):
         read_model(path, 32)

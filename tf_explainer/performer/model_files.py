@@ -18,6 +18,7 @@ from tf_explainer.performer.formats import foreign_files, input_forms
 from tf_explainer.performer.formats.keras_archive import Configuration
 from tf_explainer.performer.rebuilding import equivalence, unfolding
 
+_OLD = ("1.", "2.")
 _MODULES = (
     "Name the module that registers it (@keras.saving.register_keras_serializable()): "
     "--performer_modules=MODULE"
@@ -96,16 +97,25 @@ def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
 def _not_loaded(path: str, configuration: Configuration, error: Exception) -> str:
     reason = _first_line(error)
     message = f"{path} could not be loaded as a Keras model: {reason}"
-    if configuration.written_by.startswith(("1.", "2.")):
-        return (
-            f"{message}. Keras {configuration.written_by} has written it, and Keras {keras.__version__} "
-            "cannot read it: with the old Keras, or the package tf_keras, load it and save it as HDF5, "
-            "model.save('NAME.h5'), and name that file; where that will not load either, build the model in "
-            "Keras 3, give it the old weights, model.set_weights(old.get_weights()), and save it"
-        )
+    if configuration.written_by.startswith(_OLD):
+        return f"{message}. {_of_old_keras(configuration)}"
     if "nknown" in reason or "Could not locate" in reason or "not interpret" in reason:
         return f"{message}. {_MODULES}"
     return message
+
+
+def _of_old_keras(configuration: Configuration) -> str:
+    rebuild = (
+        "build the model in Keras 3, with layers in place of operations such as x / 255, give it the old weights, "
+        "model.set_weights(old.get_weights()), and save it"
+    )
+    said = f"Keras {configuration.written_by} has written it, not Keras 3"
+    if configuration.is_hdf5:
+        return f"{said}: {rebuild}"
+    return (
+        f"{said}: load it by that Keras, save it as HDF5, model.save('NAME.h5'), and name that file; "
+        f"where that will not load either, {rebuild}"
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -131,6 +141,8 @@ def _check_code(configuration: Configuration, path: str, trust_code: bool) -> No
             "trust whoever made the file, let it run: --trust_performer_code"
         )
     if unknown := configuration.unknown_classes():
+        if configuration.written_by.startswith(_OLD):
+            raise UserError(f"{path} uses {', '.join(unknown)}. {_of_old_keras(configuration)}")
         raise UserError(f"{path} uses what is not Keras' own: {', '.join(unknown)}. {_MODULES}")
 
 
@@ -160,8 +172,7 @@ def _is_plain(model: keras.Model) -> bool:
     if not layer_graph.is_plainly_functional(model):
         return False
     is_flat = not any(isinstance(layer, keras.Model) for layer in model.layers)
-    ends = keras.tree.flatten((model.input, model.output))
-    one_each = len(ends) == 2 and not isinstance(model.input, dict) and not isinstance(model.output, dict)
+    one_each = all(hasattr(end, "shape") for end in (model.input, model.output))
     shape = model.inputs[0].shape
     return is_flat and one_each and shape[0] is None and None not in shape[1:]
 
