@@ -106,8 +106,8 @@ def _not_loaded(path: str, configuration: Configuration, error: Exception) -> st
 
 def _of_old_keras(configuration: Configuration) -> str:
     rebuild = (
-        "build the model in Keras 3, with layers in place of operations such as x / 255, give it the old weights, "
-        "model.set_weights(old.get_weights()), and save it"
+        "build the model in Keras 3, with layers in place of operations such as x / 255, give it the old "
+        "weights, model.set_weights(old.get_weights()), and save it"
     )
     said = f"Keras {configuration.written_by} has written it, not Keras 3"
     if configuration.is_hdf5:
