@@ -82,7 +82,6 @@ class Scaled(L.Layer):
 @st.composite
 def models(draw):
     """Draws a classifier; its attribute `told` lists what was drawn."""
-    keras.backend.clear_session()
     told = {
         "input": draw(st.sampled_from(("rgb", "rgb", "grey", "free", "uint8", "float16", "named"))),
         "policy": draw(st.sampled_from(_POLICIES)),
