@@ -85,7 +85,7 @@ def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
         raise UserError(f"{path} could not be loaded as a Keras model: {error}") from error
     _check_code(configuration, path, trust_code)
     try:
-        with configuration.loadable(path) as local, warnings.catch_warnings():
+        with configuration.loadable() as local, warnings.catch_warnings():
             # Keras only warns where a file has no weights for a layer.
             warnings.filterwarnings("error", message=".*freshly-initialized weights")
             return keras.models.load_model(local, compile=False, safe_mode=not trust_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 
 import h5py
@@ -10,6 +11,14 @@ import tensorflow as tf
 
 ZIP, HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _SAVE = "where it can be loaded, save it by model.save('NAME.keras')"
+
+
+def source(path: str) -> str | io.BytesIO:
+    """Returns what readers of zip archives and of HDF5 take: a local file's path, or what a remote one holds."""
+    if os.path.isfile(path):
+        return path
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return io.BytesIO(file.read())
 
 
 def described(path: str) -> str | None:
@@ -67,7 +76,7 @@ def _folder(path: str) -> str:
 
 def _zip(path: str) -> str | None:
     try:
-        with tf.io.gfile.GFile(path, "rb") as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
+        with zipfile.ZipFile(source(path)) as archive:
             names, broken = archive.namelist(), archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError):
         return "is cut off: only a part of a .keras file has arrived; get it again"
@@ -87,7 +96,7 @@ def _zip(path: str) -> str | None:
 
 def _hdf5(path: str) -> str | None:
     try:
-        with tf.io.gfile.GFile(path, "rb") as file, h5py.File(io.BytesIO(file.read()), "r") as content:
+        with h5py.File(source(path), "r") as content:
             if "model_config" in content.attrs:
                 return None
     except (OSError, RuntimeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import tempfile
@@ -15,7 +14,7 @@ import h5py
 import keras
 import tensorflow as tf
 
-from tf_explainer.performer.formats.foreign_files import HDF5
+from tf_explainer.performer.formats.foreign_files import HDF5, source
 
 _CODE = {"__lambda__": "a Python function", "Lambda": "a Lambda layer", "TFSMLayer": "a SavedModel"}
 """What Keras restores only out of safe mode, by its class name in a configuration."""
@@ -38,9 +37,9 @@ class Configuration:
     """
 
     def __init__(self, path: str) -> None:
+        self._path = path
         with tf.io.gfile.GFile(path, "rb") as file:
-            self._content = file.read()
-        self.is_hdf5 = self._content.startswith(HDF5)
+            self.is_hdf5 = file.read(len(HDF5)) == HDF5
         try:
             self._config, self.written_by = self._of_hdf5() if self.is_hdf5 else self._of_archive()
         except (KeyError, OSError, zipfile.BadZipFile) as error:
@@ -49,14 +48,14 @@ class Configuration:
         self._needed = _without_training(self._config)
 
     def _of_archive(self) -> tuple[dict[str, Any], str]:
-        with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
+        with zipfile.ZipFile(source(self._path)) as archive:
             config = json.loads(archive.read(_CONFIG))
             names = archive.namelist()
             metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
         return config, str(metadata.get("keras_version", ""))
 
     def _of_hdf5(self) -> tuple[dict[str, Any], str]:
-        with h5py.File(io.BytesIO(self._content), "r") as file:
+        with h5py.File(source(self._path), "r") as file:
             return json.loads(file.attrs["model_config"]), str(file.attrs.get("keras_version", ""))
 
     def code(self) -> list[str]:
@@ -70,27 +69,26 @@ class Configuration:
         return sorted({name for node in _objects(self._needed) if (name := _unknown(node))})
 
     @contextlib.contextmanager
-    def loadable(self, path: str) -> Iterator[str]:
+    def loadable(self) -> Iterator[str]:
         """Gives the file under a name by which Keras knows its kind, without what only training needs."""
         suffix = ".h5" if self.is_hdf5 else ".keras"
         stripped = self._needed != self._config
-        if os.path.isfile(path) and path.endswith(suffix) and not stripped:
-            yield path
+        if os.path.isfile(self._path) and self._path.endswith(suffix) and not stripped:
+            yield self._path
             return
         with tempfile.TemporaryDirectory() as directory:
             local = os.path.join(directory, "model" + suffix)
             if stripped and not self.is_hdf5:
                 self._write_stripped(local)
             else:
-                with open(local, "wb") as file:
-                    file.write(self._content)
+                tf.io.gfile.copy(self._path, local)
             if stripped and self.is_hdf5:
                 with h5py.File(local, "r+") as content:
                     content.attrs["model_config"] = json.dumps(self._needed)
             yield local
 
     def _write_stripped(self, path: str) -> None:
-        with zipfile.ZipFile(io.BytesIO(self._content)) as old, zipfile.ZipFile(path, "w") as new:
+        with zipfile.ZipFile(source(self._path)) as old, zipfile.ZipFile(path, "w") as new:
             for name in old.namelist():
                 needed = json.dumps(self._needed) if name == _CONFIG else old.read(name)
                 new.writestr(name, needed)
