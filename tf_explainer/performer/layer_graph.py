@@ -70,6 +70,11 @@ def functional(model: keras.Model) -> keras.Model | None:
     return keras.Model(model.inputs, model.outputs, name=model.name) if model.built and model.inputs else None
 
 
+def is_functional(model: Any) -> bool:
+    """Returns whether a model is a functional one that is its graph, and no more."""
+    return isinstance(model, Functional) and type(model).call is Functional.call
+
+
 def is_plainly_functional(model: keras.Model) -> bool:
     """Returns whether a model is functional, and no class of someone's own."""
     return type(model) is Functional

@@ -14,7 +14,7 @@ _SAVE = "where it can be loaded, save it by model.save('NAME.keras')"
 
 
 def source(path: str) -> str | io.BytesIO:
-    """Returns what readers of zip archives and of HDF5 take: a local file's path, or what a remote one holds."""
+    """Returns what readers of archives take: a local file's path, or what a remote one holds."""
     if os.path.isfile(path):
         return path
     with tf.io.gfile.GFile(path, "rb") as file:

@@ -111,9 +111,10 @@ def scores(model: Any, inputs: Any) -> np.ndarray:
     """
     # One image may be asked for by a name, or in a list.
     given = keras.ops.convert_to_tensor(inputs)
-    if model is not None and layer_graph.functional(model) is model:
-        given = keras.tree.map_structure(lambda _: given, model.input)
-    return _array(keras.tree.flatten(model(given, training=False))[0])
+    named = (
+        keras.tree.map_structure(lambda _: given, model.input) if layer_graph.is_functional(model) else given
+    )
+    return _array(keras.tree.flatten(model(named, training=False))[0])
 
 
 def _array(tensor: Any) -> np.ndarray:
