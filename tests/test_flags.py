@@ -255,3 +255,37 @@ def test_the_next_command_has_the_flags_but_not_those_of_others():
         "Next: python -m a.b --epochs=3 --workdir 'a b'",
         "Next: python -m a.b --epochs=3 --runner=X --workdir 'a b'",
     ]
+
+
+def test_home_is_put_in_its_place_in_every_path(parse, monkeypatch, tmp_path):
+    parse()
+    monkeypatch.setenv("HOME", "/home/her")
+    lines = tmp_path / "mine.flags"
+    lines.write_text("--data_dir=~/photos/*.jpg\n--image=~/a.jpg,b.jpg\n")
+    flags._parse(["program", "--workdir=~/runs/a", "--performer=~/m.keras", f"--flagfile={lines}"], False)
+    assert flags.workdir().root == "/home/her/runs/a"
+    assert flags.performer().performer == "/home/her/m.keras"
+    assert flags.dataset().data_dir == "/home/her/photos/*.jpg"
+    assert list(flags.explanation().images) == ["/home/her/a.jpg", "b.jpg"]
+
+
+def test_a_flagfile_in_utf_16_is_named(parse, tmp_path, capsys):
+    parse()
+    lines = tmp_path / "mine.flags"
+    lines.write_text("--seed=1\n", encoding="utf-16")
+    with pytest.raises(SystemExit):
+        flags._parse(["program", f"--flagfile={lines}"], False)
+    assert capsys.readouterr().err.startswith(
+        f"Error: --flagfile={lines} is written in UTF-16: save it as UTF-8"
+    )
+
+
+def test_a_full_disk_is_one_line(capsys):
+    def step(arguments):
+        raise RuntimeError("saving") from OSError(28, "No space left on device", "runs/a/performer.keras")
+
+    with pytest.raises(SystemExit):
+        flags._guarded(step, [], False)
+    said = capsys.readouterr().err
+    assert said.startswith("Error: the disk is full where runs/a/performer.keras was to be written")
+    assert said.count("\n") == 1
