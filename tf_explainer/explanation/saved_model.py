@@ -167,7 +167,8 @@ def _check_same(directory: str, run: FinishedRun, size: int) -> None:
     images = equivalence.drawn_images(size)
     features = run.performer.feature_model()(images, training=False)[SCORES]
     expected = np.asarray(class_probabilities(tf.cast(features, tf.float32), run.performer.output_kind))
-    found = np.asarray(tf.saved_model.load(directory).serve(images)["scores"])
+    written = tf.saved_model.load(directory)
+    found = np.asarray(written.serve(images)["scores"])
     equivalence.check_same_scores(expected, found, run.performer.model, f"the export to {directory}")
 
 
