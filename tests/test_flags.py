@@ -281,7 +281,7 @@ def test_a_flagfile_in_utf_16_is_named(parse, tmp_path, capsys):
 
 
 def test_a_full_disk_is_one_line(capsys):
-    def step(arguments):
+    def step(_):
         raise RuntimeError("saving") from OSError(28, "No space left on device", "runs/a/performer.keras")
 
     with pytest.raises(SystemExit):
