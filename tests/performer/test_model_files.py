@@ -486,6 +486,14 @@ def test_a_class_around_a_functional_core_is_taken_apart(tmp_path):
     assert Performer(read, chosen).receptive_field().size == 3
 
 
+def test_a_class_may_take_grey_images(tmp_path):
+    image = keras.Input((32, 32, 1))
+    model = Classifier(keras.Model(image, L.Conv2D(4, 3, activation="relu", name="conv")(image)))
+    grey = keras.ops.image.rgb_to_grayscale(IMAGES)
+    expected = model(grey)
+    np.testing.assert_allclose(read_model(saved(model, tmp_path), 32)(IMAGES), expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("cls", "message"),
     [

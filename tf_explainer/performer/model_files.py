@@ -153,18 +153,22 @@ def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
     )
     if not model.built:
         raise UserError(f"{refusal} was saved before its layers had weights, or cannot be built")
-    image = keras.Input((image_size, image_size, 3), name="image")
-    try:
-        traced = unfolding.graph_of(model, image)
-    except Exception as error:  # Whatever a person's own class raises.
-        raise UserError(
-            f"{refusal} does more than to call layers on one image ({_first_line(error)})"
-        ) from error
-    images = equivalence.drawn_images(image_size)
-    equivalence.check_same(
-        model, traced, images, f"{refusal} does something else than its layers one by one: it"
-    )
-    return traced
+    reason = ""
+    for channels in (3, 1):
+        image = keras.Input((image_size, image_size, channels), name="image")
+        try:
+            traced = unfolding.graph_of(model, image)
+            images = equivalence.drawn_images(image_size)[..., :channels]
+            equivalence.check_same(
+                model, traced, images, f"{refusal} does something else than its layers one by one: it"
+            )
+        except UserError:
+            raise
+        except Exception as error:  # Whatever a person's own class raises.
+            reason = reason or _first_line(error)
+        else:
+            return traced
+    raise UserError(f"{refusal} does more than to call layers on one image ({reason})")
 
 
 def _is_plain(model: keras.Model) -> bool:
