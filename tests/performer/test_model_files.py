@@ -319,7 +319,7 @@ class Chance(L.Layer):
     """Answers otherwise each time."""
 
     def call(self, x):
-        return x + keras.random.uniform(keras.ops.shape(x))
+        return x + 500 * keras.random.uniform(keras.ops.shape(x))
 
 
 @keras.saving.register_keras_serializable(package="tests")
