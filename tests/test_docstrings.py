@@ -9,7 +9,7 @@ from tests.source_imports import modules
 
 MODULES = modules("tf_explainer", "pipelines")
 # Here `Any` stands for a tensor.
-OF_TENSORS = {"constellations", "cross_replica", "layers", "losses", "templates"}
+OF_TENSORS = {"cross_replica", "filter_losses", "layers", "losses", "part_losses", "templates"}
 # `[B, H, W, C]`, `(L, L, D)`, a scalar, or no shape in particular.
 SHAPE = re.compile(r"`?\[[\w.*+ ,/()-]+\]`?|\(L, L, D\)|\bscalar|\bany shape|\bpolygon")
 RAISED = {"UserError", "ValueError", "UnreadableImageError", "FileExistsError"}

@@ -159,7 +159,7 @@ class ExtractionConfig:
     batch_size: Annotated[int, Bounds(1), Flag("extraction_batch_size")] = 32
     encoding: Literal["float16", "gzip", "sparse"] = "sparse"
     jpeg_quality: Annotated[int, Bounds(1, 100)] = 90
-    views: tuple[str, ...] = ()
+    views: tuple[str, ...] = ("flip",)
     views_seed: Annotated[int, Bounds(0)] = 0
     max_dead_letters: Annotated[float, Bounds(0, 1)] = 0.05
     retry_dead_letters: bool = False
@@ -227,15 +227,12 @@ class ExplainerConfig:
         part_share_weight: `eta`: weight of -log p.
         reconstruction_weight: `lambda_l`: weight of the distilled layers' relative squared error.
         classification_weight: `lambda_cls`: weight of the cross entropy with the performer's own decision.
-        constellations: groups of filters that move as one.
-        consistency_weight: weight of the term that keeps each filter at its place.
-        repulsion_weight: weight of the term that keeps the filters' places apart.
-        repulsion_width: reach of the repulsion, units of the feature map.
-        independence_weight: weight of the term that lets constellations move independently.
-        independence_width: movement from which constellations count as independent, units.
+        parts: object parts, each a group of filters.
+        prototype_weight: weight of the term that lets a part show where features look like its prototype.
+        consensus_weight: weight of the term that lets the filters of a part peak in one place.
+        competition_weight: weight of the term that keeps parts in different places.
         equivariance_weight: weight of the term that lets peaks move with the views that --views has stored;
             0: training reads the original view alone.
-        specificity_weight: weight of the term that silences filters on other categories' images.
         initial_part_share: `p` before training.
         input_scale: the input is divided by this many times its mean.
         norm_floor: floor of alpha as a share of its mean.
@@ -243,25 +240,22 @@ class ExplainerConfig:
     """
 
     interpretable_init: Literal["shifted_identity", "he"] = "shifted_identity"
-    init_shift: Annotated[int, Bounds(0, 1)] = 1
+    init_shift: Annotated[int, Bounds(0, 1)] = 0
     mask_beta_1: Annotated[float, Bounds(0)] = 0.0
     mask_beta_2: Annotated[float, Bounds(0)] = 0.5
     filter_loss: Literal["exact", "closed_form", "icnn"] = "exact"
     category_assignment: Literal["none", "activation", "predicted"] = "none"
     template_beta: Annotated[float, Bounds(0)] = 4.0
     temperature: Annotated[float, Bounds(0)] = 1.0
-    filter_weight: Annotated[float, Bounds(0)] = 0.3
+    filter_weight: Annotated[float, Bounds(0)] = 0.2
     part_share_weight: Annotated[float, Bounds(0)] = 0.4
     reconstruction_weight: Annotated[float, Bounds(0)] = 1.0
     classification_weight: Annotated[float, Bounds(0)] = 0.0
-    constellations: Annotated[int, Bounds(1)] = 1
-    consistency_weight: Annotated[float, Bounds(0)] = 0.5
-    repulsion_weight: Annotated[float, Bounds(0)] = 1.0
-    repulsion_width: Annotated[float, Bounds(0)] = 1.5
-    independence_weight: Annotated[float, Bounds(0)] = 0.0
-    independence_width: Annotated[float, Bounds(0)] = 1.5
-    equivariance_weight: Annotated[float, Bounds(0)] = 0.0
-    specificity_weight: Annotated[float, Bounds(0)] = 0.0
+    parts: Annotated[int, Bounds(1)] = 16
+    prototype_weight: Annotated[float, Bounds(0)] = 1.0
+    consensus_weight: Annotated[float, Bounds(0)] = 1.0
+    competition_weight: Annotated[float, Bounds(0)] = 3.0
+    equivariance_weight: Annotated[float, Bounds(0)] = 2.0
     initial_part_share: Annotated[float, Bounds(0.001, 0.999)] = 0.7
     input_scale: Annotated[float, Bounds(0)] = 5.0
     norm_floor: Annotated[float, Bounds(0)] = 0.1
@@ -304,8 +298,8 @@ class TrainConfig:
 
     epochs: Annotated[int, Bounds(1)] = 10
     steps: Annotated[int, Bounds(0)] = 0
-    batch_size: Annotated[int, Bounds(1)] = 16
-    negatives_per_batch: Annotated[int, Bounds(0)] = 16
+    batch_size: Annotated[int, Bounds(1)] = 12
+    negatives_per_batch: Annotated[int, Bounds(0)] = 4
     learning_rate: Annotated[float, Bounds(0)] = 2e-4
     decoder_learning_rate: Annotated[float, Bounds(0)] = 5e-5
     part_share_learning_rate: Annotated[float, Bounds(0)] = 2e-2

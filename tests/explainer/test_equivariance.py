@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from tests.differentiation import gradient
-from tf_explainer.explainer import constellations, equivariance
+from tf_explainer.explainer import equivariance, part_losses
 from tf_explainer.features import views
 from tf_explainer.images.unit_grid import ReceptiveField
 
@@ -80,8 +80,8 @@ def test_the_gradient_moves_peaks_to_where_the_view_takes_them(maps):
     affine = affine_of(SAME, [1.0, 0.0, 1.0, 1.0])
     strength = np.ones((8, 3), "float32")
     slope = gradient(lambda x: equivariance.equivariance_loss(x, strength, affine), still)
-    before = ops.convert_to_numpy(constellations.soft_peaks(still))
-    after = ops.convert_to_numpy(constellations.soft_peaks(np.maximum(still - 0.1 * np.asarray(slope), 0)))
+    before = ops.convert_to_numpy(part_losses.soft_peaks(still))
+    after = ops.convert_to_numpy(part_losses.soft_peaks(np.maximum(still - 0.1 * np.asarray(slope), 0)))
     assert ((after - before)[1::2, :, 1] > 0).all()
     assert ((after - before)[::2, :, 1] < 0).all()
 

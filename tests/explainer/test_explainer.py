@@ -99,8 +99,9 @@ def test_loss_terms_add_up_with_their_weights(head, features):
         head[0],
         filter_weight=0.7,
         part_share_weight=0.1,
-        consistency_weight=2.0,
-        repulsion_weight=3.0,
+        consensus_weight=2.0,
+        competition_weight=3.0,
+        prototype_weight=0.5,
         initial_part_share=0.2,
     )
     outputs = explainer(features, training=True)
@@ -112,9 +113,9 @@ def test_loss_terms_add_up_with_their_weights(head, features):
         + terms["reconstruction/fc2"]
         + 0.7 * (terms["filter/conv_interp_1"] + terms["filter/conv_interp_2"])
         + 0.1 * terms["part_share"]
-        + 2.0 * terms["consistency"]
-        + 3.0 * terms["repulsion"]
-        + 0.0 * terms["independence"]
+        + 2.0 * terms["consensus"]
+        + 3.0 * terms["competition"]
+        + 0.5 * terms["prototype"]
     )
     assert float(explainer.total_loss(terms)) == pytest.approx(float(expected), rel=1e-6)
     assert float(explainer.compute_loss(None, targets, outputs)) == pytest.approx(float(expected), rel=1e-6)
@@ -181,7 +182,9 @@ def test_interpretable_layers_are_layers_of_the_network(head):
 
 def trained_by_filter_loss(trunk, features, targets, **changes):
     """Trains the interpretable track by the filter loss alone; `[B, L, L, F]` maps before and after."""
-    weights = dict.fromkeys(("consistency_weight", "repulsion_weight", "reconstruction_weight"), 0.0)
+    weights = dict.fromkeys(
+        ("consensus_weight", "competition_weight", "prototype_weight", "reconstruction_weight"), 0.0
+    )
     explainer = build(trunk, filter_weight=3.0, part_share_weight=0.0, **weights, **changes)
     before = np.asarray(explainer(features, training=True)["conv_interp_2"])
     explainer.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
@@ -221,8 +224,8 @@ def test_icnns_weighting_raises_the_assigned_templates_scores(head, features, ta
     assert after.std(0).mean() > before.std(0).mean()
 
 
-def test_predicted_categories_share_out_filters_and_constellations(head, features):
-    explainer = build(head[0], category_assignment="predicted", constellations=2)
+def test_predicted_categories_share_out_filters(head, features):
+    explainer = build(head[0], category_assignment="predicted")
     labels = np.arange(len(features)) % 3
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}
     targets["scores"] = np.eye(3, dtype="float32")[labels]
@@ -235,10 +238,6 @@ def test_predicted_categories_share_out_filters_and_constellations(head, feature
     np.testing.assert_array_equal(categories.category(), np.arange(CHANNELS) % 3)
     categories.negative_class = 2
     assert 2 not in ops.convert_to_numpy(categories.category())
-    categories.negative_class = None
-    members = ops.convert_to_numpy(categories.divide(explainer._members))
-    assert members.shape == (CHANNELS, 6)
-    np.testing.assert_array_equal(members.argmax(1), 2 * (np.arange(CHANNELS) % 3) + np.arange(CHANNELS) % 2)
 
 
 def test_classification_follows_the_performers_decisions(head, features):

@@ -10,11 +10,6 @@ from keras import ops
 from tf_explainer.explainer import losses
 
 
-@pytest.fixture
-def random():
-    return np.random.default_rng(7)
-
-
 def test_reconstruction_is_relative_to_the_features():
     features = np.array([[3.0, 4.0], [0.0, 1.0]])
     mean_square_norm = (25 + 1) / 2
@@ -25,14 +20,6 @@ def test_reconstruction_is_relative_to_the_features():
 
 def test_part_share_loss_is_minus_log_p():
     assert float(losses.part_share_loss(ops.convert_to_tensor(0.25))) == pytest.approx(math.log(4))
-
-
-def test_specificity_is_the_mean_peak_on_images_of_other_categories(random):
-    maps = random.uniform(0, 1, (4, 3, 3, 2)).astype("float32")
-    positive = np.array([[1, 0], [0, 0], [1, 1], [0, 1]], bool)
-    others = [maps[b, :, :, f].max() for b, f in np.ndindex(4, 2) if not positive[b, f]]
-    assert float(losses.specificity_loss(maps, positive)) == pytest.approx(np.mean(others), rel=1e-5)
-    assert float(losses.specificity_loss(maps, np.ones_like(positive))) == 0
 
 
 def test_classification_is_the_cross_entropy_with_the_performers_decision():

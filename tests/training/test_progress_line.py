@@ -12,8 +12,8 @@ VALUES = {
     "filter/conv_interp_1": -0.3,
     "loss": 2.0,
     "part_share": 0.25,
-    "consistency": 0.5,
-    "repulsion": 0.75,
+    "prototype": 0.5,
+    "consensus": 0.75,
     "images": 20.0,
     "stopping": 0.0,
     "gradient_square/mix": 1.0,
@@ -31,8 +31,8 @@ def test_the_line_has_every_term_under_a_short_name():
     assert shown(VALUES) == {
         "loss": "2",
         "p": "0.25",
-        "consistency": "0.5",
-        "repulsion": "0.75",
+        "prototype": "0.5",
+        "consensus": "0.75",
         "fc1": "0.123",
         "conv_interp_1": "-0.3",
     }

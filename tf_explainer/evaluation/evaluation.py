@@ -29,7 +29,7 @@ from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.fidelity import EnergyShare, Fidelity, FidelitySummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
 from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.part_maps import mean_peaks
+from tf_explainer.metrics.part_maps import NO_PART, mean_peaks
 from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
@@ -236,8 +236,8 @@ def evaluate(
         features: stored features of the performer that it explains.
         config: which images count.
         progress: told the stage and how many more images are done.
-        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: filters that peak at the
-            same place are grouped.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: the parts that the explainer
+            was trained with; of an older one, which has none, filters that peak at the same place.
         feature_model: from images to the target layer's features, `Performer.feature_model`; needed by
             `config.evidence_images`.
         chosen_by: the measure by which the explainer's epoch was chosen.
@@ -268,7 +268,7 @@ def evaluate(
         for name in LAYERS
     }
     shown = layers[INTERPRETABLE_LAYERS[-1]]
-    groups = part_groups(shown.peaks, features.grid) if groups is None else groups
+    groups = _groups(explainer, shown.peaks, features) if groups is None else groups
     scale = mean_peaks(shown.peaks)
     maps = collect_part_maps(
         explainer, features, config.split, groups, scale, lambda images: progress("part maps", images)
@@ -299,6 +299,15 @@ def evaluate(
         intervals=_intervals(layers, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
     )
+
+
+def _groups(explainer: Explainer, peaks: Peaks, features: Features) -> np.ndarray:
+    """Returns the part of each filter, numbered without gaps, `[F]` int; -1 for none, and for dead filters."""
+    groups = np.where(peaks.dead, NO_PART, explainer.filter_groups)
+    if (groups == NO_PART).all():
+        return part_groups(peaks, features.grid)
+    numbers, of_filter = np.unique(groups, return_inverse=True)
+    return of_filter - int(numbers[0] == NO_PART)
 
 
 def _intervals(

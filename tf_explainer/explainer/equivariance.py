@@ -10,7 +10,8 @@ from typing import Any
 
 from keras import ops
 
-from tf_explainer.explainer import constellations, cross_replica
+from tf_explainer.explainer import cross_replica
+from tf_explainer.explainer.part_losses import soft_peaks
 
 _TINY = 1e-12
 
@@ -33,7 +34,7 @@ def equivariance_loss(maps: Any, strength: Any, affine: Any) -> Any:
     """
     _, count, _ = affine.shape
     side, filters = maps.shape[1], maps.shape[3]
-    peaks = ops.reshape(constellations.soft_peaks(maps), (-1, count, filters, 2))
+    peaks = ops.reshape(soft_peaks(maps), (-1, count, filters, 2))
     weight = ops.reshape(ops.stop_gradient(ops.cast(strength, "float32")), (-1, count, filters))
     affine = ops.cast(affine, "float32")[:, 1:, None, :]  # [B, V - 1, 1, 4]
     scale = ops.stack([affine[..., 0], affine[..., 2]], axis=-1)

@@ -24,15 +24,28 @@ from keras import ops
 
 from tf_explainer import scores
 from tf_explainer.config import ExplainerConfig, OutputKind
-from tf_explainer.explainer import constellations, equivariance, layers, losses
+from tf_explainer.explainer import equivariance, layers, losses, part_losses
 from tf_explainer.explainer.filter_categories import EveryImage, PredictedCategory, RespondingImages
 from tf_explainer.explainer.filter_losses import FILTER_LOSSES, FilterLoss
+from tf_explainer.explainer.part_prototypes import PartPrototypes
 from tf_explainer.features.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
-SCORES, LOGITS = "scores", "logits"
+FEATURES, SCORES, LOGITS = "explainer_input", "scores", "logits"
 # The layer that people look at: where its filters peak is what the terms of place are about.
 _SHOWN_LAYER = "conv_interp_2"
+# Of the losses that earlier versions trained with: an explainer of theirs loads all the same.
+_RETIRED_SETTINGS = {
+    "constellations",
+    "consistency_weight",
+    "repulsion_weight",
+    "repulsion_width",
+    "independence_weight",
+    "independence_width",
+    "specificity_weight",
+}
+# Of the space in which features are compared with the parts' prototypes.
+_DIMENSIONS = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,7 +163,8 @@ class Explainer(keras.Model):
         self.config, self.negative_class, self.seed = config, negative_class, seed
         self.output_kind, self.performer = output_kind or of_old, performer
         self._head_gives_logits = output_kind is not None
-        self._members = constellations.members(channels, config.constellations)
+        self.prototypes = PartPrototypes(min(config.parts, channels), min(_DIMENSIONS, channels))
+        self.prototypes.build((None, height, width, channels))
         self.filter_losses = {name: self._filter_loss() for name in INTERPRETABLE_LAYERS}
         self.categories = {name: self._categories() for name in INTERPRETABLE_LAYERS}
 
@@ -169,6 +183,24 @@ class Explainer(keras.Model):
         return digest.hexdigest()
 
     @property
+    def filter_groups(self) -> np.ndarray:
+        """`[D]` int: the part of each filter of the interpretable layers; -1 where it has none."""
+        members = ops.convert_to_numpy(self.prototypes.members)
+        return np.where(members.any(axis=1), members.argmax(axis=1), -1)
+
+    def set_parts(self, projection: np.ndarray, prototypes: np.ndarray, groups: np.ndarray) -> None:
+        """Gives every filter its part; call it before training.
+
+        Args:
+            projection: `[D, dimensions]`, see `PartPrototypes`.
+            prototypes: `[K, dimensions]`.
+            groups: `[D]` int in [0, K).
+        """
+        self.prototypes.projection.assign(projection)
+        self.prototypes.prototypes.assign(prototypes)
+        self.prototypes.members.assign(np.eye(self.prototypes.parts, dtype=np.float32)[groups])
+
+    @property
     def loss_weights_by_term(self) -> dict[str, float]:
         """The weight of every term of `loss_terms`."""
         config = self.config
@@ -177,11 +209,10 @@ class Explainer(keras.Model):
             | {f"filter/{name}": config.filter_weight for name in INTERPRETABLE_LAYERS}
             | {
                 "part_share": config.part_share_weight,
-                "consistency": config.consistency_weight,
-                "repulsion": config.repulsion_weight,
-                "independence": config.independence_weight,
+                "prototype": config.prototype_weight,
+                "consensus": config.consensus_weight,
+                "competition": config.competition_weight,
                 "equivariance": config.equivariance_weight,
-                "specificity": config.specificity_weight,
                 "classification": config.classification_weight,
             }
         )
@@ -192,9 +223,10 @@ class Explainer(keras.Model):
         """Returns this replica's share of every loss term, unweighted.
 
         Args:
-            targets: the performer's distilled features by layer, `[B, units]`, its `scores`,
-                `[B, classes]` (needed only by `classification_weight` and `category_assignment`), and
-                `affine`, see `equivariance.equivariance_loss` (without it that term is 0).
+            targets: the performer's distilled features by layer, `[B, units]`; its `scores`, `[B, classes]`
+                (needed by `classification_weight` and `category_assignment`, and to tell images without an
+                object); `explainer_input`, the target layer's features, and `affine`, see
+                `equivariance.equivariance_loss` (without them the terms that need them are 0).
             outputs: what calling the explainer returned.
             training: whether the statistics that span batches take this one in.
 
@@ -215,7 +247,7 @@ class Explainer(keras.Model):
             filter_loss = self.filter_losses[name](maps[name], positive[name], training=training)
             terms[f"filter/{name}"] = ops.mean(filter_loss)
         terms["part_share"] = losses.part_share_loss(self.get_layer("mix").part_share())
-        terms |= self._place_terms(maps[_SHOWN_LAYER], positive[_SHOWN_LAYER], targets)
+        terms |= self._part_terms(maps[_SHOWN_LAYER], positive[_SHOWN_LAYER], labels, targets)
         if self.config.classification_weight:
             logits = outputs[LOGITS] if LOGITS in outputs else scores.logits_of(outputs[SCORES], kind)
             terms["classification"] = losses.classification_loss(logits, targets[SCORES], kind)
@@ -223,25 +255,30 @@ class Explainer(keras.Model):
             terms["classification"] = ops.zeros(())
         return terms
 
-    def _place_terms(self, maps: Any, positive: Any, targets: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the terms about where filters peak, from the maps `[B, L, L, F]` of one layer."""
-        strength = ops.max(maps, axis=(1, 2))
+    def _part_terms(
+        self, maps: Any, positive: Any, labels: Any, targets: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Returns the terms about parts, from the maps `[B, L, L, F]` of the layer that people look at.
+
+        Images that the performer takes for the negative class show no parts, and do not count.
+        """
+        objects = ops.ones_like(maps[:, 0, 0, 0])
+        if self.negative_class is not None and labels is not None:
+            objects = ops.cast(labels != self.negative_class, "float32")
+        strength = ops.max(maps, axis=(1, 2)) * objects[:, None]
         if positive is not None:
             strength = strength * ops.cast(positive, "float32")
-        config, none = self.config, ops.zeros(())
-        terms = constellations.constellation_losses(
-            maps,
-            strength,
-            self.categories[_SHOWN_LAYER].divide(self._members),
-            config.repulsion_width,
-            config.independence_width,
-        )
-        moved = AFFINE in targets
+        members, none = ops.convert_to_tensor(self.prototypes.members), ops.zeros(())
+        parts = part_losses.part_maps(maps, members)
+        terms = dict.fromkeys(("prototype", "equivariance"), none)
+        if FEATURES in targets:
+            responsibilities = self.prototypes(targets[FEATURES])
+            terms["prototype"] = part_losses.prototype_loss(parts, responsibilities, objects)
+        if AFFINE in targets:
+            terms["equivariance"] = equivariance.equivariance_loss(maps, strength, targets[AFFINE])
         return terms | {
-            "equivariance": (
-                equivariance.equivariance_loss(maps, strength, targets[AFFINE]) if moved else none
-            ),
-            "specificity": none if positive is None else losses.specificity_loss(maps, positive),
+            "consensus": part_losses.consensus_loss(maps, strength, members),
+            "competition": part_losses.competition_loss(parts, objects),
         }
 
     def _filter_loss(self) -> FilterLoss:
@@ -278,8 +315,9 @@ class Explainer(keras.Model):
         training: bool = True,
     ) -> Any:
         """Lets `fit` and `evaluate` of Keras use the method's loss."""
-        del x, sample_weight
-        return self.total_loss(self.loss_terms(y, y_pred, training))
+        del sample_weight
+        inputs = {} if x is None else {FEATURES: x}
+        return self.total_loss(self.loss_terms(inputs | y, y_pred, training))
 
     def copy_to_decoder(self, number: int, kernel: np.ndarray, bias: np.ndarray) -> None:
         """Lets a layer of the decoder start as a layer of the performer.
@@ -334,7 +372,9 @@ class Explainer(keras.Model):
                     part: keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
                     for part in ("trunk", "head")
                 },
-                "config": ExplainerConfig(**config["config"]),
+                "config": ExplainerConfig(
+                    **{k: v for k, v in config["config"].items() if k not in _RETIRED_SETTINGS}
+                ),
             }
         )
 

@@ -31,10 +31,6 @@ class EveryImage:
         """
         del maps, labels, training
 
-    def divide(self, members: Any) -> Any:
-        """Returns groups of filters `[F, G]` such that none holds filters of two categories."""
-        return members
-
 
 class RespondingImages(EveryImage):
     """`activation`: the images that a filter responds to."""
@@ -90,9 +86,3 @@ class PredictedCategory(keras.layers.Layer):
             response = response / ops.maximum(ops.sum(response, axis=0), _TINY)
             response = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), _TINY)
         return ops.argmax(response, axis=0)
-
-    def divide(self, members: Any) -> Any:
-        """See `EveryImage`."""
-        category = ops.one_hot(self.category(), self.classes, dtype="float32")
-        both = category[:, :, None] * members[:, None, :]
-        return ops.reshape(both, (len(members), -1))

@@ -16,22 +16,6 @@ from tf_explainer.config import OutputKind
 from tf_explainer.explainer import cross_replica
 
 
-def specificity_loss(maps: Any, positive: Any) -> Any:
-    """How strongly filters respond to images that are not of their category (ours).
-
-    Args:
-        maps: `[B, L, L, F]`, non-negative, in mean peaks of each filter.
-        positive: `[B, F]` bool: images of the filter's category.
-
-    Returns:
-        This replica's share of the mean peak over all filters' other images, a float32 scalar; 0 where there
-        are none.
-    """
-    other = 1 - ops.cast(positive, "float32")
-    peaks = ops.max(ops.cast(maps, "float32"), axis=(1, 2))
-    return ops.sum(other * peaks) / ops.maximum(cross_replica.total(ops.sum(other)), 1)
-
-
 def reconstruction_loss(features: Any, decoded: Any, mean_square_norm: float) -> Any:
     """Relative squared error of one distilled layer: `mean_x ||x_l - x*_l||^2 / E ||x*_l||^2`.
 

@@ -14,7 +14,7 @@ from tf_explainer.training.training_step import IMAGES
 # Steps over which the speed is averaged.
 _WINDOW = 50
 # What stands in the line, and under which name; reconstruction and filter losses under those of their layers.
-_SHOWN = {"loss": "loss", "part_share": "p", "consistency": "consistency", "repulsion": "repulsion"}
+_SHOWN = {"loss": "loss", "part_share": "p", "prototype": "prototype", "consensus": "consensus"}
 _TERMS = ("reconstruction/", "filter/")
 
 

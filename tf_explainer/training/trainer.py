@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from tf_explainer.config import DatasetConfig, ExplainerConfig, TrainConfig, Wor
 from tf_explainer.errors import UserError
 from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.features.schema import ORIGINAL, Manifest
+from tf_explainer.features.stored_features import Features
 from tf_explainer.performer.performer import Performer
 from tf_explainer.training import distribution, precision, training_identity
 from tf_explainer.training.checkpoints import Checkpoints, TrainingState
@@ -25,11 +27,13 @@ from tf_explainer.training.initialisation import explainer_for
 from tf_explainer.training.learning_rate import schedule_factor
 from tf_explainer.training.non_finite import origin
 from tf_explainer.training.optimizer import GroupedAdam
+from tf_explainer.training.part_discovery import discover_parts
 from tf_explainer.training.training_batches import TrainingBatches
 from tf_explainer.training.training_step import STOPPING, TrainingStep, squares_of
 
-# Batches that the running statistics see before the first step.
+# Batches that the running statistics see before the first step, and those in which parts are looked for.
 CALIBRATION_BATCHES = 8
+DISCOVERY_BATCHES = 12
 
 Measure = Callable[[Explainer], Mapping[str, float]]
 
@@ -113,6 +117,7 @@ class Trainer:
             strategy=strategy,
             views=_views(manifest, explainer),
         )
+        self._features = Features(manifest=manifest, directory=workdir.features, dataset=dataset)
         self._identity = training_identity.identity(manifest, dataset, explainer, config)
 
     def run(self) -> Explainer:
@@ -173,10 +178,25 @@ class Trainer:
             if state:
                 logging.info("Resumed after step %d, in epoch %d", state.step, state.epochs + 1)
                 return state
+        self._discover_parts()
         self._calibrate()
         if self._chief:
             training_identity.write_identity(settings, self._identity)
         return TrainingState()
+
+    def _discover_parts(self) -> None:
+        """Deals out the filters among the parts that stored features of objects show."""
+        # Every process reads the same images, so that all find the same parts.
+        batches = itertools.islice(self._features.batches("train", negatives=False), DISCOVERY_BATCHES)
+        prototypes = self.explainer.prototypes
+        self.explainer.set_parts(
+            *discover_parts(
+                (batch[self.manifest.target.name] for batch in batches),
+                prototypes.parts,
+                prototypes.dimensions,
+                self.config.seed,
+            )
+        )
 
     def _calibrate(self) -> None:
         """Lets the running statistics see some images, and the decoder the performer's scale."""

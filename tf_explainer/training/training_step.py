@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_explainer.config import TrainConfig
 from tf_explainer.explainer import cross_replica
-from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.explainer import FEATURES, INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.training.optimizer import GroupedAdam
 
 # What a step reports beside the loss terms.
@@ -103,7 +103,7 @@ class TrainingStep:
         features = targets.pop(self._target)
         with tf.GradientTape() as tape:
             outputs = self._explainer(features, training=True)
-            terms = self._explainer.loss_terms(targets, outputs, training=True)
+            terms = self._explainer.loss_terms({FEATURES: features} | targets, outputs, training=True)
             loss = self._explainer.total_loss(terms)
         variables = self._explainer.trainable_variables
         gradients = cross_replica.total(tape.gradient(loss, variables))

@@ -1,0 +1,78 @@
+"""Finds part prototypes in stored features, and deals out the filters among them, before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+_UNITS = 20_000
+_WHITENING = 0.5
+_TINY = 1e-6
+
+
+def discover_parts(
+    batches: Iterable[np.ndarray], parts: int, dimensions: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clusters the units of images by what tells them from the other units of their image.
+
+    A unit's features are `sqrt(max(x, 0))` without the image's mean, as in `PartPrototypes`; units count by
+    their norm. They are brought into their principal directions, half whitened, scaled to a norm of 1 and
+    clustered by k-means. A filter joins the part whose units activate its channel most, and no part takes
+    more than its share of the filters.
+
+    Args:
+        batches: `[B, L, L, D]`, the target layer's features of images with objects.
+        parts: K, how many.
+        dimensions: of the space that features are compared in, at most D.
+        seed: of k-means.
+
+    Returns:
+        The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, and the filters' parts
+        `[D]` int in [0, K); float32.
+    """
+    features = np.concatenate([batch.reshape(len(batch), -1, batch.shape[-1]) for batch in batches])
+    features = np.maximum(features.astype(np.float32), 0)  # [N, U, D]
+    norm = np.linalg.norm(features, axis=-1)
+    weight = norm / np.maximum(norm.max(axis=1, keepdims=True), _TINY)
+    rest = np.sqrt(features)
+    total = np.maximum(weight.sum(axis=1), _TINY)[:, None, None]
+    rest -= (weight[..., None] * rest).sum(axis=1, keepdims=True) / total
+    rest, weight = rest.reshape(-1, rest.shape[-1]), weight.ravel()
+
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(np.flatnonzero(weight > _TINY))[:_UNITS]
+    projection = _whitened_directions(rest[chosen], weight[chosen], dimensions)
+    clusters = KMeans(parts, n_init=4, random_state=seed)
+    clusters.fit(_unit_norm(rest[chosen] @ projection), sample_weight=weight[chosen])
+    prototypes = _unit_norm(clusters.cluster_centers_.astype(np.float32))
+    nearest = (_unit_norm(rest[chosen] @ projection) @ prototypes.T).argmax(axis=1)
+    activations = features.reshape(-1, features.shape[-1])[chosen]
+    return projection, prototypes, _deal_out(activations, nearest, weight[chosen], parts)
+
+
+def _whitened_directions(samples: np.ndarray, weight: np.ndarray, dimensions: int) -> np.ndarray:
+    covariance = np.cov(samples.T, aweights=weight)
+    variance, directions = np.linalg.eigh(covariance)
+    variance, directions = variance[::-1][:dimensions], directions[:, ::-1][:, :dimensions]
+    return (directions / np.maximum(variance, _TINY * variance[0]) ** (_WHITENING / 2)).astype(np.float32)
+
+
+def _unit_norm(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
+
+
+def _deal_out(activations: np.ndarray, nearest: np.ndarray, weight: np.ndarray, parts: int) -> np.ndarray:
+    """Gives each filter to the part on whose units it is most above its mean, the clearest cases first."""
+    filters = activations.shape[1]
+    standard = (activations - activations.mean(axis=0)) / np.maximum(activations.std(axis=0), _TINY)
+    members = np.eye(parts, dtype=np.float32)[nearest] * weight[:, None]
+    preference = members.T @ standard / np.maximum(np.sqrt(members.sum(axis=0)), _TINY)[:, None]  # [K, D]
+    groups, room = np.full(filters, -1), np.full(parts, -(-filters // parts))
+    for place in np.argsort(-preference, axis=None, kind="stable"):
+        part, filter_ = np.unravel_index(place, preference.shape)
+        if groups[filter_] < 0 and room[part]:
+            groups[filter_] = part
+            room[part] -= 1
+    return groups
