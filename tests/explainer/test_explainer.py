@@ -185,7 +185,7 @@ def trained_by_filter_loss(trunk, features, targets, **changes):
     weights = dict.fromkeys(
         ("consensus_weight", "competition_weight", "prototype_weight", "reconstruction_weight"), 0.0
     )
-    explainer = build(trunk, filter_weight=3.0, part_share_weight=0.0, **weights, **changes)
+    explainer = build(trunk, filter_weight=3.0, init_shift=1, part_share_weight=0.0, **weights, **changes)
     before = np.asarray(explainer(features, training=True)["conv_interp_2"])
     explainer.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
     explainer.fit(features, targets, epochs=9, batch_size=12, verbose=0)

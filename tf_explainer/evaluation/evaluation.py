@@ -236,8 +236,8 @@ def evaluate(
         features: stored features of the performer that it explains.
         config: which images count.
         progress: told the stage and how many more images are done.
-        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: the parts that the explainer
-            was trained with; of an older one, which has none, filters that peak at the same place.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: the parts that training
+            had; of an older one, which has none, filters that peak at the same place.
         feature_model: from images to the target layer's features, `Performer.feature_model`; needed by
             `config.evidence_images`.
         chosen_by: the measure by which the explainer's epoch was chosen.
@@ -302,7 +302,7 @@ def evaluate(
 
 
 def _groups(explainer: Explainer, peaks: Peaks, features: Features) -> np.ndarray:
-    """Returns the part of each filter, numbered without gaps, `[F]` int; -1 for none, and for dead filters."""
+    """Returns the part of each filter, numbered without gaps, `[F]` int; -1: none, or dead."""
     groups = np.where(peaks.dead, NO_PART, explainer.filter_groups)
     if (groups == NO_PART).all():
         return part_groups(peaks, features.grid)

@@ -1,8 +1,9 @@
 """What makes groups of filters object parts (ours; no label is used).
 
 Left alone, filters become copies of one detector of whatever is found most easily. Here they are divided into
-groups before training (`PartPrototypes`). The members of a group peak in one place (consensus), different groups
-in different places (competition), and a group where features look like its prototype (prototype loss). Every function returns this replica's share of its term, in float32.
+groups before training (`PartPrototypes`). The members of a group peak in one place (consensus), different
+groups in different places (competition), and a group where features look like its prototype (prototype loss).
+Every function returns this replica's share of its term, in float32.
 """
 
 from __future__ import annotations
