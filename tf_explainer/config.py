@@ -159,7 +159,7 @@ class ExtractionConfig:
     batch_size: Annotated[int, Bounds(1), Flag("extraction_batch_size")] = 32
     encoding: Literal["float16", "gzip", "sparse"] = "sparse"
     jpeg_quality: Annotated[int, Bounds(1, 100)] = 90
-    views: tuple[str, ...] = ("flip",)
+    views: tuple[str, ...] = ()
     views_seed: Annotated[int, Bounds(0)] = 0
     max_dead_letters: Annotated[float, Bounds(0, 1)] = 0.05
     retry_dead_letters: bool = False

@@ -189,14 +189,16 @@ class Trainer:
         # Every process reads the same images, so that all find the same parts.
         batches = itertools.islice(self._features.batches("train", negatives=False), DISCOVERY_BATCHES)
         prototypes = self.explainer.prototypes
-        self.explainer.set_parts(
-            *discover_parts(
+        try:
+            found = discover_parts(
                 (batch[self.manifest.target.name] for batch in batches),
                 prototypes.parts,
                 prototypes.dimensions,
                 self.config.seed,
             )
-        )
+        except tf.errors.OpError as error:
+            raise self._batches.unreadable(error) from error
+        self.explainer.set_parts(*found)
 
     def _calibrate(self) -> None:
         """Lets the running statistics see some images, and the decoder the performer's scale."""
@@ -310,8 +312,8 @@ def _views(manifest: Manifest, explainer: ExplainerConfig) -> tuple[str, ...]:
     if not explainer.equivariance_weight:
         return (ORIGINAL,)
     if not manifest.views:
-        raise UserError(
-            f"--equivariance_weight={explainer.equivariance_weight:g} needs views of the images: run "
-            "`python -m pipelines.extract_features` with the same flags, --views=flip,crop and --overwrite"
+        logging.warning(
+            "There are no views of the images, so nothing holds parts to what moves with the object: "
+            "`python -m pipelines.extract_features` with the same flags, --views=flip and --overwrite stores them"
         )
     return (ORIGINAL, *manifest.views)

@@ -90,10 +90,17 @@ class TrainingBatches:
             except StopIteration:
                 return
             except tf.errors.OpError as error:
-                verify_checksums(self.manifest, self.features)
-                reason = error.message.splitlines()[0]
-                raise UserError(f"the features in {self.features} cannot be read ({reason})") from error
+                raise self.unreadable(error) from error
             yield batch
+
+    def unreadable(self, error: tf.errors.OpError) -> UserError:
+        """Returns what to tell where features cannot be read.
+
+        Raises:
+            UserError: a shard is damaged; the message names it.
+        """
+        verify_checksums(self.manifest, self.features)
+        return UserError(f"the features in {self.features} cannot be read ({error.message.splitlines()[0]})")
 
     @property
     def expected(self) -> int:
