@@ -313,7 +313,7 @@ def _views(manifest: Manifest, explainer: ExplainerConfig) -> tuple[str, ...]:
         return (ORIGINAL,)
     if not manifest.views:
         logging.warning(
-            "There are no views of the images, so nothing holds parts to what moves with the object: "
-            "`python -m pipelines.extract_features` with the same flags, --views=flip and --overwrite stores them"
+            "There are no views of the images, so nothing holds parts to what moves with the object: run "
+            "`python -m pipelines.extract_features` with the same flags, --views=flip and --overwrite"
         )
     return (ORIGINAL, *manifest.views)
