@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from sklearn import metrics
 
 from tf_explainer.images.unit_grid import UnitGrid
 
@@ -78,6 +77,8 @@ def clustering(clusters: np.ndarray, landmarks: np.ndarray) -> Clustering:
     names = np.broadcast_to(np.arange(visible.shape[1]), visible.shape)[visible]
     if not len(names):
         return Clustering(nmi=np.nan, ari=np.nan)
+    from sklearn import metrics  # It takes a second to load, and most steps never come here.
+
     found = clusters[visible]
     return Clustering(
         nmi=float(metrics.normalized_mutual_info_score(names, found)),
