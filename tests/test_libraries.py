@@ -31,6 +31,7 @@ LIBRARIES = {
         "tf_explainer.features.feature_coding",
         "tf_explainer.features.manifest",
         "tf_explainer.explanation.finished_run",
+        "tf_explainer.performer.formats.foreign_files",
         "tf_explainer.performer.formats.keras_archive",
         "tf_explainer.performer.model_files",
         "tf_explainer.explanation.onnx_gradients",  # Gradients, again.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 _UNITS = 20_000
 _WHITENING = 0.5
@@ -32,6 +31,8 @@ def discover_parts(
         The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, and the filters' parts
         `[D]` int in [0, K); float32.
     """
+    from sklearn.cluster import KMeans
+
     features = np.concatenate([batch.reshape(len(batch), -1, batch.shape[-1]) for batch in batches])
     features = np.maximum(features.astype(np.float32), 0)  # [N, U, D]
     norm = np.linalg.norm(features, axis=-1)
