@@ -9,7 +9,7 @@ from keras import ops
 
 import tf_explainer.explainer.explainer as explainer_module
 from tf_explainer.config import ExplainerConfig
-from tf_explainer.explainer import filter_losses
+from tf_explainer.explainer import templates
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.training.optimizer import GroupedAdam
 
@@ -214,12 +214,13 @@ def test_both_gradients_raise_the_mutual_information(head, features, targets, fi
 
 
 def test_icnns_weighting_raises_the_assigned_templates_scores(head, features, targets):
-    before, after = (
-        np.asarray(
-            filter_losses.assigned_scores(maps / maps.max((1, 2)).mean(0), np.full(CHANNELS, 2.0, "float32"))
-        )
-        for maps in trained_by_filter_loss(head[0], features, targets, filter_loss="icnn")
-    )
+    def scores(maps):
+        maps = maps / maps.max((1, 2)).mean(0)
+        template = np.asarray(templates.centred_templates(maps, np.full(CHANNELS, 4.0, "float32")))
+        return (maps * template).sum((1, 2))
+
+    trained = trained_by_filter_loss(head[0], features, targets, filter_loss="icnn")
+    before, after = map(scores, trained)
     assert after.mean() > before.mean() + 0.5
     assert after.std(0).mean() > before.std(0).mean()
 

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from tf_explainer.explainer.filter_categories import EveryImage, PredictedCategory, RespondingImages
+from tf_explainer.explainer.filter_categories import (
+    EveryImage,
+    HighestPeak,
+    PredictedCategory,
+    RespondingImages,
+)
 
 
 @pytest.fixture
@@ -47,3 +52,14 @@ def test_categories_share_out_filters_that_are_all_alike(random):
     layer.frequency.value.assign(np.full(4, 0.25))
     shares = np.bincount(layer.category(), minlength=4) / 400
     assert shares.min() > 0.2
+
+
+def test_the_highest_mean_peak_decides_whatever_the_maps_sum_and_the_other_filters_choose():
+    labels = np.array([0, 1, 0, 1, 2])
+    maps = np.zeros((5, 3, 3, 2), "float32")
+    maps[[0, 2], 1, 1] = 4.0  # Sharp on class 0,
+    maps[[1, 3]] = 1.0  # broad on class 1;
+    maps[4] = 9.0  # the loudest is no category.
+    layer = HighestPeak(filters=2, classes=3, negative_class=2)
+    found = layer.positive(maps, labels, training=True)
+    np.testing.assert_array_equal(found, np.repeat(labels[:, None] == 0, 2, axis=1))

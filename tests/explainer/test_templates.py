@@ -27,16 +27,21 @@ def test_prior_is_the_papers_and_sums_to_one(n):
     assert prior[-1] == pytest.approx(1 - a)
 
 
-def test_a_cone_is_as_wide_as_its_own_slope_says():
-    n = 41
-    for beta in (1.5, 2.0, 3.0):
-        cone = np.maximum(templates.positive_templates(n, beta)[n * (n // 2) + n // 2], 0)[None, ..., None]
-        found = float(templates.learned_beta(templates.spread(cone)[0], n)[0])
-        assert found == pytest.approx(beta, rel=0.15 if beta < 2 else 0.02), beta  # Wide ones are cut off.
+def test_spread_is_the_standard_deviation_about_the_rounded_centre():
+    maps = np.zeros((2, 5, 5, 1), "float32")
+    maps[0, 1, 1], maps[0, 1, 4] = 3.0, 1.0  # The centre of 1, 1, 1 and 4 is 1.75: unit 2.
+    np.testing.assert_array_equal(templates.centre(maps)[:, :, 0], [[1, 2], [0, 0]])
+    np.testing.assert_allclose(templates.spread(maps), [[np.sqrt((3 * 1 + 1 * 4) / 4)], [0]], rtol=1e-6)
+    template = templates.centred_templates(maps, np.array([4.0], "float32"))
+    matrix = templates.positive_templates(5, 4.0)
+    np.testing.assert_allclose(template[0, :, :, 0], matrix[1 * 5 + 2], atol=1e-6)
 
 
-def test_learned_slopes_stay_in_icnns_range():
-    np.testing.assert_allclose(templates.learned_beta(np.array([0.0, 100.0], "float32"), 14), [3.0, 1.5])
+def test_learned_slopes_stay_in_icnns_range_in_units_of_the_template():
+    spread = np.array([0.0, 100.0, 1.5, 0.0], "float32")
+    weight = np.array([1.0, 1.0, 1.0, 0.0], "float32")
+    found = templates.learned_beta(spread, weight, 14)
+    np.testing.assert_allclose(found, np.array([3.0, 1.5, 2.0, 3.0]) * 28 / 13, rtol=1e-6)
 
 
 def test_distance_from_the_first_of_equal_peaks():

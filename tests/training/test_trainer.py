@@ -381,6 +381,29 @@ def test_learning_rates_follow_the_schedule(trained):
     assert rates[14] == pytest.approx(1e-3 / 15)
 
 
+def test_the_filter_losses_weight_falls_as_icnns(start):
+    seen = []
+
+    class Shares(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch + 1
+
+        def on_train_batch_end(self, batch, logs=None):
+            weights = trainer.explainer.loss_weights_by_term
+            terms = {name: weight * logs[name] for name, weight in weights.items() if name != "part_share"}
+            terms["part_share"] = -weights["part_share"] * np.log(logs["part_share"])
+            whole = sum(value / (self.epoch if "filter/" in name else 1) for name, value in terms.items())
+            seen.append((self.epoch, logs["loss"], whole))
+
+    config = dataclasses.replace(CONFIG, epochs=3, filter_weight_schedule="reciprocal", learning_rate=0.0)
+    config = dataclasses.replace(config, part_share_learning_rate=0.0)
+    trainer = start(config, callbacks=[Shares()])
+    trainer.run()
+    assert {epoch for epoch, _, _ in seen} == {1, 2, 3}
+    for _, loss, whole in seen:
+        assert loss == pytest.approx(whole, rel=1e-4)
+
+
 def test_the_decoder_starts_close_to_the_performer(performer, start):
     """Before the first step the ordinary track alone gives the performer's layers what they know."""
     trainer = start(explainer=ExplainerConfig(initial_part_share=0.001))

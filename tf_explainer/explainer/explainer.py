@@ -25,7 +25,12 @@ from keras import ops
 from tf_explainer import scores
 from tf_explainer.config import ExplainerConfig, OutputKind
 from tf_explainer.explainer import equivariance, layers, losses, part_losses
-from tf_explainer.explainer.filter_categories import EveryImage, PredictedCategory, RespondingImages
+from tf_explainer.explainer.filter_categories import (
+    PREDICTED_CATEGORIES,
+    EveryImage,
+    PredictedCategory,
+    RespondingImages,
+)
 from tf_explainer.explainer.filter_losses import FILTER_LOSSES, FilterLoss
 from tf_explainer.explainer.part_prototypes import PartPrototypes
 from tf_explainer.features.schema import AFFINE
@@ -293,8 +298,8 @@ class Explainer(keras.Model):
         )
 
     def _categories(self) -> EveryImage | PredictedCategory:
-        if self.config.category_assignment == "predicted":
-            return PredictedCategory(
+        if rule := PREDICTED_CATEGORIES.get(self.config.category_assignment):
+            return rule(
                 filters=self.feature_shape[-1],
                 classes=max(2, self.head.output_shape[-1]),
                 negative_class=self.negative_class,
@@ -302,9 +307,12 @@ class Explainer(keras.Model):
             )
         return RespondingImages() if self.config.category_assignment == "activation" else EveryImage()
 
-    def total_loss(self, terms: Mapping[str, Any]) -> Any:
-        """Returns the weighted sum of the terms."""
-        return sum(weight * terms[name] for name, weight in self.loss_weights_by_term.items())
+    def total_loss(self, terms: Mapping[str, Any], filter_factor: Any = 1.0) -> Any:
+        """Returns the weighted sum of the terms; `filter_factor` multiplies the filter losses' weight."""
+        return sum(
+            weight * terms[name] * (filter_factor if name.startswith("filter/") else 1)
+            for name, weight in self.loss_weights_by_term.items()
+        )
 
     def compute_loss(
         self,

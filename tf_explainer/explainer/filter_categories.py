@@ -64,7 +64,7 @@ class PredictedCategory(keras.layers.Layer):
         """See `EveryImage`; in training takes in how strongly filters respond to the images of each class."""
         if training:
             of_class = ops.one_hot(labels, self.classes, dtype="float32")
-            self.response.update(of_class[..., None] * ops.mean(maps, (1, 2))[:, None])
+            self.response.update(of_class[..., None] * self._strength(maps)[:, None])
             self.frequency.update(of_class)
         return labels[:, None] == ops.cast(self.category(), labels.dtype)[None]
 
@@ -76,13 +76,40 @@ class PredictedCategory(keras.layers.Layer):
         share of the filters. Else the class that activates the layer most takes all of them, and what then
         hardly responds to the other classes can win them no more.
         """
-        frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
-        response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
-        if self.negative_class is not None:
-            response = (
-                response * (1 - ops.one_hot(self.negative_class, self.classes, dtype="float32"))[:, None]
-            )
+        response = self._response_by_class()
         for _ in range(_SINKHORN_ROUNDS):
             response = response / ops.maximum(ops.sum(response, axis=0), _TINY)
             response = response / ops.maximum(ops.mean(response, axis=1, keepdims=True), _TINY)
         return ops.argmax(response, axis=0)
+
+    def _strength(self, maps: Any) -> Any:
+        return ops.mean(maps, (1, 2))
+
+    def _response_by_class(self) -> Any:
+        """Returns the mean strength on the images of each class, `[classes, F]`; 0 for the negative one."""
+        frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
+        response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
+        if self.negative_class is None:
+            return response
+        return response * (1 - ops.one_hot(self.negative_class, self.classes, dtype="float32"))[:, None]
+
+
+class HighestPeak(PredictedCategory):
+    """`highest_peak`: those of the class with the filter's highest mean peak, as in ICNN's released code.
+
+    Nothing keeps one class from taking most of the filters.
+    """
+
+    def category(self) -> Any:
+        """Returns each filter's category, `[F]` int."""
+        return ops.argmax(self._response_by_class(), axis=0)
+
+    def _strength(self, maps: Any) -> Any:
+        return ops.max(maps, (1, 2))
+
+
+PREDICTED_CATEGORIES: dict[str, type[PredictedCategory]] = {
+    "predicted": PredictedCategory,
+    "highest_peak": HighestPeak,
+}
+"""The rules that go by predicted classes, by the value of `ExplainerConfig.category_assignment`."""

@@ -19,6 +19,8 @@ from tf_explainer.explainer.layers import LossStatistic
 _IMPOSSIBLE = -1e4
 _LARGEST_EXPONENT = 80.0
 _TINY = 1e-12
+# Of the weights' magnitudes, what their sum is taken to be at least (ours).
+_LEAST_SHARE = 0.1
 # The smallest positive number that float32 holds in full precision.
 _SMALLEST = 1.2e-38
 
@@ -84,26 +86,29 @@ class HeldPartition(FilterLoss):
             _update_partition(self.partition, scores)
         images = cross_replica.total(cross_replica.image_count(scores))
         log_partition = _log_mean(self.partition) + ops.log(images)
-        return closed_form_filter_loss(scores, self.prior, log_partition, positive)
+        return closed_form_filter_loss(scores, self.prior, log_partition, templates.peak(maps), positive)
 
 
 class ReleasedCode(FilterLoss):
     """The weighting of ICNN's released code, with templates as wide as each filter's maps."""
 
     def follow(self, filters: int, momentum: float) -> None:
-        """Creates `E_x exp(<x, T_hat>)` of the assigned template, and the maps' spread."""
-        self.partition = LossStatistic((1, filters), momentum, name="partition")
-        self.spread = LossStatistic((filters,), momentum, name="spread")
+        """Creates the maps' spread, and the weights that it is averaged with."""
+        self.spread = LossStatistic((2, filters), momentum, name="weighted_spread")
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
         """See the base class."""
+        spread, weight = ops.unstack(ops.convert_to_tensor(self.spread.value))
+        beta = templates.learned_beta(spread, weight, self.side)
+        template = templates.centred_templates(maps, beta)
+        score = _product(maps, template)
         if training:
-            self.spread.update(templates.spread(maps))
-        beta = templates.learned_beta(ops.convert_to_tensor(self.spread.value), self.side)
-        score = self.temperature * assigned_scores(maps, beta, positive)
-        if training:
-            _update_partition(self.partition, score[:, None])
-        return released_filter_loss(score, _log_mean(self.partition)[0])
+            self.spread.update(_weighted_spread(maps, score, positive))
+        # Chance level: every image with the template of another filter on another image.
+        mismatched = _product(maps, ops.flip(template, axis=(0, 3)))
+        silence = -ops.sum(ops.cast(maps, "float32"), axis=(1, 2))
+        score, mismatched, silence = (self.temperature * each for each in (score, mismatched, silence))
+        return released_filter_loss(score, mismatched, silence, positive)
 
 
 FILTER_LOSSES: dict[str, type[FilterLoss]] = {
@@ -191,7 +196,9 @@ def _without_others(scores: Any, positive: Any) -> Any:
     return ops.concatenate([scores[:, :-1] * positive + impossible, scores[:, -1:]], axis=1)
 
 
-def closed_form_filter_loss(scores: Any, prior: Any, log_partition: Any, positive: Any = None) -> Any:
+def closed_form_filter_loss(
+    scores: Any, prior: Any, log_partition: Any, peak: Any, positive: Any = None
+) -> Any:
     """ICNN's approximate gradient of the filter loss, with `Z_T` and `p(x)` held (ICNN, section 3).
 
     With `T_hat` the template that an image is assigned to, `d Loss_f / d <x, T_hat> = -p(T_hat) p(x|T_hat)
@@ -201,8 +208,9 @@ def closed_form_filter_loss(scores: Any, prior: Any, log_partition: Any, positiv
         scores: `[B, T, F]`, from `template_scores`.
         prior: `[T]`, p(T).
         log_partition: `[T, F]`, a slowly updated `log Z_T` of as many images as a batch has.
-        positive: `[B, F]` bool: images of the filter's category, which are assigned to the positive template
-            of the highest score; the others to the negative one. None: all are.
+        peak: `[B, F]` int, where a map is highest, row by row: its template is an image's `T_hat`.
+        positive: `[B, F]` bool: images of the filter's category; the others are assigned to the negative
+            template. None: all are.
 
     Returns:
         `[F]` float32: a sum whose gradient is the one above; its own value means nothing.
@@ -211,7 +219,7 @@ def closed_form_filter_loss(scores: Any, prior: Any, log_partition: Any, positiv
     fixed = ops.stop_gradient(scores)
     log_likelihood = fixed - log_partition
     log_marginal = ops.logsumexp(ops.log(prior) + log_likelihood, axis=1, keepdims=True)
-    assigned = ops.one_hot(ops.argmax(fixed[:, :-1], axis=1), ops.shape(scores)[1], axis=1, dtype="float32")
+    assigned = ops.one_hot(peak, ops.shape(scores)[1], axis=1, dtype="float32")
     if positive is not None:
         of_category = ops.cast(positive, "float32")[:, None, :]
         negative = ops.one_hot(ops.shape(scores)[1] - 1, ops.shape(scores)[1], dtype="float32")
@@ -220,40 +228,54 @@ def closed_form_filter_loss(scores: Any, prior: Any, log_partition: Any, positiv
     return -ops.sum(ops.stop_gradient(weight) * scores, axis=(0, 1))
 
 
-def released_filter_loss(score: Any, log_mean: Any) -> Any:
-    """The weighting of ICNN's released code: the gradient of every filter has the same strength.
+def released_filter_loss(score: Any, mismatched: Any, silence: Any, positive: Any = None) -> Any:
+    """The weighting of ICNN's released code, which differs from the published gradient.
 
-    As `closed_form_filter_loss` for the assigned template alone, with `p(x) = 1 / images`, so that `p(x|T) /
-    p(x) = exp(<x, T>) / E_x exp(<x, T>)`; a filter's weights are divided by their own mean magnitude.
-
-    Args:
-        score: `[B, F]`, `<x, T_hat>`, from `assigned_scores`.
-        log_mean: `[F]`, a slowly updated `log E_x exp(<x, T_hat>)`.
-
-    Returns:
-        `[F]` float32: a mean over images whose gradient is the one above; its own value means nothing.
-    """
-    log_ratio = ops.stop_gradient(score) - log_mean
-    weight = ops.exp(ops.minimum(log_ratio, _LARGEST_EXPONENT)) * log_ratio
-    size = ops.maximum(cross_replica.mean_over_images(ops.abs(weight)), _TINY)
-    images = cross_replica.total(cross_replica.image_count(score))
-    return -ops.sum(weight / size * score, axis=0) / images
-
-
-def assigned_scores(maps: Any, beta: Any, positive: Any = None) -> Any:
-    """Returns `<x, T_hat>` for templates of each filter's own slope.
+    An image of the filter's category pulls the filter to its own template with the weight
+    `exp(s) (s - log Z + 1)`, where `Z` is the mean of `exp` over pairs of a map and another one's
+    template; the others pull it to the negative template, with `Z` from that of all images. Weights are divided by their
+    mean, in each of the two groups by itself, and both groups count alike.
 
     Args:
-        maps: `[B, L, L, F]`, non-negative.
-        beta: `[F]`, slopes.
-        positive: `[B, F]` bool: images of the filter's category, assigned to the template of their peak; the
-            others to the negative one. None: all are.
+        score: `[B, F]`, `<x, T_hat>`.
+        mismatched: `[B, F]`, `<x, T>` of another image's and filter's template.
+        silence: `[B, F]`, `<x, T_minus>`.
+        positive: `[B, F]` bool: images of the filter's category. None: all are.
 
     Returns:
-        `[B, F]` float32; the choice of the template carries no gradient.
+        `[F]` float32: minus a weighted mean of scores, whose gradient is the one above; its own value means
+        nothing.
     """
-    maps = ops.cast(maps, "float32")
-    template = ops.maximum(1 - templates.distance_from_peak(maps) * beta / ops.shape(maps)[1], -1)
+    if positive is None:
+        return -_pulled(score, mismatched, ops.ones_like(score))
+    of_category = ops.cast(positive, "float32")
+    to_template = _pulled(score, mismatched, of_category)
+    return -(to_template + _pulled(silence, silence, 1 - of_category)) / 2
+
+
+def _pulled(score: Any, chance: Any, group: Any) -> Any:
+    """Returns this replica's share of the mean score `[F]` of a group of images, by the released weights."""
+    fixed, chance = ops.stop_gradient(score), ops.stop_gradient(chance)
+    top = cross_replica.maximum(ops.max(chance, axis=0))
+    log_z = top + ops.log(cross_replica.mean_over_images(ops.exp(chance - top)))
+    # Weights are divided by their sum: a common factor makes no difference, but exp must not overflow.
+    loudest = cross_replica.maximum(ops.max(ops.where(group > 0, fixed, _IMPOSSIBLE), axis=0))
+    weight = group * ops.exp(ops.minimum(fixed - loudest, 0.0)) * (fixed - log_z + 1)
+    total = cross_replica.total(ops.sum(weight, axis=0))
+    # Where weights of both signs nearly cancel, their sum is no measure of their size.
+    least = _LEAST_SHARE * cross_replica.total(ops.sum(ops.abs(weight), axis=0)) + _TINY
+    total = ops.where(total < 0, ops.minimum(total, -least), ops.maximum(total, least))
+    return ops.sum(weight / total * score, axis=0)
+
+
+def _product(maps: Any, template: Any) -> Any:
+    """Returns `<x, T>`, `[B, F]` float32, of maps and templates `[B, L, L, F]`."""
+    return ops.sum(ops.cast(maps, "float32") * template, axis=(1, 2))
+
+
+def _weighted_spread(maps: Any, score: Any, positive: Any) -> Any:
+    """Returns a map's spread times its weight, and the weight: its score, 0 on other categories' images."""
+    weight = ops.maximum(score, 0)
     if positive is not None:
-        template = ops.where(positive[:, None, None, :], template, -1.0)
-    return ops.sum(maps * ops.stop_gradient(template), axis=(1, 2))
+        weight = weight * ops.cast(positive, "float32")
+    return ops.stack([templates.spread(maps) * weight, weight], axis=1)

@@ -220,9 +220,10 @@ class Trainer:
         limit = self.config.steps - state.step if self.config.steps else -1
         batches = self._batches.of_epoch(state.epochs + 1, skip=state.batches, limit=limit)
         values: dict[str, float] = {}
+        filter_factor = 1 / (state.epochs + 1) if self.config.filter_weight_schedule == "reciprocal" else 1.0
         for batch in self._batches.read(batches):
             self._set_learning_rates(state)
-            values = self._step(batch, batches.element_spec, self._stop())
+            values = self._step(batch, batches.element_spec, self._stop(), filter_factor)
             self._check_finite(batch, values, state)
             state = dataclasses.replace(state, batches=state.batches + 1, step=state.step + 1)
             self._callbacks.on_train_batch_end(state.step, values)

@@ -50,13 +50,16 @@ class TrainingStep:
             # One XLA program cannot hold reductions over replicas; XLA finds what lies between them.
             tf.config.optimizer.set_jit("autoclustering")
 
-    def __call__(self, batch: Any, specification: Any, stopping: bool = False) -> dict[str, float]:
+    def __call__(
+        self, batch: Any, specification: Any, stopping: bool = False, filter_factor: float = 1.0
+    ) -> dict[str, float]:
         """Runs the step.
 
         Args:
             batch: a per-replica dictionary of the layers' features.
             specification: of such batches (`element_spec`), whatever their size.
             stopping: whether this process wants to end.
+            filter_factor: by which the weight of the filter losses is multiplied.
 
         Returns:
             Every loss term, unweighted, by name; with `loss` (their weighted sum), `part_share` as p itself,
@@ -67,21 +70,23 @@ class TrainingStep:
         if self._compiled is None:
             self._compiled = tf.function(
                 self._whole,
-                input_signature=[specification, tf.TensorSpec((), tf.float32)],
+                input_signature=[specification, *[tf.TensorSpec((), tf.float32)] * 2],
                 jit_compile=True if self._xla and self._strategy.num_replicas_in_sync == 1 else None,
                 autograph=False,
             )
-        vector = self._compiled(batch, tf.constant(stopping, tf.float32)).numpy()
+        scalars = tf.constant(stopping, tf.float32), tf.constant(filter_factor, tf.float32)
+        vector = self._compiled(batch, *scalars).numpy()
         values = dict(zip(self._names, map(float, vector), strict=True))
         values[GRADIENT_NORM] = math.sqrt(sum(v for name, v in values.items() if name.startswith(_SQUARE)))
         return values
 
-    def _whole(self, batch: Any, stopping: tf.Tensor) -> tf.Tensor:
-        gradients, shares, squares = self._strategy.run(self._gradients, args=(batch, stopping))
+    def _whole(self, batch: Any, stopping: tf.Tensor, filter_factor: tf.Tensor) -> tf.Tensor:
+        arguments = (batch, stopping, filter_factor)
+        gradients, shares, squares = self._strategy.run(self._gradients, args=arguments)
         total = dict(
             zip(self._shared, tf.unstack(self._strategy.reduce("SUM", shares, axis=None)), strict=True)
         )
-        total["loss"] = self._explainer.total_loss(total)
+        total["loss"] = self._explainer.total_loss(total, filter_factor)
         total["part_share"] = self._explainer.get_layer("mix").part_share()
         # Every replica has the same sums, so any one will do.
         total |= {
@@ -98,13 +103,13 @@ class TrainingStep:
         )
         return vector
 
-    def _gradients(self, batch: dict[str, Any], stopping: tf.Tensor) -> Any:
+    def _gradients(self, batch: dict[str, Any], stopping: tf.Tensor, filter_factor: tf.Tensor) -> Any:
         targets = {name: tf.cast(value, tf.float32) for name, value in batch.items()}
         features = targets.pop(self._target)
         with tf.GradientTape() as tape:
             outputs = self._explainer(features, training=True)
             terms = self._explainer.loss_terms({FEATURES: features} | targets, outputs, training=True)
-            loss = self._explainer.total_loss(terms)
+            loss = self._explainer.total_loss(terms, filter_factor)
         variables = self._explainer.trainable_variables
         gradients = cross_replica.total(tape.gradient(loss, variables))
         shares = terms | {
