@@ -22,7 +22,13 @@ _PUBLIC = {
     "load_run": "tf_explainer.explanation.finished_run",
 }
 # Those that register classes with Keras.
-_SERIALISABLE = ("explainer.explainer", "performer.preprocessing", "training.optimizer")
+_SERIALISABLE = (
+    "explainer.explainer",
+    "performer.architectures.local_response_normalization",
+    "performer.architectures.mean_image",
+    "performer.preprocessing",
+    "training.optimizer",
+)
 __all__ = tuple(_PUBLIC)
 
 

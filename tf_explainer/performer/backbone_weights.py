@@ -81,6 +81,11 @@ def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:
 
 
 def _shapes_in_file(path: str) -> Counter[_Shape]:
+    if path.endswith(".mat"):
+        raise UserError(
+            f"--backbone_weights={path} is a file of MatConvNet: it goes with --backbone=alexnet, vgg_m "
+            "or vgg_s"
+        )
     if not os.path.isfile(path):
         raise UserError(f"--backbone_weights={path}: there is no such file (nor is it `imagenet` or `none`)")
     shapes: Counter[_Shape] = Counter()

@@ -7,6 +7,7 @@ import dataclasses
 import keras
 
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
+from tf_explainer.performer.architectures.chain_backbones import chain_name
 from tf_explainer.performer.backbones import find_application
 
 POOLING = "head_pooling"
@@ -15,14 +16,14 @@ POOLING = "head_pooling"
 def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) -> PerformerTrainingConfig:
     """Decides on the pooling where it is `auto`: what the backbone's own classifier has.
 
-    That is flatten for VGG, and average for all other models of `keras.applications`.
+    That is flatten for AlexNet and VGG, and average for all other models of `keras.applications`.
 
     Raises:
         UserError: there is no such backbone.
     """
     if training.head_pooling != "auto":
         return training
-    flattens = find_application(performer.backbone).name.startswith("VGG")
+    flattens = chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
     return dataclasses.replace(training, head_pooling="flatten" if flattens else "average")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
+from tf_explainer.performer.architectures.local_response_normalization import LocalResponseNormalization
+
 # By the names of functions, layers and operations alike, without underscores.
 _NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hardsigmoid", "softplus", "softmax", "exponential"}
 # Little of what these make is below zero.
@@ -37,6 +39,7 @@ _SIGN_KEEPING = (
     keras.layers.Concatenate,
     keras.layers.Add,
     keras.layers.Multiply,
+    LocalResponseNormalization,
 )
 # What may stand between a convolution and the activation that is its own.
 _BETWEEN = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
