@@ -74,8 +74,9 @@ class PerformerConfig:
 
     Attributes:
         performer: a .keras or HDF5 file; default: WORKDIR/performer.keras.
-        backbone: a keras.applications model: vgg16, ...
-        backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture.
+        backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s.
+        backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture; for
+            alexnet, vgg_m and vgg_s the file that MatConvNet publishes (imagenet-vgg-m.mat).
         backbone_alpha: width multiplier of a MobileNet; default: its own.
         image_size: side of the performer's input, pixels.
         preprocessing: `keras.applications` module whose preprocess_input a --performer file expects; default:
@@ -219,8 +220,9 @@ class ExplainerConfig:
         mask_beta_2: slope of the mask behind conv_interp_2; 0: no mask; the papers: 4.
         filter_loss: the filter loss: exact mutual information; ICNN's gradient with running Z_T; or the
             weighting of its released code, with learned beta.
-        category_assignment: which images a filter takes for its own: all, those it responds to, or those of
-            its predicted category.
+        category_assignment: which images a filter takes for its own: all, those it responds to, those of its
+            predicted category (categories share out the filters), or those of the predicted category with
+            its highest mean peak, as in ICNN's released code.
         template_beta: slope of the filter loss's templates; ICNN: 4.
         temperature: scale of <x, T> in the filter loss, where x is measured in mean peaks of its filter.
         filter_weight: `lambda_f`: weight of the filter loss (mean over filters), on both layers.
@@ -244,7 +246,7 @@ class ExplainerConfig:
     mask_beta_1: Annotated[float, Bounds(0)] = 0.0
     mask_beta_2: Annotated[float, Bounds(0)] = 0.5
     filter_loss: Literal["exact", "closed_form", "icnn"] = "exact"
-    category_assignment: Literal["none", "activation", "predicted"] = "none"
+    category_assignment: Literal["none", "activation", "predicted", "highest_peak"] = "none"
     template_beta: Annotated[float, Bounds(0)] = 4.0
     temperature: Annotated[float, Bounds(0)] = 1.0
     filter_weight: Annotated[float, Bounds(0)] = 0.2
@@ -277,6 +279,7 @@ class TrainConfig:
         part_share_learning_rate: Adam's step for w_p.
         learning_rate_schedule: how the learning rates fall: not at all, or to 0 with the last step.
         learning_rate_warmup: optimizer steps over which the learning rates first rise.
+        filter_weight_schedule: how `lambda_f` falls: not at all, or as 1 / t in epoch t, as ICNN has it.
         gradient_clip: largest norm of the gradient; 0: no clipping.
         mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
             the devices have instructions for it. Variables and losses are float32.
@@ -305,6 +308,7 @@ class TrainConfig:
     part_share_learning_rate: Annotated[float, Bounds(0)] = 2e-2
     learning_rate_schedule: Literal["constant", "cosine", "linear"] = "cosine"
     learning_rate_warmup: Annotated[int, Bounds(0)] = 0
+    filter_weight_schedule: Literal["constant", "reciprocal"] = "constant"
     gradient_clip: Annotated[float, Bounds(0)] = 0.0
     mixed_precision: Literal["none", "bfloat16", "auto"] = "none"
     xla: bool = False
@@ -335,6 +339,8 @@ class EvaluationConfig:
             runs the performer 49 times an image (VGG-16 on one CPU: 12 images take 45 s).
         bootstrap: resamples for the 95 % intervals of the figures of layers and of fidelity; 0: none.
         compare: work directories whose measures are laid side by side, instead of measuring one.
+        compare_format: how: a column a run for the terminal, or a row a run, by network and data set, in
+            Markdown or as comma-separated values.
         sheet_filters: filters a layer on the contact sheet.
         sheet_images: images a filter on the contact sheet.
     """
@@ -345,6 +351,7 @@ class EvaluationConfig:
     evidence_images: Annotated[int, Bounds(0)] = 0
     bootstrap: Annotated[int, Bounds(0)] = 0
     compare: tuple[str, ...] = ()
+    compare_format: Literal["table", "markdown", "csv"] = "table"
     sheet_filters: Annotated[int, Bounds(1)] = 12
     sheet_images: Annotated[int, Bounds(1)] = 8
 

@@ -1,15 +1,17 @@
 r"""Measures the explainer and draws what its filters stand for (step 4).
 
 python -m tf_explainer.evaluate --flagfile=configs/vgg.flags
-python -m tf_explainer.evaluate --compare=runs/fox,runs/cat
+python -m tf_explainer.evaluate --compare=runs/fox,runs/cat --compare_format=markdown
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from absl import logging
+
 from tf_explainer import flags
-from tf_explainer.config import WorkDir
+from tf_explainer.config import DatasetConfig, EvaluationConfig, PerformerConfig, WorkDir
 from tf_explainer.progress_bar import Stages
 
 
@@ -18,7 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     config = flags.evaluation()
     if config.compare:
-        _compare(config.compare)
+        _compare(config)
         return
     workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
     shown_images = flags.snapshot().images
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
             chosen_by=evaluation.read_best_measure(workdir.run_record),
         )
         sheet = contact_sheet.draw(result, explainer, features, config, report)
-    atomic_file.write_text(workdir.metrics, result.to_json())
+    atomic_file.write_text(workdir.metrics, result.to_json(_made_of(performer_config, dataset)))
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
@@ -83,13 +85,33 @@ def main(arguments: Sequence[str]) -> None:
     print(flags.next_command("tf_explainer.explain"))
 
 
-def _compare(runs: Sequence[str]) -> None:
+def _made_of(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, str]:
+    """Returns what tables over runs tell a run by."""
+    chosen = f": {', '.join(dataset.categories)}" if dataset.categories else ""
+    return {"network": performer.performer or performer.backbone, "dataset": dataset.dataset + chosen}
+
+
+def _compare(config: EvaluationConfig) -> None:
+    from tf_explainer.errors import UserError
     from tf_explainer.evaluation import evaluation
+    from tf_explainer.evaluation.run_table import run_table
     from tf_explainer.evaluation.table import comparison
 
-    workdirs = {run: WorkDir(root=run.rstrip("/")) for run in runs}
-    measured = {run: evaluation.read_metrics(at.metrics, at.explainer) for run, at in workdirs.items()}
-    print(comparison(measured))
+    measured, failed = {}, {}
+    for run in config.compare:
+        try:
+            workdir = WorkDir(root=run.rstrip("/"))
+            measured[run] = evaluation.read_metrics(workdir.metrics, workdir.explainer)
+        except UserError as error:
+            failed[run] = str(error)
+    if not measured:
+        raise UserError("; ".join(failed.values()))
+    if config.compare_format == "table":
+        print(comparison(measured))
+    else:
+        print(run_table(measured | dict.fromkeys(failed), config.compare_format))
+    for run, reason in failed.items():
+        logging.warning("%s is left out: %s", run, reason)
 
 
 def run() -> None:

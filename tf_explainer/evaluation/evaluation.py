@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -117,9 +117,10 @@ class Evaluation:
             | uncertain
         )
 
-    def to_json(self) -> str:
-        """Returns `metrics` as indented JSON."""
-        return json.dumps(self.metrics(), indent=2, allow_nan=False) + "\n"
+    def to_json(self, run: Mapping[str, str] | None = None) -> str:
+        """Returns `metrics` as indented JSON, with what the run was made of, if that is given."""
+        made_of = {} if run is None else {"run": dict(run)}
+        return json.dumps(made_of | self.metrics(), indent=2, allow_nan=False) + "\n"
 
 
 def read_metrics(path: str, explainer_path: str) -> dict[str, Any]:

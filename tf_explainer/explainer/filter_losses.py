@@ -232,9 +232,9 @@ def released_filter_loss(score: Any, mismatched: Any, silence: Any, positive: An
     """The weighting of ICNN's released code, which differs from the published gradient.
 
     An image of the filter's category pulls the filter to its own template with the weight
-    `exp(s) (s - log Z + 1)`, where `Z` is the mean of `exp` over pairs of a map and another one's
-    template; the others pull it to the negative template, with `Z` from that of all images. Weights are divided by their
-    mean, in each of the two groups by itself, and both groups count alike.
+    `exp(s) (s - log Z + 1)`, where `Z` is the mean of `exp` over pairs of a map and another one's template.
+    The others pull it to the negative template, with `Z` from that of all images. Weights are divided by
+    their mean, in each of the two groups by itself, and both groups count alike.
 
     Args:
         score: `[B, F]`, `<x, T_hat>`.

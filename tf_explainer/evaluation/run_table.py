@@ -1,0 +1,123 @@
+"""Any number of runs as one table: a row a run, by network and data set, and a column a figure."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+_MISSING = "-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure of a run.
+
+    Attributes:
+        label: the column's heading.
+        path: where `metrics.json` has it; `LAYER` stands for the last interpretable layer.
+        places: digits behind the point where people read it.
+        error: whether it is one minus what the file has.
+    """
+
+    label: str
+    path: tuple[str, ...]
+    places: int = 3
+    error: bool = False
+
+    def of(self, metrics: Mapping[str, Any]) -> float | None:
+        """Returns the figure; None: the run lacks it."""
+        value: Any = metrics
+        for name in self.path:
+            name = list(metrics["layers"])[-1] if name == "LAYER" else name
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if not isinstance(value, int | float):
+            return None
+        return 1 - value if self.error else value
+
+
+_EXPLAINER = (
+    Figure("part share p", ("part_share",)),
+    Figure("energy of the parts", ("energy_share",)),
+)
+_FIDELITY = (
+    Figure("agreement", ("fidelity", "agreement")),
+    Figure("performer's error", ("fidelity", "performer_accuracy"), error=True),
+    Figure("explainer's error", ("fidelity", "explainer_accuracy"), error=True),
+)
+_PARTS = (
+    Figure("performer's instability", ("layers", "performer", "location_instability")),
+    Figure("instability", ("layers", "LAYER", "location_instability")),
+    Figure("of a fixed centre", ("layers", "LAYER", "fixed_centre_instability")),
+    Figure("R, median", ("layers", "LAYER", "tracking", "median_ratio"), 2),
+    Figure("R < 0.5", ("layers", "LAYER", "tracking", "share_below_half")),
+    Figure("part interpretability", ("layers", "LAYER", "part_interpretability")),
+    Figure("distinct parts", ("layers", "LAYER", "distinct_parts"), 1),
+    Figure("independent parts", ("layers", "LAYER", "independent_parts"), 2),
+    Figure("dead filters", ("layers", "LAYER", "dead_filters")),
+)
+
+
+def run_table(
+    runs: Mapping[str, Mapping[str, Any] | None], layout: Literal["markdown", "csv"] = "markdown"
+) -> str:
+    """Lays out runs by network, data set and name.
+
+    Args:
+        runs: contents of `metrics.json` by name of the run; None: it has none, and its row says `failed`.
+        layout: rounded as Markdown, or in full as comma-separated values.
+
+    Returns:
+        Lines of text. A figure that no run has gets no column; one that a run lacks is `-`, in CSV empty.
+        Shares and errors are in [0, 1].
+    """
+    measured = [metrics for metrics in runs.values() if metrics is not None]
+    figures = [
+        each for each in _figures(measured) if any(each.of(metrics) is not None for metrics in measured)
+    ]
+    head = ["network", "data set", "run", *(figure.label for figure in figures)]
+    rows = sorted(
+        _row(name, metrics, figures, rounded=layout == "markdown") for name, metrics in runs.items()
+    )
+    return _markdown([head, *rows]) if layout == "markdown" else _csv([head, *rows])
+
+
+def _figures(runs: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+    yield from _EXPLAINER
+    errors = {
+        name: None for metrics in runs for name in metrics.get("fidelity", {}).get("relative_error", {})
+    }
+    for name in errors:
+        yield Figure(f"error of {name}", ("fidelity", "relative_error", name))
+    yield from _FIDELITY
+    yield from _PARTS
+
+
+def _row(
+    name: str, metrics: Mapping[str, Any] | None, figures: Sequence[Figure], *, rounded: bool
+) -> list[str]:
+    missing = _MISSING if rounded else ""
+    if metrics is None:
+        return [missing, missing, f"{name} (failed)", *[missing] * len(figures)]
+    made_of = metrics.get("run", {})
+    # Runs of earlier versions do not say what they were made of.
+    data = made_of.get("dataset") or ", ".join(metrics.get("categories", [])) or missing
+    values = [(figure, figure.of(metrics)) for figure in figures]
+    cells = [
+        missing if value is None else f"{value:.{figure.places}f}" if rounded else repr(value)
+        for figure, value in values
+    ]
+    return [made_of.get("network") or missing, data, name, *cells]
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "| " + " | ".join(["---"] * len(rows[0])) + " |", *lines[1:]])
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().rstrip("\n")
