@@ -198,7 +198,7 @@ def test_the_released_weighting_is_that_of_the_released_code(random):
         side=n, filters=3, template_beta=4.0, temperature=2 / n**2, momentum=0.9
     )
     loss(maps, positive, training=True)
-    slope = np.asarray(templates.learned_beta(*loss.spread.value, n)) * (n - 1) / (2 * n)
+    slope = np.asarray(templates.learned_beta(*np.asarray(loss.spread.value), n)) * (n - 1) / (2 * n)
     found = gradient(lambda x: ops.sum(loss(x, positive)), maps)
     expected = literal_released_gradient(maps, slope, positive) * loss.temperature
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)

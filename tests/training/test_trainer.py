@@ -395,8 +395,8 @@ def test_the_filter_losses_weight_falls_as_icnns(start):
             whole = sum(value / (self.epoch if "filter/" in name else 1) for name, value in terms.items())
             seen.append((self.epoch, logs["loss"], whole))
 
-    config = dataclasses.replace(CONFIG, epochs=3, filter_weight_schedule="reciprocal", learning_rate=0.0)
-    config = dataclasses.replace(config, part_share_learning_rate=0.0)
+    config = dataclasses.replace(CONFIG, epochs=3, filter_weight_schedule="reciprocal", learning_rate=1e-9)
+    config = dataclasses.replace(config, part_share_learning_rate=1e-9)
     trainer = start(config, callbacks=[Shares()])
     trainer.run()
     assert {epoch for epoch, _, _ in seen} == {1, 2, 3}

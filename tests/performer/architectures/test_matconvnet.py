@@ -42,7 +42,7 @@ def small_network(random):
         relu(2),
         {"type": "lrn", "name": "norm2", "param": [[4, 2, 0.1, 0.5]]},
         {"type": "pool", "name": "pool2", "method": "avg", "pool": 2.0, "stride": [[2, 3]], "pad": 0.0},
-        conv("fc3", 3, 5, 6, 7),
+        conv("fc3", 3, 4, 6, 7),
         relu(3),
         {"type": "dropout", "name": "dropout3", "rate": 0.5},
         conv("fc4", 1, 1, 7, 4),
@@ -167,5 +167,5 @@ def test_a_whole_small_network_is_explained_at_its_fully_connected_layers(tmp_pa
     network = read_network(str(tmp_path / "net.mat"))
     model = layer_chain.build(network.chain, "small", SIDE, network.mean, network.weights, include_top=True)
     assert distilled_layers(model, "conv2") == ("fc3", "fc3b")
-    with pytest.raises(UserError, match=r"--image_size=40: .* for maps of 3x5 units"):
+    with pytest.raises(UserError, match=r"--image_size=40: .* for maps of 3x4 units"):
         layer_chain.build(network.chain, "small", 40, network.mean, network.weights, include_top=True)
