@@ -102,5 +102,5 @@ def test_runs_of_the_papers_have_the_papers_settings(parse, file):
     assert explainer.mask_beta_1 == explainer.mask_beta_2 == explainer.template_beta == 4
     assert explainer.filter_loss == "closed_form"
     assert training.filter_weight_schedule == "reciprocal"
-    own = ("consistency", "repulsion", "independence", "equivariance", "specificity")
+    own = ("prototype", "consensus", "competition", "equivariance")
     assert not any(getattr(explainer, f"{term}_weight") for term in own)

@@ -111,7 +111,7 @@ def _compare(config: EvaluationConfig) -> None:
     else:
         print(run_table(measured | dict.fromkeys(failed), config.compare_format))
     for run, reason in failed.items():
-        logging.warning("%s is left out: %s", run, reason)
+        logging.warning("%s has no figures: %s", run, reason)
 
 
 def run() -> None:

@@ -47,7 +47,7 @@ _FIDELITY = (
     Figure("performer's error", ("fidelity", "performer_accuracy"), error=True),
     Figure("explainer's error", ("fidelity", "explainer_accuracy"), error=True),
 )
-_PARTS = (
+_FILTERS = (
     Figure("performer's instability", ("layers", "performer", "location_instability")),
     Figure("instability", ("layers", "LAYER", "location_instability")),
     Figure("of a fixed centre", ("layers", "LAYER", "fixed_centre_instability")),
@@ -55,8 +55,13 @@ _PARTS = (
     Figure("R < 0.5", ("layers", "LAYER", "tracking", "share_below_half")),
     Figure("part interpretability", ("layers", "LAYER", "part_interpretability")),
     Figure("distinct parts", ("layers", "LAYER", "distinct_parts"), 1),
-    Figure("independent parts", ("layers", "LAYER", "independent_parts"), 2),
     Figure("dead filters", ("layers", "LAYER", "dead_filters")),
+)
+_PARTS = (
+    Figure("parts", ("parts", "count"), 0),
+    Figure("independent parts", ("parts", "independent_parts"), 2),
+    Figure("NMI", ("parts", "nmi")),
+    Figure("ARI", ("parts", "ari")),
 )
 
 
@@ -92,7 +97,11 @@ def _figures(runs: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
     for name in errors:
         yield Figure(f"error of {name}", ("fidelity", "relative_error", name))
     yield from _FIDELITY
+    yield from _FILTERS
     yield from _PARTS
+    landmarks = {name: None for metrics in runs for name in metrics.get("parts", {}).get("landmarks", {})}
+    for name in landmarks:
+        yield Figure(f"PCK of {name}", ("parts", "landmarks", name, "pck"))
 
 
 def _row(

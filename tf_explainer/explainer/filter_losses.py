@@ -67,7 +67,7 @@ class MutualInformation(FilterLoss):
     """Minus the mutual information between maps and templates, with its exact gradient (equation 3)."""
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
-        """See the base class."""
+        """See the base class: maps `[B, L, L, F]` to losses `[F]`."""
         del training
         return filter_loss(template_scores(maps, self.templates, self.temperature), self.prior, positive)
 
@@ -80,7 +80,7 @@ class HeldPartition(FilterLoss):
         self.partition = LossStatistic((len(self.prior), filters), momentum, name="partition")
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
-        """See the base class."""
+        """See the base class: maps `[B, L, L, F]` to losses `[F]`."""
         scores = template_scores(maps, self.templates, self.temperature)
         if training:
             _update_partition(self.partition, scores)
@@ -97,7 +97,7 @@ class ReleasedCode(FilterLoss):
         self.spread = LossStatistic((2, filters), momentum, name="weighted_spread")
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
-        """See the base class."""
+        """See the base class: maps `[B, L, L, F]` to losses `[F]`."""
         spread, weight = ops.unstack(ops.convert_to_tensor(self.spread.value))
         beta = templates.learned_beta(spread, weight, self.side)
         template = templates.centred_templates(maps, beta)
