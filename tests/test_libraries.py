@@ -64,6 +64,11 @@ LIBRARIES = {
         *(module for module in MODULES if module.startswith("pipelines.")),
     },
     "keras": {
+        "tf_explainer.features.outputs",
+        "tf_explainer.keras_settings",
+        "tf_explainer.scores",
+    }
+    | {
         module
         for module in MODULES
         for room in ("performer", "explainer", "training", "evaluation", "explanation", "plugins")

@@ -42,7 +42,15 @@ def test_statistics_come_back_to_the_last_bit():
     assert Manifest.from_json(manifest.to_json()).target == layer
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Manifest)])
+def test_a_manifest_from_before_data_sets_named_all_classes_is_one():
+    fields = json.loads(MANIFEST.to_json())
+    del fields["all_classes"]
+    assert Manifest.from_json(json.dumps(fields)) == dataclasses.replace(MANIFEST, all_classes=())
+
+
+@pytest.mark.parametrize(
+    "field", [field.name for field in dataclasses.fields(Manifest) if field.name != "all_classes"]
+)
 def test_a_manifest_without_a_field_is_none(field):
     fields = json.loads(MANIFEST.to_json())
     del fields[field]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 
 from tests import random_models
+from tf_explainer import scores
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph, layer_selection
@@ -56,7 +57,7 @@ def composed(performer, features):
         elif below is not None:
             x = layer_graph.producer(places[name])(x)
         below = name
-    return numbers(performer.head()(x, training=False))
+    return numbers(scores.from_logits(performer.head()(x, training=False), performer.output_kind))
 
 
 def check(model):

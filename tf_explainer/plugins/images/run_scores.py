@@ -22,6 +22,9 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         shown: the images; what their scores say is known.
+
+    Raises:
+        ValueError: it is not known what their scores say.
     """
     outputs = shown.features.outputs
     if outputs is None:
