@@ -24,6 +24,7 @@ SMALL = (
     "--performer_epochs=1",
     "--backbone_alpha=0.25",
     "--image_size=64",
+    "--steps=0",
     "--epochs=2",
     "--num_shards=3",
 )
