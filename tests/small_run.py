@@ -13,13 +13,20 @@ from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explanation.finished_run import FinishedRun
 from tf_explainer.features import schema
+from tf_explainer.metrics.followed_landmarks import Followed
 from tf_explainer.performer.performer import Performer
 from tf_explainer.training.initialisation import explainer_for
 
 CLASSES = ("fox", "fish", "negative")
 PARTS = (
-    Part(name="head", filters=(0, 1), landmark="head", found=0.9, responds=1.0),
-    Part(name="part 2", filters=(3, 4, 5), landmark=None, found=None, responds=0.5),
+    Part(
+        number=1,
+        name="head",
+        filters=(0, 1),
+        followed={"fox": Followed(landmark="head", found=0.9, chance=0.2)},
+        annotated=("fox",),
+    ),
+    Part(number=2, name="part 2", filters=(3, 4, 5), responds=0.5),
 )
 
 

@@ -1,17 +1,20 @@
 import numpy as np
 import pytest
 
-from tests.metrics.examples import GRID, annotations, peaks_and_regions
+from tests.metrics.examples import GRID, annotations
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.evaluation import parts
-from tf_explainer.metrics.diversity import part_groups
-from tf_explainer.metrics.layer_measures import measure_layer
+from tf_explainer.metrics.followed_landmarks import whereabouts
+from tf_explainer.metrics.part_maps import mean_peaks, part_maps
+from tf_explainer.metrics.peaks import Peaks
 
 
-def found_parts(units, landmarks, **known):
-    known = annotations(landmarks, **known)
-    layer = measure_layer(*peaks_and_regions(maps_at(units)), known, GRID, 100)
-    return parts.name_parts(layer, known, part_groups(layer.peaks, GRID))
+def named(units, landmarks, groups, **known):
+    """Parts of filters that peak at given units."""
+    known, maps, groups = annotations(landmarks, **known), maps_at(units), np.array(groups)
+    peaks = Peaks.of(maps)
+    found = whereabouts(part_maps(maps, groups, mean_peaks(peaks)), known, GRID)
+    return parts.name_parts(groups, peaks, found, known.annotated_categories)
 
 
 def twins():
@@ -20,54 +23,80 @@ def twins():
     return np.repeat(units, 2, axis=1), landmarks
 
 
-def test_groups_take_the_name_of_the_landmark_they_follow():
+GROUPS = [0, 1, 2, 2, 3, 3, 4, 4, -1, -1]
+
+
+def test_parts_take_the_name_of_the_landmark_that_they_are_on():
+    found = named(*twins(), GROUPS)
+    assert [part.name for part in found] == ["head", "head 2", "part 3", "legs", "part 5"]
+    assert [part.filters for part in found] == [(0,), (1,), (2, 3), (4, 5), (6, 7)]
+    assert found[0].responds == 1
+    chance = found[0].followed["fox"].chance
+    assert found[0].title == f"head, 100 % of images against {100 * chance:.0f} % by chance"
+    assert found[2].title == "part 3, on nothing that is annotated"
+
+
+def test_members_are_in_the_order_of_how_often_they_respond():
     units, landmarks = twins()
-    # One more filter on the head, and one by itself.
-    alone = np.random.default_rng(5).integers(0, 6, (30, 1, 2))
-    found = found_parts(np.concatenate([units, units[:, :1], alone], axis=1), landmarks)
-    by_name = {part.name: part for part in found}
-    assert found[0] == by_name["head"]
-    assert by_name["head"].filters == (0, 1, 10)
-    assert by_name["head 2"].filters == (2, 3)  # at an offset of its own
-    assert by_name["legs"].filters == (4, 5)
-    assert by_name["legs"].landmark == "legs"
-    assert by_name["head"].found == pytest.approx(1.0)
-    assert by_name["head"].title == "head, 1.00 of images"
-    numbered = [part for part in found if part.landmark is None]
-    assert [part.filters for part in numbered] == [(6, 7)]
-    assert numbered[0].title.startswith("part ")
-    assert not {8, 9, 11} & {f for part in found for f in part.filters}, "dead, or alone"
+    units[:3, 0] = -1
+    part = named(units, landmarks, [0, 0, *[-1] * 8])[0]
+    assert part.filters == (1, 0)
+    assert part.responds == 1
 
 
-def test_how_often_a_part_is_where_the_landmark_lets_expect_it():
+def test_a_part_of_one_category_is_none_of_another():
+    units, landmarks = riders()
+    # On the heads of foxes; on fish, two units away.
+    units = np.concatenate([units[:, :1], units[:, :1] + 2])
+    known = {"labels": np.repeat([0, 1], 30), "categories": ("fox", "fish")}
+    part = named(units, np.concatenate([landmarks, landmarks]), [0], **known)[0]
+    assert part.name == "head (fox)"
+    assert part.title.startswith("head (fox), fox 100 % of images against ")
+    assert part.in_category("fox").name == "head (fox)"
+    assert part.in_category("fox").title.startswith("head (fox), 100 % of images against ")
+    assert part.in_category("fish").title == "part 1, on nothing that is annotated"
+    assert part.in_category("tree") is part, "nothing is known of it"
+
+
+def test_a_part_of_all_categories_bears_one_name():
+    units, landmarks = riders()
+    known = {"labels": np.arange(30) // 2 % 2, "categories": ("fox", "fish")}
+    part = named(units[:, :1], landmarks, [0], **known)[0]
+    assert part.name == "head"
+    assert part.in_category("fish").name == "head"
+
+
+def test_a_part_on_another_landmark_in_each_category_has_both_names():
+    units, landmarks = riders()
+    units = np.concatenate([units[:, :1], units[:, 2:3]])
+    known = {"labels": np.repeat([0, 1], 30), "categories": ("fox", "fish")}
+    part = named(units, np.concatenate([landmarks, landmarks]), [0], **known)[0]
+    assert part.name == "head (fox), legs (fish)"
+
+
+def test_where_else_parts_are_is_said():
+    landmarks = np.tile(np.array([0.4, 0.4, 0.1, 0.1]), (20, 2, 1))
+    units = np.tile(np.array([[4, 2], [5, 5], [2, 2]]), (20, 1, 1))
+    found = named(units, landmarks, [0, 1, 2])
+    assert [part.name for part in found] == [parts.BESIDE, parts.BORDER, "part 3"]
+
+
+def test_without_landmarks_parts_are_numbered():
     units, landmarks = twins()
-    units[0, :2] = (units[0, :2] + 2) % 6
-    followed = next(part for part in found_parts(units, landmarks) if 0 in part.filters)
-    assert followed.found == pytest.approx(29 / 30)
-
-
-def test_several_categories_are_named():
-    units, landmarks = twins()
-    labels = np.arange(30) % 2
-    names = [part.name for part in found_parts(units, landmarks, labels=labels, categories=("fox", "cat"))]
-    assert any(name.startswith(("fox head", "cat head")) for name in names)
-
-
-def test_without_landmarks_groups_are_numbered():
-    units, landmarks = twins()
-    found = found_parts(units, landmarks[:, :0])
-    assert [part.name for part in found] == [f"part {number + 1}" for number in range(len(found))]
-    assert {f for part in found for f in part.filters} == set(range(8))
+    found = named(units, landmarks[:, :0], GROUPS)
+    assert [part.title for part in found] == [f"part {number}" for number in range(1, 6)]
 
 
 def test_parts_come_back_from_json():
-    found = found_parts(*twins())
+    found = [*named(*twins(), GROUPS), parts.lone_filter(7)]
     assert parts.from_json(parts.to_json(found, "abc"), "abc") == found
     for text in (
         "{}",
         '{"format_version": 0, "parts": []}',
-        '{"format_version": 1, "parts": [{"x": 1}]}',
+        '{"format_version": 3, "explainer": "abc", "parts": [{"x": 1}]}',
+        '{"format_version": 3, "explainer": "abc", "parts": [7]}',
         "[",
+        "[1]",
     ):
         with pytest.raises(ValueError):  # noqa: PT011 - every one says something of its own
             parts.from_json(text, "abc")

@@ -122,7 +122,10 @@ def test_the_description_names_what_comes_out(exported, reloaded):
     described = json.loads((exported / saved_model.DESCRIPTION).read_text())
     assert described["classes"] == list(CLASSES)
     assert described["image_size"] == CROP
-    assert [part["title"] for part in described["parts"]] == ["head, 0.90 of images", "part 2"]
+    assert [part["title"] for part in described["parts"]] == [
+        "head, 90 % of images against 20 % by chance",
+        "part 2",
+    ]
     assert set(described["outputs"]) == set(outputs(reloaded, "serve"))
 
 

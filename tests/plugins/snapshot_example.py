@@ -51,7 +51,9 @@ def some_snapshot(seed=0):
     performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
     parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
     figures = [
-        dataclasses.replace(figure, names=["head, 0.93 of images"]) if figure.kind == "group" else figure
+        dataclasses.replace(figure, names=["head, 93 % of images against 31 % by chance"])
+        if figure.kind == "group"
+        else figure
         for figure in parts.figures
     ]
     parts = dataclasses.replace(parts, figures=figures)

@@ -83,7 +83,7 @@ def test_grid_sort_search_flags_groups_and_ranges(tab):
     tab.find("details.range[open] .exact button:enabled").click()
     wait_for(lambda: len(shown(tab)) == FILTERS)
     tab.find("button", "by part").click()
-    tab.find(".row h2", "Head, 0.93 of images")
+    tab.find(".row h2", "Head, 93 % of images against 31 % by chance")
     tab.find(".row h2", "On their own")
     assert "7 of 7" in tab.find("output.count").text
 

@@ -27,6 +27,7 @@ from tf_explainer.images.folds import fold_of
 from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.fidelity import EnergyShare, Fidelity, FidelitySummary
+from tf_explainer.metrics.followed_landmarks import whereabouts
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.part_maps import NO_PART, mean_peaks
@@ -282,7 +283,12 @@ def evaluate(
         )
     return Evaluation(
         groups=groups,
-        parts=parts.name_parts(shown, annotations, groups),
+        parts=parts.name_parts(
+            groups,
+            shown.peaks,
+            whereabouts(maps, annotations, features.grid),
+            annotations.annotated_categories,
+        ),
         part_measures=measure_parts(
             maps, layers[PERFORMER].peaks, annotations, features.grid, config.top_images
         ),

@@ -1,18 +1,22 @@
-"""Object parts: groups of filters that peak at the same place, by the name of the landmark they follow."""
+"""Object parts: groups of filters, by the name of the landmark that they are on."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from tf_explainer.metrics import tracking
-from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures
+from tf_explainer.metrics.followed_landmarks import Followed, Whereabouts
+from tf_explainer.metrics.peaks import Peaks
 
-_NEAR = 0.1  # sides of the crop
-_FORMAT_VERSION = 2
+_MOST = 0.5
+_FORMAT_VERSION = 3
+BESIDE = "beside the object"
+BORDER = "image border"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,71 +24,102 @@ class Part:
     """A group of filters.
 
     Attributes:
-        name: the landmark that at least half of its filters follow, numbered where several groups do, behind
-            the category where there are several; else `part N`.
+        number: from 1, in the order of the groups.
+        name: unique. The landmark that it is on, with the categories where it is unless these are all; else
+            `beside the object` or `image border` if it mostly peaks there, else `part N`.
         filters: its members, the steadiest responders first.
-        landmark: what it follows, or None.
-        found: share of the annotated images on which it is within a tenth of the crop of where the landmark
-            lets expect it; None without a landmark.
-        responds: share of the images of its category on which any of its filters responds; None if not known.
+        responds: share of the images on which any of its filters responds; None if not known.
+        followed: by category, the landmark that it is on there.
+        annotated: the categories with landmarks, where it could have been on one.
     """
 
+    number: int
     name: str
     filters: tuple[int, ...]
-    landmark: str | None
-    found: float | None
-    responds: float | None
+    responds: float | None = None
+    followed: dict[str, Followed] = dataclasses.field(default_factory=dict)
+    annotated: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The name, with how often it is true: `head, 0.93 of images`."""
-        return self.name if self.found is None else f"{self.name}, {self.found:.2f} of images"
+        """The name, with how true it is: `legs, 58 % of images against 25 % by chance`."""
+        if self.followed:
+            shares = {category: _shares(each) for category, each in self.followed.items()}
+            if len(self.annotated) == 1:
+                return f"{self.name}, {next(iter(shares.values()))}"
+            return f"{self.name}, {'; '.join(f'{category} {share}' for category, share in shares.items())}"
+        return f"{self.name}, on nothing that is annotated" if self.annotated else self.name
+
+    def in_category(self, category: str) -> Part:
+        """Returns the part as it is on images of a category: never by the landmark of another one.
+
+        Args:
+            category: the name of a class; one without landmarks leaves the part as it is.
+        """
+        if category not in self.annotated or len(self.annotated) == 1:
+            return self
+        here = {category: self.followed[category]} if category in self.followed else {}
+        name = self.name if here or not self.followed else f"part {self.number}"
+        return dataclasses.replace(self, name=name, followed=here, annotated=(category,))
 
 
-def name_parts(layer: LayerMeasures, annotations: Annotations, groups: np.ndarray) -> list[Part]:
-    """Names groups of a layer's filters, in the order of their numbers.
+def name_parts(
+    groups: np.ndarray, peaks: Peaks, found: Sequence[Whereabouts], annotated: Sequence[str]
+) -> list[Part]:
+    """Names groups of filters, in the order of their numbers.
 
     Landmarks give names and nothing else: where there are none, groups are numbered.
 
     Args:
-        layer: as measured on the annotated images.
-        annotations: categories and landmarks.
         groups: `[F]` int, the group of each filter, or -1; none is empty.
+        peaks: of the filters.
+        found: of each group.
+        annotated: the categories that have landmarks.
     """
-    followed = tracking.best_followed(layer.measures.ratio)
-    parts: list[Part] = []
-    taken: dict[str, int] = {}
-    for group in range(groups.max(initial=-1) + 1):
+    parts = []
+    for group, where in enumerate(found):
         members = np.flatnonzero(groups == group)
-        steady = members[np.argsort(-layer.peaks.live[:, members].mean(axis=0), kind="stable")]
-        category = _most_common(layer.category[members])
-        images = annotations.labels == category if category >= 0 else np.ones(len(annotations.labels), bool)
-        landmark = _followed(followed[members])
-        name = f"part {group + 1}"
-        if landmark is not None:
-            of_category = len(annotations.categories) > 1 and category >= 0
-            name = (f"{annotations.categories[category]} " if of_category else "") + _words(
-                annotations.landmark_names[landmark]
-            )
-            taken[name] = taken.get(name, 0) + 1
-            name += f" {taken[name]}" if taken[name] > 1 else ""
+        live = peaks.live[:, members]
         parts.append(
             Part(
-                name=name,
-                filters=tuple(map(int, steady)),
-                landmark=None if landmark is None else annotations.landmark_names[landmark],
-                found=None if landmark is None else _found(layer, annotations, members, images, landmark),
-                responds=float(layer.peaks.live[images][:, members].any(axis=1).mean())
-                if images.any()
-                else 0.0,
+                number=group + 1,
+                name=_name(where, annotated) or f"part {group + 1}",
+                filters=tuple(map(int, members[np.argsort(-live.mean(axis=0), kind="stable")])),
+                responds=float(live.any(axis=1).mean()),
+                followed=where.followed,
+                annotated=tuple(annotated),
             )
         )
-    return parts
+    return _told_apart(parts)
+
+
+def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
+    categories = collections.defaultdict(list)
+    for category, followed in where.followed.items():
+        categories[_words(followed.landmark)].append(category)
+    if categories:
+        if len(where.followed) == len(annotated) and len(categories) == 1:
+            return next(iter(categories))
+        return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in categories.items())
+    if where.border > _MOST:
+        return BORDER
+    return BESIDE if where.outside > _MOST else ""
+
+
+def _told_apart(parts: Sequence[Part]) -> list[Part]:
+    """Numbers the second and further parts of one name."""
+    taken: collections.Counter[str] = collections.Counter()
+    named = []
+    for part in parts:
+        taken[part.name] += 1
+        count = taken[part.name]
+        named.append(part if count == 1 else dataclasses.replace(part, name=f"{part.name} {count}"))
+    return named
 
 
 def lone_filter(number: int) -> Part:
     """Returns a filter that is in no group as a part of its own, `filter N`."""
-    return Part(name=f"filter {number}", filters=(number,), landmark=None, found=None, responds=None)
+    return Part(number=number, name=f"filter {number}", filters=(number,))
 
 
 def to_json(parts: Sequence[Part], explainer: str) -> str:
@@ -105,43 +140,28 @@ def from_json(text: str, explainer: str) -> list[Part]:
         ValueError: the text is none, or of another explainer.
     """
     try:
-        fields = json.loads(text)
-        if fields["format_version"] != _FORMAT_VERSION:
-            raise ValueError(f"format version {fields['format_version']}, not {_FORMAT_VERSION}")
-        if fields["explainer"] != explainer:
+        content = json.loads(text)
+        if content["format_version"] != _FORMAT_VERSION:
+            raise ValueError(f"format version {content['format_version']}, not {_FORMAT_VERSION}")
+        if content["explainer"] != explainer:
             raise ValueError(
-                f"the parts are of the explainer {fields['explainer'][:12]}, not of the present "
+                f"the parts are of the explainer {content['explainer'][:12]}, not of the present "
                 f"{explainer[:12]}"
             )
-        return [Part(**part | {"filters": tuple(part["filters"])}) for part in fields["parts"]]
-    except (KeyError, TypeError) as error:
+        return [_part(fields) for fields in content["parts"]]
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no list of parts: {error!r}") from error
 
 
-def _most_common(values: np.ndarray) -> int:
-    found, counts = np.unique(values, return_counts=True)
-    return int(found[counts.argmax()])
+def _part(fields: dict[str, Any]) -> Part:
+    followed = {category: Followed(**each) for category, each in fields["followed"].items()}
+    tuples = {name: tuple(fields[name]) for name in ("filters", "annotated")}
+    return Part(**fields | tuples | {"followed": followed})
 
 
-def _followed(followed: np.ndarray) -> int | None:
-    landmark = _most_common(followed[followed >= 0]) if (followed >= 0).any() else -1
-    return landmark if landmark >= 0 and (followed == landmark).mean() >= 0.5 else None
+def _shares(followed: Followed) -> str:
+    return f"{100 * followed.found:.0f} % of images against {100 * followed.chance:.0f} % by chance"
 
 
-def _found(
-    layer: LayerMeasures, annotations: Annotations, members: np.ndarray, images: np.ndarray, landmark: int
-) -> float:
-    """Returns how often the group is at its mean offset from the landmark."""
-    place = annotations.landmarks[:, landmark, :2].astype(np.float64)
-    known = images & ~np.isnan(place[:, 0])
-    weight = layer.peaks.values[known][:, members].astype(np.float64)
-    seen = weight.sum(axis=1) > 0
-    weight = weight[seen] / weight[seen].sum(axis=1, keepdims=True)
-    centre = (weight[..., None] * layer.places[known][seen][:, members]).sum(axis=1)
-    offset = centre - place[known][seen]
-    near = np.linalg.norm(offset - np.median(offset, axis=0), axis=1) < _NEAR if len(offset) else np.zeros(0)
-    return float(near.sum() / max(known.sum(), 1))
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _words(landmark: str) -> str:
+    return landmark.replace("_", " ")

@@ -38,6 +38,16 @@ class Annotations:
     landmarks: np.ndarray
     held_out: np.ndarray
 
+    @property
+    def annotated_categories(self) -> tuple[str, ...]:
+        """The categories with an annotated image."""
+        annotated = ~np.isnan(self.landmarks[..., 0]).all(axis=1)
+        if not self.landmarks.shape[1]:
+            return ()
+        return tuple(
+            name for label, name in enumerate(self.categories) if annotated[self.labels == label].any()
+        )
+
     def select(self, images: np.ndarray) -> Annotations:
         """Returns what is known about some images, by their indices, which may repeat."""
         return dataclasses.replace(

@@ -45,8 +45,8 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     evaluation = evaluate(explainer, small_head(), features, EvaluationConfig(top_images=20))
     shown = ShownImages.choose(features, "all", 12)
     parts = [
-        Part(name="head", filters=(4, 1), landmark="head", found=0.93, responds=1.0),
-        Part(name="part 2", filters=(0,), landmark=None, found=None, responds=1.0),
+        Part(number=1, name="head", filters=(4, 1)),
+        Part(number=2, name="part 2", filters=(0,), annotated=("fox",)),
     ]
     snapshot = run_snapshot.of_evaluation(explainer, shown, evaluation, parts)
     assert [layer.name for layer in snapshot.layers] == ["conv_interp_2", "conv_interp_1", PERFORMER]
@@ -59,7 +59,7 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
         assert ("match" in figures) == (layer.name != PERFORMER)
     (group,) = (figure for figure in snapshot.layers[0].figures if figure.kind == "group")
     np.testing.assert_array_equal(group.values, [1, 0, np.nan, np.nan, 0, np.nan])
-    assert group.description()["names"] == ["head, 0.93 of images", "part 2"]
+    assert group.description()["names"] == ["head", "part 2, on nothing that is annotated"]
     assert "names" not in snapshot.layers[1].figures[0].description()
     maps = snapshot.layers[0].maps.transpose(1, 2, 3, 0) * snapshot.layers[0].scales / LEVELS
     features_in = shown.maps(explainer, PERFORMER).astype(np.float32)

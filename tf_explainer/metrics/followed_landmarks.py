@@ -1,0 +1,124 @@
+"""Which landmark a part is on, in each category, and where it is if it is on none."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.metrics import pck
+from tf_explainer.metrics.layer_measures import Annotations
+from tf_explainer.metrics.merged_landmarks import merge_landmarks
+from tf_explainer.metrics.peaks import Peaks
+
+ABOVE_CHANCE = 0.1
+"""By how much a part must find a landmark more often than the best fixed point does, to be named after it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Followed:
+    """A landmark that a part finds on the images of a category.
+
+    Attributes:
+        landmark: its name; left and right are one.
+        found: share of the images on which the part peaks within a tenth of the crop's side of it, in [0, 1].
+        chance: the share that the best fixed point reaches.
+    """
+
+    landmark: str
+    found: float
+    chance: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Whereabouts:
+    """Where a part peaks.
+
+    Attributes:
+        followed: by category, what it finds there; a category without is one where it finds nothing.
+        outside: share of the images with landmarks on which it peaks outside the box around these, NaN
+            where there is no such image.
+        border: share of the images on which it peaks in the outermost units; NaN where it never responds.
+    """
+
+    followed: dict[str, Followed]
+    outside: float
+    border: float
+
+
+def whereabouts(maps: np.ndarray, annotations: Annotations, grid: UnitGrid) -> list[Whereabouts]:
+    """Looks for each part's landmark.
+
+    For each category it is the landmark that the part finds most often beyond chance on the even images;
+    both shares are measured on the odd ones, and what is not `ABOVE_CHANCE` there is not followed.
+
+    Args:
+        maps: `[N, L, L, P]`, of `part_maps`.
+        annotations: of these images.
+        grid: where the units look.
+    """
+    peaks = Peaks.of(maps)
+    places = grid.centres(peaks.units)
+    merged = merge_landmarks(annotations.landmark_names, annotations.landmarks[..., :2])
+    found: list[dict[str, Followed]] = [{} for _ in range(maps.shape[-1])]
+    for label, category in enumerate(annotations.categories):
+        images = annotations.labels == label
+        shares = _shares(places[images], peaks.live[images], merged.places[images])
+        units = grid.centres(np.arange(grid.side**2))[None]
+        of_units = _shares(units, np.ones(units.shape[:2], bool), merged.places[images])
+        # On each half, what the unit reaches that is best on the even one.
+        chance = np.take_along_axis(of_units, of_units[:1].argmax(axis=1, keepdims=True), axis=1)
+        beyond = shares - chance  # [2, P, landmarks]
+        for part, best in enumerate(beyond[0].argmax(axis=1) if merged.names else ()):
+            if beyond[1, part, best] >= ABOVE_CHANCE:
+                found[part][category] = Followed(
+                    landmark=merged.names[best],
+                    found=float(shares[1, part, best]),
+                    chance=float(chance[1, 0, best]),
+                )
+    outside, border = _outside(places, peaks.live, annotations.landmarks), _at_border(peaks, grid.side)
+    return [
+        Whereabouts(followed=each, outside=float(outside[part]), border=float(border[part]))
+        for part, each in enumerate(found)
+    ]
+
+
+def _shares(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Returns on what share of the even and of the odd images each place is near each landmark.
+
+    Returns:
+        `[2, P, landmarks]`; 0 where no image of the half has the landmark.
+    """
+    even = np.arange(len(landmarks)) % 2 == 0
+    shares = np.zeros((2, live.shape[1], landmarks.shape[1]))
+    for k in range(landmarks.shape[1]):
+        annotated = ~np.isnan(landmarks[:, k, 0])
+        near = pck.is_near(places, live, landmarks[:, k])
+        for row, half in enumerate((even & annotated, ~even & annotated)):
+            shares[row, :, k] = near[half].mean(axis=0) if half.any() else 0
+    return shares
+
+
+def _outside(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Returns how often parts peak outside the box around all landmarks and their extents, `[P]`."""
+    half = np.nan_to_num(landmarks[..., 2:]) / 2
+    margin = np.maximum(half, pck.NEAR)
+    annotated = ~np.isnan(landmarks[..., 0]).all(axis=1) if landmarks.shape[1] else np.zeros(len(live), bool)
+    if not annotated.any():
+        return np.full(live.shape[1], np.nan)
+    low = np.nanmin((landmarks[..., :2] - margin)[annotated], axis=1)[:, None]
+    high = np.nanmax((landmarks[..., :2] + margin)[annotated], axis=1)[:, None]
+    away = ((places[annotated] < low) | (places[annotated] > high)).any(axis=-1)
+    return _share(away, live[annotated])
+
+
+def _at_border(peaks: Peaks, side: int) -> np.ndarray:
+    """Returns how often parts peak in the outermost units, `[P]`."""
+    rows, columns = np.divmod(peaks.units, side)
+    return _share(np.isin(rows, (0, side - 1)) | np.isin(columns, (0, side - 1)), peaks.live)
+
+
+def _share(true: np.ndarray, live: np.ndarray) -> np.ndarray:
+    count = live.sum(axis=0)
+    return np.where(count > 0, (true & live).sum(axis=0) / np.maximum(count, 1), np.nan)
