@@ -341,8 +341,8 @@ class EvaluationConfig:
         compare: work directories whose measures are laid side by side, instead of measuring one.
         compare_format: how: a column a run for the terminal, or a row a run, by network and data set, in
             Markdown or as comma-separated values.
-        sheet_filters: filters a layer on the contact sheet.
-        sheet_images: images a filter on the contact sheet.
+        sheet_filters: filters of the performer on the contact sheet.
+        sheet_images: images a part or filter on the contact sheet.
     """
 
     split: Annotated[Literal["all", "train", "held_out"], Flag("evaluation_split")] = "all"

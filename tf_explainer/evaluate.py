@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
             feature_model=performer.feature_model(),
             chosen_by=evaluation.read_best_measure(workdir.run_record),
         )
-        sheet = contact_sheet.draw(result, explainer, features, config, report)
+        sheet = contact_sheet.draw(result, features, config, report)
     atomic_file.write_text(workdir.metrics, result.to_json(_made_of(performer_config, dataset)))
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     with atomic_file.replacing(workdir.parts) as path:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> None:
     print(table(result.metrics()))
     if warning := order_warning(result.class_accuracy):
         print(f"\n{warning}")
-    print(f"\nThe measures are in {workdir.metrics}, pictures of the best filters in {workdir.parts}")
+    print(f"\nThe measures are in {workdir.metrics}, pictures of the parts in {workdir.parts}")
     if shown_images:
         print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
     print(flags.next_command("tf_explainer.explain"))

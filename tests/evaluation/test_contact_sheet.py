@@ -2,49 +2,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.evaluation_example import features_of, small_explainer, small_head, stored_images, write_features
+from tests.metrics.examples import GRID, SIDE
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation import contact_sheet
-from tf_explainer.evaluation.contact_sheet import Panel, Section, sheet
+from tf_explainer.evaluation.contact_sheet import part_colours, parts_map
 from tf_explainer.evaluation.evaluation import evaluate
 
-RED, BLUE = (200, 0, 0), (0, 0, 200)
-
-
-def _section(count: int, colour, pictures: int = 3) -> Section:
-    picture = Image.new("RGB", (112, 112), colour)
-    panels = [Panel(name=f"filter {n}", figures="R 0.1", pictures=[picture] * pictures) for n in range(count)]
-    return Section(title="Layer", figures="median R 2", colour=(0, 200, 0), panels=panels)
-
-
-def _pixels(page, colour) -> int:
-    return int((np.asarray(page) == colour).all(axis=-1).sum())
-
-
-def test_every_picture_is_on_the_sheet():
-    page = sheet("Heading", "How to read it", [_section(5, RED), _section(2, BLUE)], images=3)
-    assert _pixels(page, RED) == 5 * 3 * 112**2
-    assert _pixels(page, BLUE) == 2 * 3 * 112**2
-
-
-def test_the_first_section_lies_above_the_second():
-    page = np.asarray(sheet("Heading", "How to read it", [_section(3, RED), _section(3, BLUE)], images=3))
-    red, blue = (np.nonzero((page == colour).all(axis=-1).any(axis=1))[0] for colour in (RED, BLUE))
-    assert red.max() < blue.min()
-
-
-def test_a_long_explanation_takes_more_lines():
-    short = sheet("Heading", "How to read it", [_section(1, RED)], images=3)
-    long = sheet("Heading", "How to read it, " * 30, [_section(1, RED)], images=3)
-    assert long.width == short.width
-    assert long.height > short.height
-
-
-def test_a_layer_without_filters_says_so():
-    page = sheet("Heading", "How to read it", [_section(0, RED)], images=3)
-    assert page.height > 150
+CONFIG = EvaluationConfig(sheet_filters=4, sheet_images=3)
 
 
 @pytest.mark.parametrize("landmarks", [True, False])
@@ -54,10 +20,45 @@ def test_a_sheet_of_an_evaluation(tmp_path, landmarks):
         stored = [image | {"landmarks": np.zeros((0, 4), np.float32)} for image in stored_images(60)]
         manifest = dataclasses.replace(write_features(tmp_path, stored), landmarks=())
         features = dataclasses.replace(features, manifest=manifest)
-    explainer, config = small_explainer(), EvaluationConfig(sheet_filters=4, sheet_images=3)
     progress = []
-    result = evaluate(explainer, small_head(), features, config)
-    page = contact_sheet.draw(result, explainer, features, config, lambda *step: progress.append(step))
-    assert page.mode == "RGB"
-    assert np.asarray(page).std() > 10
+    result = evaluate(small_explainer(), small_head(), features, CONFIG, groups=np.array([0, 0, 1, 1, 2, -1]))
+    page = contact_sheet.draw(result, features, CONFIG, lambda *step: progress.append(step))
+    pixels = np.asarray(page)
+    for colour in part_colours(3):
+        assert (pixels == colour).all(axis=-1).sum() > 100, "a part without outlines"
     assert sum(images for stage, images in progress if stage == "pictures") == 40
+
+
+def test_where_nothing_responds_the_sheet_says_so(tmp_path):
+    features, _ = features_of(tmp_path)
+    result = evaluate(small_explainer(), small_head(), features, CONFIG)
+    layers = {
+        name: dataclasses.replace(
+            layer, peaks=dataclasses.replace(layer.peaks, values=np.zeros_like(layer.peaks.values))
+        )
+        for name, layer in result.layers.items()
+    }
+    silent = dataclasses.replace(
+        result, layers=layers, part_maps=np.zeros((40, 5, 5, 0), np.float32), parts=[]
+    )
+    assert contact_sheet.draw(silent, features, CONFIG).height < 200
+
+
+def test_each_place_has_the_colour_of_the_strongest_part():
+    maps = np.zeros((SIDE, SIDE, 3), np.float32)
+    maps[1, 1, 0] = maps[4, 4, 1] = 1.0
+    maps[4, 4, 2] = 0.9
+    maps[1, 4, 2] = 0.25  # too faint to be shown
+    black, colours = np.zeros((60, 60, 3), np.uint8), [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    picture = np.asarray(parts_map(black, maps, GRID, colours, 60))
+    at = [int(60 * (GRID.first + GRID.spacing * unit)) for unit in range(SIDE)]
+    red, green, faint = picture[at[1], at[1]], picture[at[4], at[4]], picture[at[1], at[4]]
+    assert red[0] > 100
+    assert red[1:].tolist() == [0, 0]
+    assert green[1] > 100
+    assert green[[0, 2]].tolist() == [0, 0]
+    assert faint.tolist() == [0, 0, 0]
+
+
+def test_colours_of_parts_differ():
+    assert len(set(part_colours(24))) == 24

@@ -1,62 +1,45 @@
-import keras
 import numpy as np
 import pytest
 
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import evaluate
-from tf_explainer.evaluation.part_examples import collect, strongest_images
+from tf_explainer.evaluation.part_examples import performer_filters, read_examples, strongest_images
+
+CONFIG = EvaluationConfig(split="train")
 
 
-@pytest.fixture(name="shown", scope="module")
-def _shown(tmp_path_factory):
+@pytest.fixture(name="measured", scope="module")
+def _measured(tmp_path_factory):
     features, stored = features_of(tmp_path_factory.mktemp("features"), count=150)
-    explainer, config = small_explainer(), EvaluationConfig(sheet_images=5, split="train")
-    result = evaluate(explainer, small_head(), features, config)
-    filters = {"performer": [4, 1], "conv_interp_2": [3]}
-    examples = collect(result, explainer, features, filters, config, lambda *_: None)
+    result = evaluate(small_explainer(), small_head(), features, CONFIG)
     by_id = {image["id"]: image for image in stored}
-    return result, [by_id[image_id] for image_id in result.ids], explainer, examples
+    return features, result, [by_id[image_id] for image_id in result.ids]
 
 
-def test_filters_come_in_the_order_asked_for(shown):
-    examples = shown[3]
-    assert [example.filter for example in examples["performer"]] == [4, 1]
-    assert [example.filter for example in examples["conv_interp_2"]] == [3]
+def test_categories_take_turns_each_from_its_strongest():
+    peaks, labels = np.array([5.0, 9, 1, 7, 8, 0]), np.array([0, 0, 0, 1, 1, 2])
+    assert strongest_images(peaks, labels, 10).tolist() == [1, 4, 0, 3, 2]
+    assert strongest_images(peaks, labels, 3).tolist() == [1, 4, 0]
 
 
-def test_images_are_the_strongest_of_the_filters_category(shown):
-    result, images, _, examples = shown
-    for example in examples["performer"]:
-        f = example.filter
-        category = result.layers["performer"].category[f]
-        peaks = [
-            (i, float(image["block"][..., f].max()))
-            for i, image in enumerate(images)
-            if image["label"] == category
-        ]
-        expected = sorted(peaks, key=lambda peak: -peak[1])[:5]
-        assert example.images.tolist() == [i for i, _ in expected]
+def test_silent_images_are_not_chosen():
+    assert strongest_images(np.zeros(4), np.array([0, 0, 1, 1]), 3).tolist() == []
 
 
-def test_maps_and_crops_belong_to_the_images(shown):
-    _, images, explainer, examples = shown
-    cut = keras.Model(explainer.input, explainer.get_layer("conv_interp_2").output)
-    example = examples["conv_interp_2"][0]
-    for row, index in enumerate(example.images):
-        maps = keras.ops.convert_to_numpy(cut(images[index]["block"][None].astype(np.float32)))
-        np.testing.assert_allclose(example.maps[row], maps[0, ..., 3], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(example.crops[row].astype(int), images[index]["crop"], atol=4)
+def test_crops_and_features_belong_to_the_images(measured):
+    features, result, images = measured
+    wanted = np.array([2, 3, 11, len(images) - 1])
+    examples = read_examples(features, wanted, CONFIG, lambda *_: None)
+    assert [examples.row(image) for image in (11, 2)] == [2, 0]
+    for row, index in enumerate(wanted):
+        np.testing.assert_array_equal(examples.performer[row], images[index]["block"].astype(np.float32))
+        np.testing.assert_allclose(examples.crops[row].astype(int), images[index]["crop"], atol=4)
+    assert result.ids[11] == images[11]["id"]
 
 
-def test_silent_images_are_not_shown(shown):
-    result = shown[0]
-    peaks = result.layers["performer"].peaks
-    found = strongest_images(result, "performer", 0, 10_000)
-    assert len(found) <= peaks.live[:, 0].sum()
-    assert (peaks.values[found, 0] > 0).all()
-
-
-def test_no_filters_need_no_images(shown):
-    result, _, explainer, _ = shown
-    assert collect(result, explainer, None, {"performer": []}, EvaluationConfig(), None) == {"performer": []}
+def test_the_performers_filters_are_those_that_point_best(measured):
+    _, result, _ = measured
+    best = [result.part_measures.landmarks[name].pck_performer.chosen for name in ("head", "frontal_legs")]
+    assert performer_filters(result, 9) == list(dict.fromkeys([*best[0], *best[1]]))
+    assert len(performer_filters(result, 1)) == 1

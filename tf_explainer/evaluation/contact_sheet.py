@@ -1,58 +1,36 @@
-"""`parts.png`: the best part filters of the explainer, and those of the performer above for comparison."""
+"""`parts.png`: all parts on one image of each category, each part by itself, and the performer's filters."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import colorsys
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image
 
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress
-from tf_explainer.evaluation.filter_selection import best_filters, followed_landmark
-from tf_explainer.evaluation.part_examples import PartExamples, collect
-from tf_explainer.evaluation.region_overlay import Colour, overlay
-from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.evaluation.part_examples import (
+    Examples,
+    performer_filters,
+    read_examples,
+    strongest_images,
+)
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.region_overlay import Colour, overlay, upsampled
+from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, sheet
 from tf_explainer.features.stored_features import Features
 from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.metrics import tracking
-from tf_explainer.metrics.layer_measures import NO_CATEGORY, mean_over_landmarks
-from tf_explainer.metrics.summary import summarise
+from tf_explainer.metrics.merged_landmarks import merge_landmarks
 
-_PICTURE = 112
-_GAP = 4
-_MARGIN = 28
-_COLUMNS = 2
-_NARROWEST = 560  # what a line of figures takes
-_HEADING, _TITLE, _TEXT = 30, 22, 16
-_PAPER, _INK, _GREY = (255, 255, 255), (24, 26, 31), (98, 104, 116)
-_COLOURS: dict[str, Colour] = {PERFORMER: (255, 159, 28), INTERPRETABLE_LAYERS[-1]: (46, 204, 255)}
 _REGION = 0.5  # a region is what exceeds this share of the map's peak
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Panel:
-    """One filter: a line of text above its pictures."""
-
-    name: str
-    figures: str
-    pictures: Sequence[Image.Image]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Section:
-    """One layer: a title above its filters."""
-
-    title: str
-    figures: str
-    colour: Colour
-    panels: Sequence[Panel]
+_FAINTEST = 0.3  # of a part's loudest units: below, the parts map shows no part
+_OPAQUE = 0.6
+_PERFORMER_COLOUR = (255, 159, 28)
 
 
 def draw(
     evaluation: Evaluation,
-    explainer: Explainer,
     features: Features,
     config: EvaluationConfig,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
@@ -61,164 +39,174 @@ def draw(
 
     Args:
         evaluation: what was measured.
-        explainer: the one that was measured.
         features: the ones that it was measured on, with crops.
         config: how many filters and images to show.
         progress: told the stage and how many more images are done.
     """
-    filters = {
-        layer: best_filters(evaluation.layers[layer], evaluation.annotations, config.sheet_filters)
-        for layer in _COLOURS
-    }
-    examples = collect(evaluation, explainer, features, filters, config, progress)
-    names = {PERFORMER: f"Performer, {features.manifest.target.name}"}
-    sections = [
-        Section(
-            title=names.get(layer, f"Explainer, {layer}"),
-            figures=_layer_figures(evaluation, layer),
-            colour=_COLOURS[layer],
-            panels=[_panel(evaluation, layer, shown, features.grid) for shown in examples[layer]],
-        )
-        for layer in _COLOURS
+    labels, maps = evaluation.annotations.labels, evaluation.part_maps
+    peaks = maps.max(axis=(1, 2)) if maps.shape[-1] else np.zeros((len(labels), 0))
+    typical = strongest_images(peaks.sum(axis=1), labels, config.sheet_images)
+    of_parts = [
+        strongest_images(peaks[:, part], labels, config.sheet_images) for part in range(maps.shape[-1])
     ]
-    heading = "What the filters stand for: " + _listed(evaluation.annotations.categories)
+    performer = evaluation.layers[PERFORMER].peaks.values
+    filters = performer_filters(evaluation, config.sheet_filters)
+    of_filters = [strongest_images(performer[:, f], labels, config.sheet_images) for f in filters]
+    wanted = np.unique(np.concatenate([typical, *of_parts, *of_filters]))
+    heading = "What the network sees: " + _listed(evaluation.annotations.categories)
+    if not len(wanted):
+        return sheet(heading, "No filter of the explainer or of the performer responds.", [], 1)
+    examples = read_examples(features, wanted, config, progress)
+    colours = part_colours(len(evaluation.parts))
+    panels = [
+        Panel(
+            name=part.name,
+            figures=part.title.removeprefix(part.name).lstrip(", ") or _responds(part),
+            colour=colours[column],
+            pictures=[
+                _picture(
+                    evaluation,
+                    examples,
+                    image,
+                    maps[image][..., column],
+                    features.grid,
+                    colours[column],
+                    part,
+                )
+                for image in of_parts[column]
+            ],
+        )
+        for column, part in enumerate(evaluation.parts)
+    ]
+    beside = [
+        Panel(
+            name=f"filter {f}",
+            figures="",
+            colour=_PERFORMER_COLOUR,
+            pictures=[
+                _picture(
+                    evaluation,
+                    examples,
+                    image,
+                    examples.performer[examples.row(image)][..., f],
+                    features.grid,
+                    _PERFORMER_COLOUR,
+                )
+                for image in images
+            ],
+        )
+        for f, images in zip(filters, of_filters, strict=True)
+    ]
+    loudest = np.quantile(maps, 0.999, axis=(0, 1, 2)) if maps.size else np.zeros(0)
+    together = Panel(
+        name="parts map",
+        figures="each place in the colour of the part that is strongest there",
+        colour=(128, 128, 128),
+        pictures=[
+            parts_map(
+                examples.crops[examples.row(image)],
+                maps[image] / np.maximum(loudest, 1e-9),
+                features.grid,
+                colours,
+                PICTURE,
+            )
+            for image in typical
+        ],
+    )
+    sections = [
+        Section(title="All parts", figures="", panels=[together] if len(typical) else []),
+        Section(title="Explainer, part by part", figures="", panels=sorted(panels, key=_named_first)),
+        Section(
+            title=f"Performer, {features.manifest.target.name}",
+            figures="the filters that point best to the landmarks",
+            panels=beside,
+        ),
+    ]
     return sheet(heading, _explanation(evaluation), sections, config.sheet_images)
 
 
-def sheet(heading: str, explanation: str, sections: Sequence[Section], images: int) -> Image.Image:
-    """Lays sections out below each other, their panels in columns.
+def part_colours(count: int) -> list[Colour]:
+    """Returns a colour for each part: hues around the circle, neighbours of different brightness.
 
     Args:
-        heading: of the sheet.
-        explanation: how to read it.
-        sections: what it shows.
-        images: pictures a panel has at most.
+        count: of the parts.
     """
-    panel_width = max(_NARROWEST, images * (_PICTURE + _GAP) - _GAP)
-    panel_height = _PICTURE + _TEXT + 3 * _GAP + 14
-    width = 2 * _MARGIN + _COLUMNS * panel_width + (_COLUMNS - 1) * _MARGIN
-    rows = [max(1, -(-len(section.panels) // _COLUMNS)) for section in sections]
-    lines = _wrapped(explanation, width - 2 * _MARGIN)
-    head = _MARGIN + _HEADING + 16 + len(lines) * (_TEXT + 4) + 8
-    section_head = 20 + _TITLE + 14
-    height = head + sum(section_head + count * panel_height for count in rows) + _MARGIN // 2
-    page = Image.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN), heading, fill=_INK, font=_font(_HEADING))
-    for number, line in enumerate(lines):
-        top = _MARGIN + _HEADING + 16 + number * (_TEXT + 4)
-        pen.text((_MARGIN, top), line, fill=_GREY, font=_font(_TEXT))
-    top = head
-    for section, count in zip(sections, rows, strict=True):
-        _draw_section_head(pen, section, top + 20)
-        top += section_head
-        if not section.panels:
-            pen.text((_MARGIN, top), "no filter responds", fill=_GREY, font=_font(_TEXT))
-        for index, panel in enumerate(section.panels):
-            row, column = divmod(index, _COLUMNS)
-            left = _MARGIN + column * (panel_width + _MARGIN)
-            _draw_panel(page, pen, panel, left, top + row * panel_height)
-        top += count * panel_height
-    return page
+    colours = []
+    for number in range(count):
+        hue, bright = number / max(count, 1), (1.0, 0.72)[number % 2]
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.9, bright)
+        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
+    return colours
 
 
-def _draw_section_head(pen: ImageDraw.ImageDraw, section: Section, top: int) -> None:
-    pen.rounded_rectangle((_MARGIN, top + 3, _MARGIN + 16, top + _TITLE), 4, fill=section.colour)
-    left = _MARGIN + 28
-    pen.text((left, top), section.title, fill=_INK, font=_font(_TITLE))
-    left += int(pen.textlength(section.title, font=_font(_TITLE))) + 20
-    pen.text((left, top + _TITLE - _TEXT), section.figures, fill=_GREY, font=_font(_TEXT))
+def parts_map(
+    crop: np.ndarray, maps: np.ndarray, grid: UnitGrid, colours: Sequence[Colour], size: int
+) -> Image.Image:
+    """Colours each place of an image by the part that is strongest there.
+
+    Args:
+        crop: `[S, S, 3]` uint8.
+        maps: `[L, L, P]`, 1 where a part is as strong as it gets.
+        grid: where the units look.
+        colours: of the parts.
+        size: side of the picture, in pixels.
+    """
+    fine = np.stack([upsampled(maps[..., part], grid, size) for part in range(maps.shape[-1])], axis=-1)
+    strongest, strength = fine.argmax(axis=-1), fine.max(axis=-1)
+    opacity = np.where(strength > _FAINTEST, _OPAQUE * np.clip(strength, 0, 1), 0)[..., None]
+    picture = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.LANCZOS), np.float64)
+    painted = np.array(colours, np.float64)[strongest]
+    return Image.fromarray(((1 - opacity) * picture + opacity * painted).round().astype(np.uint8))
 
 
-def _draw_panel(page: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
-    pen.text((left, top), panel.name, fill=_INK, font=_font(_TEXT))
-    after = left + pen.textlength(panel.name + "   ", font=_font(_TEXT))
-    pen.text((after, top), panel.figures, fill=_GREY, font=_font(_TEXT))
-    for index, picture in enumerate(panel.pictures):
-        page.paste(picture, (left + index * (_PICTURE + _GAP), top + _TEXT + 2 * _GAP))
-
-
-def _panel(evaluation: Evaluation, layer: str, shown: PartExamples, grid: UnitGrid) -> Panel:
-    landmark = int(followed_landmark(evaluation.layers[layer])[shown.filter])
-    return Panel(
-        name=f"filter {shown.filter}",
-        figures=_filter_figures(evaluation, layer, shown.filter),
-        pictures=[
-            overlay(
-                crop,
-                activations,
-                _REGION * float(activations.max()),
-                grid,
-                size=_PICTURE,
-                colour=_COLOURS[layer],
-                mark=_place(evaluation, image, landmark),
-            )
-            for image, crop, activations in zip(shown.images, shown.crops, shown.maps, strict=True)
-        ],
+def _picture(
+    evaluation: Evaluation,
+    examples: Examples,
+    image: int,
+    activations: np.ndarray,
+    grid: UnitGrid,
+    colour: Colour,
+    part: Part | None = None,
+) -> Image.Image:
+    return overlay(
+        examples.crops[examples.row(image)],
+        activations,
+        _REGION * float(activations.max()),
+        grid,
+        size=PICTURE,
+        colour=colour,
+        mark=_place(evaluation, image, part),
     )
 
 
-def _place(evaluation: Evaluation, image: int, landmark: int) -> tuple[float, float] | None:
-    """Returns where a landmark is on an image, (y, x), if it is annotated."""
-    if landmark < 0:
+def _place(evaluation: Evaluation, image: int, part: Part | None) -> tuple[float, float] | None:
+    """Returns where the landmark that a part is on lies on an image, (y, x), if it is annotated."""
+    known = evaluation.annotations
+    followed = part and part.followed.get(known.categories[known.labels[image]])
+    if not followed:
         return None
-    y, x = map(float, evaluation.annotations.landmarks[image, landmark, :2])
-    return None if math.isnan(y) else (y, x)
+    merged = merge_landmarks(known.landmark_names, known.landmarks[image : image + 1, :, :2])
+    y, x = map(float, merged.places[0, merged.names.index(followed.landmark)])
+    return None if np.isnan(y) else (y, x)
 
 
-def _filter_figures(evaluation: Evaluation, layer: str, f: int) -> str:
-    measured, known = evaluation.layers[layer], evaluation.annotations
-    responds = 100 * measured.peaks.live[:, f].mean()
-    landmark = followed_landmark(measured)[f]
-    if landmark < 0:
-        return f"responds on {responds:.0f} % of the images"
-    several = len(known.categories) > 1 and measured.category[f] != NO_CATEGORY
-    words = [known.categories[measured.category[f]]] if several else []
-    ratio, everywhere = measured.measures.ratio[f], measured.measures.ratio_all_images[f, landmark]
-    verb = "follows" if ratio[landmark] < tracking.TRACKS_BELOW else "nearest to"
-    instability = mean_over_landmarks(measured.measures.instability[f : f + 1])[0]
-    words += [
-        f"{verb} {known.landmark_names[landmark].replace('_', ' ')}",
-        f"R {ratio[landmark]:.2f} (all images {everywhere:.2f})",
-        f"instability {instability:.3f}",
-    ]
-    return "  ·  ".join(words)
+def _named_first(panel: Panel) -> bool:
+    return panel.name.startswith("part ")
 
 
-def _layer_figures(evaluation: Evaluation, layer: str) -> str:
-    summary = summarise(evaluation.layers[layer], evaluation.annotations)
-    if math.isnan(summary["tracking"]["median_ratio"]):
-        return f"{summary['filters']} filters, {100 * summary['dead_filters']:.0f} % dead"
-    return (
-        f"of all {summary['filters']} filters:  median R {summary['tracking']['median_ratio']:.2f}  ·  "
-        f"{100 * summary['tracking']['share_below_half']:.1f} % with R < 0.5  ·  "
-        f"location instability {summary['location_instability']:.3f}"
-    )
+def _responds(part: Part) -> str:
+    return "" if part.responds is None else f"responds on {100 * part.responds:.0f} % of the images"
 
 
 def _explanation(evaluation: Evaluation) -> str:
-    text = "One filter a row, with the images that excite it most. Bright: more than half of its peak."
-    if not evaluation.annotations.landmark_names:
-        return text + " The filters that respond at one place on most images."
-    return (
-        text + " Cross: the landmark it follows best, where annotated. R: 0 rides on it, 1 ignores the image."
+    text = (
+        "One part a row, with the images that excite it most, of each category in turn. "
+        "Bright: more than half of its peak."
     )
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _font(_TEXT).getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+    if not evaluation.annotations.landmark_names:
+        return text
+    return text + " Cross: the landmark that it is on. Percentages: on how many images it is."
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 8 else f"{len(names)} categories"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

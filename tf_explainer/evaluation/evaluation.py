@@ -58,6 +58,7 @@ class Evaluation:
         ids: of these images.
         groups: `[F]` int, the part of each filter of conv_interp_2, or -1.
         parts: their names.
+        part_maps: `[N, L, L, P]` float32, of `metrics.part_maps`.
         part_measures: how well they follow landmarks.
         tracks: what each track carries by itself, on the images of `fidelity`.
         evidence: what the parts and the performer's filters look at, by layer, where that was asked for.
@@ -77,6 +78,7 @@ class Evaluation:
     ids: list[str]
     groups: np.ndarray
     parts: list[Part]
+    part_maps: np.ndarray
     part_measures: PartMeasures
     tracks: TrackFidelity
     evidence: dict[str, EvidenceSummary]
@@ -289,6 +291,7 @@ def evaluate(
             whereabouts(maps, annotations, features.grid),
             annotations.annotated_categories,
         ),
+        part_maps=maps,
         part_measures=measure_parts(
             maps, layers[PERFORMER].peaks, annotations, features.grid, config.top_images
         ),

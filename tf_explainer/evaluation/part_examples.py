@@ -1,105 +1,85 @@
-"""The images on which chosen filters respond most, with crops and maps."""
+"""The images on which parts, and the performer's own filters, respond most, with crops and maps."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
 
 import numpy as np
 
 from tf_explainer.config import EvaluationConfig
-from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress, layer_maps, outputs
-from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress
 from tf_explainer.features.schema import CROP, LABEL
 from tf_explainer.features.stored_features import Features
-from tf_explainer.metrics.layer_measures import NO_CATEGORY
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PartExamples:
-    """One filter and the images that excite it most.
+class Examples:
+    """Chosen images.
 
     Attributes:
-        filter: its index.
-        images: `[M]` int: indices of the evaluated images, the most exciting first.
-        crops: `[M, S, S, 3]` uint8.
-        maps: `[M, L, L]` float32.
+        images: `[W]` int, ascending indices of the evaluated images.
+        crops: `[W, S, S, 3]` uint8.
+        performer: `[W, L, L, D]` float32, the features.
     """
 
-    filter: int
     images: np.ndarray
     crops: np.ndarray
-    maps: np.ndarray
+    performer: np.ndarray
+
+    def row(self, image: int) -> int:
+        """Returns where an image is, by its index among the evaluated images."""
+        return int(np.searchsorted(self.images, image))
 
 
-def strongest_images(evaluation: Evaluation, layer: str, filter_index: int, count: int) -> np.ndarray:
-    """Returns the images of its category on which a filter responds most, `[M]` int, M <= count."""
-    measured = evaluation.layers[layer]
-    values = measured.peaks.values[:, filter_index].copy()
-    category = measured.category[filter_index]
-    if category != NO_CATEGORY:
-        values[evaluation.annotations.labels != category] = 0
-    order = np.argsort(-values, kind="stable")[:count]
-    return order[values[order] > 0]
-
-
-def collect(
-    evaluation: Evaluation,
-    explainer: Explainer,
-    features: Features,
-    filters: Mapping[str, Sequence[int]],
-    config: EvaluationConfig,
-    progress: Progress,
-) -> dict[str, list[PartExamples]]:
-    """Reads the crops and computes the maps of chosen filters' strongest images.
+def strongest_images(peaks: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Chooses the images with the highest peaks, the categories in turn.
 
     Args:
-        evaluation: what was measured, on the same features and split.
-        explainer: the one that was measured.
-        features: the ones that it was measured on.
-        filters: by layer.
-        config: split and number of images.
-        progress: told the stage and how many more images are done.
+        peaks: `[N]`, of one part or filter; it is silent where it has 0, and such images are not chosen.
+        labels: `[N]` int, the category of each image.
+        count: how many at most.
 
     Returns:
-        The examples by layer, in the order of `filters`.
+        `[M]` int, M <= count, the highest first within each category.
     """
-    images = {
-        (layer, f): strongest_images(evaluation, layer, f, config.sheet_images)
-        for layer, chosen in filters.items()
-        for f in chosen
-    }
-    if not images:
-        return {layer: [] for layer in filters}
-    wanted = np.unique(np.concatenate(list(images.values())))
-    crops, maps = _crops_and_maps(explainer, features, wanted, filters, config, progress)
-    rows = {key: np.searchsorted(wanted, chosen) for key, chosen in images.items()}
-    return {
-        layer: [
-            PartExamples(
-                filter=f,
-                images=images[layer, f],
-                crops=crops[rows[layer, f]],
-                maps=maps[layer][rows[layer, f]][..., column],
-            )
-            for column, f in enumerate(chosen)
-        ]
-        for layer, chosen in filters.items()
-    }
+    order = np.argsort(-peaks, kind="stable")
+    order = order[peaks[order] > 0]
+    by_category = [order[labels[order] == label] for label in np.unique(labels)]
+    by_category.sort(key=lambda images: -peaks[images[0]] if len(images) else 0)
+    turns = itertools.zip_longest(*by_category)
+    return np.array([image for turn in turns for image in turn if image is not None][:count], int)
 
 
-def _crops_and_maps(
-    explainer: Explainer,
-    features: Features,
-    wanted: np.ndarray,
-    filters: Mapping[str, Sequence[int]],
-    config: EvaluationConfig,
-    progress: Progress,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns crops `[W, S, S, 3]` of the wanted images and, by layer, their maps of the chosen filters."""
-    model = layer_maps(explainer, [layer for layer in filters if layer != PERFORMER])
+def performer_filters(evaluation: Evaluation, count: int) -> list[int]:
+    """Chooses filters of the performer to set beside the parts.
+
+    Args:
+        evaluation: what was measured.
+        count: how many at most.
+
+    Returns:
+        Those that point best to the landmarks; where there are none, those that respond on most images.
+    """
+    measured = evaluation.part_measures.landmarks.values()
+    best = dict.fromkeys(f for each in measured for f in each.pck_performer.chosen if f >= 0)
+    live = evaluation.layers[PERFORMER].peaks.live.mean(axis=0)
+    return (list(best) or [int(f) for f in np.argsort(-live, kind="stable") if live[f]])[:count]
+
+
+def read_examples(
+    features: Features, wanted: np.ndarray, config: EvaluationConfig, progress: Progress
+) -> Examples:
+    """Reads crops and features of images.
+
+    Args:
+        features: the ones that were evaluated.
+        wanted: `[W]` int, ascending indices of the evaluated images, at least one.
+        config: the split that was evaluated.
+        progress: told the stage and how many more images are done.
+    """
     crops: list[np.ndarray] = []
-    maps: dict[str, list[np.ndarray]] = {layer: [] for layer in filters}
+    maps: list[np.ndarray] = []
     first = 0
     for batch in features.batches(config.split, negatives=False, with_crops=True):
         images = len(batch[LABEL])
@@ -107,9 +87,6 @@ def _crops_and_maps(
         first += images
         if len(rows):
             crops.append(batch[CROP][rows])
-            target = batch[features.manifest.target.name].astype(np.float32)
-            computed = {PERFORMER: target} | outputs(model, target)
-            for layer, chosen in filters.items():
-                maps[layer].append(computed[layer][rows][..., list(chosen)])
+            maps.append(batch[features.manifest.target.name][rows].astype(np.float32))
         progress("pictures", images)
-    return np.concatenate(crops), {layer: np.concatenate(parts) for layer, parts in maps.items()}
+    return Examples(images=wanted, crops=np.concatenate(crops), performer=np.concatenate(maps))

@@ -1,0 +1,99 @@
+"""The layout of a contact sheet: sections of panels, each a line of text above its pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+PICTURE = 112
+"""Side of a picture in pixels."""
+
+_GAP, _MARGIN, _COLUMNS = 4, 28, 2
+_NARROWEST = 560  # what a line of figures takes
+_HEADING, _TITLE, _TEXT = 30, 22, 16
+_PAPER, _INK, _GREY = (255, 255, 255), (24, 26, 31), (98, 104, 116)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A name in a colour, and its pictures."""
+
+    name: str
+    figures: str
+    colour: tuple[int, int, int]
+    pictures: Sequence[Image.Image]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """A title above panels."""
+
+    title: str
+    figures: str
+    panels: Sequence[Panel]
+
+
+def sheet(heading: str, explanation: str, sections: Sequence[Section], images: int) -> Image.Image:
+    """Lays sections out below each other, their panels in columns.
+
+    Args:
+        heading: of the sheet.
+        explanation: how to read it.
+        sections: what it shows.
+        images: pictures a panel has at most.
+    """
+    panel_width = max(_NARROWEST, images * (PICTURE + _GAP) - _GAP)
+    panel_height = PICTURE + _TEXT + 3 * _GAP + 14
+    width = 2 * _MARGIN + _COLUMNS * panel_width + (_COLUMNS - 1) * _MARGIN
+    rows = [max(1, -(-len(section.panels) // _COLUMNS)) for section in sections]
+    lines = _wrapped(explanation, width - 2 * _MARGIN)
+    head = _MARGIN + _HEADING + 16 + len(lines) * (_TEXT + 4) + 8
+    section_head = 20 + _TITLE + 14
+    height = head + sum(section_head + count * panel_height for count in rows) + _MARGIN // 2
+    page = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(page)
+    pen.text((_MARGIN, _MARGIN), heading, fill=_INK, font=_font(_HEADING))
+    for number, line in enumerate(lines):
+        top = _MARGIN + _HEADING + 16 + number * (_TEXT + 4)
+        pen.text((_MARGIN, top), line, fill=_GREY, font=_font(_TEXT))
+    top = head
+    for section, count in zip(sections, rows, strict=True):
+        pen.text((_MARGIN, top + 20), section.title, fill=_INK, font=_font(_TITLE))
+        left = _MARGIN + int(pen.textlength(section.title, font=_font(_TITLE))) + 20
+        pen.text((left, top + 20 + _TITLE - _TEXT), section.figures, fill=_GREY, font=_font(_TEXT))
+        top += section_head
+        if not section.panels:
+            pen.text((_MARGIN, top), "nothing responds", fill=_GREY, font=_font(_TEXT))
+        for index, panel in enumerate(section.panels):
+            row, column = divmod(index, _COLUMNS)
+            left = _MARGIN + column * (panel_width + _MARGIN)
+            _draw_panel(page, pen, panel, left, top + row * panel_height)
+        top += count * panel_height
+    return page
+
+
+def _draw_panel(page: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+    pen.rounded_rectangle((left, top + 3, left + _TEXT - 4, top + _TEXT - 1), 3, fill=panel.colour)
+    begin = left + _TEXT + 4
+    pen.text((begin, top), panel.name, fill=_INK, font=_font(_TEXT))
+    after = begin + pen.textlength(panel.name + "   ", font=_font(_TEXT))
+    pen.text((after, top), panel.figures, fill=_GREY, font=_font(_TEXT))
+    for index, picture in enumerate(panel.pictures):
+        page.paste(picture, (left + index * (PICTURE + _GAP), top + _TEXT + 2 * _GAP))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _font(_TEXT).getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
