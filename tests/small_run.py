@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from tests.small_training import small_features, small_performer
+from tests.summary_example import known_contributions, known_summary
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.parts import Part
@@ -45,4 +46,6 @@ def write_run(
     performer.model.save(root / "performer.keras")
     explainer.save(root / "explainer.keras")
     (root / "parts.json").write_text(parts.to_json(PARTS, explainer.fingerprint))
+    summary = known_summary(known_contributions())
+    (root / "summary.json").write_text(summary.to_json(explainer.fingerprint))
     return FinishedRun(performer=performer, explainer=explainer, parts=PARTS, class_names=class_names)

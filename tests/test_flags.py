@@ -24,6 +24,7 @@ BUILDERS = {
     flags.training: config.TrainConfig(),
     flags.evaluation: config.EvaluationConfig(),
     flags.snapshot: config.SnapshotConfig(),
+    flags.attribution: config.AttributionConfig(),
     flags.explanation: config.ExplanationConfig(),
     flags.export: config.ExportConfig(),
 }

@@ -371,6 +371,26 @@ class SnapshotConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AttributionConfig:
+    """How a score is shared out among filters.
+
+    Attributes:
+        method: `integrated_gradients` add up to the score above the average image's; `gradient_x_activation`
+            is quick, and leaves a gap.
+        steps: places between the average image and this one where the gradient is taken; more leave a smaller
+            gap.
+        summary_images: held-out images, evenly chosen, on which a run sums up what the network looks at; all
+            images where none is held out.
+    """
+
+    method: Annotated[Literal["integrated_gradients", "gradient_x_activation"], Flag("attribution")] = (
+        "integrated_gradients"
+    )
+    steps: Annotated[int, Bounds(1), Flag("attribution_steps")] = 24
+    summary_images: Annotated[int, Bounds(1)] = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplanationConfig:
     """Which images are explained, and what is left of it.
 
@@ -469,6 +489,16 @@ class WorkDir:
     def part_groups(self) -> str:
         """The object parts: which filters each consists of, and its name."""
         return posixpath.join(self.root, "parts.json")
+
+    @property
+    def summary(self) -> str:
+        """What the network looks at, for programs."""
+        return posixpath.join(self.root, "summary.json")
+
+    @property
+    def summary_picture(self) -> str:
+        """The same as a picture."""
+        return posixpath.join(self.root, "summary.png")
 
     @property
     def explanations(self) -> str:

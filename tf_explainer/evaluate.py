@@ -16,19 +16,20 @@ from tf_explainer.progress_bar import Stages
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measures, prints the table, and leaves `metrics.json` and `parts.png`; or compares runs."""
+    """Prints what the network looks at, then the measures, and leaves files of both; or compares runs."""
     del arguments
     config = flags.evaluation()
     if config.compare:
         _compare(config)
         return
     workdir, dataset, performer_config = flags.workdir(), flags.dataset(), flags.performer()
-    shown_images = flags.snapshot().images
+    shown_images, attribution = flags.snapshot().images, flags.attribution()
 
     from tf_explainer import atomic_file
     from tf_explainer.evaluation import contact_sheet, evaluation, parts
     from tf_explainer.evaluation.class_accuracy import order_warning
     from tf_explainer.evaluation.table import table
+    from tf_explainer.explanation import run_contributions, summary_picture
     from tf_explainer.features.manifest import check_manifest, read_manifest
     from tf_explainer.features.outputs import outputs_of
     from tf_explainer.features.stored_features import Features
@@ -66,20 +67,29 @@ def main(arguments: Sequence[str]) -> None:
             chosen_by=evaluation.read_best_measure(workdir.run_record),
         )
         sheet = contact_sheet.draw(result, features, config, report)
+        summary = run_contributions.summarise_run(
+            explainer, head, result.parts, features, attribution, report
+        )
     atomic_file.write_text(workdir.metrics, result.to_json(_made_of(performer_config, dataset)))
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
+    atomic_file.write_text(workdir.summary, summary.to_json(result.explainer))
+    with atomic_file.replacing(workdir.summary_picture) as path:
+        summary_picture.draw(summary).save(path)
     with atomic_file.replacing(workdir.parts) as path:
         sheet.save(path)
     if shown_images:
         shown = run_snapshot.ShownImages.choose(features, config.split, shown_images)
         snapshot = run_snapshot.of_evaluation(explainer, shown, result, result.parts)
-        scores = run_scores.of_images(explainer, head, shown)
+        with Stages() as stages:
+            scores = run_scores.of_images(explainer, head, shown, attribution, report)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
-    print(table(result.metrics()))
+    print(summary)
+    print(f"\n{table(result.metrics())}")
     if warning := order_warning(result.class_accuracy):
         print(f"\n{warning}")
-    print(f"\nThe measures are in {workdir.metrics}, pictures of the parts in {workdir.parts}")
+    print(f"\nWhat the network looks at is in {workdir.summary}, as a picture in {workdir.summary_picture}")
+    print(f"The measures are in {workdir.metrics}, pictures of the parts in {workdir.parts}")
     if shown_images:
         print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
     print(flags.next_command("tf_explainer.explain"))

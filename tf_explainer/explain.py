@@ -39,8 +39,9 @@ def main(arguments: Sequence[str]) -> None:
 
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
-    run = finished_run.assemble(workdir, manifest, flags.performer())
+    run = finished_run.assemble(workdir, manifest, flags.performer(), flags.attribution())
     explainer, made_by = run.image_explainer, {"explainer": run.fingerprint}
+    summary = run.summary() if config.html else None
     folder = config.output or workdir.explanations
     shown = []
     for name, image in images:
@@ -59,10 +60,11 @@ def main(arguments: Sequence[str]) -> None:
             f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3]
         )
         print(f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}")
+        print(f"  {explanation.verdict} The attribution's gap is {explanation.gap:+.3f} nats.")
         if config.html:
             shown.append((name, explanation, picture))
-    if config.html:
-        atomic_file.write_text(os.path.join(folder, "report.html"), report.report(shown))
+    if summary is not None:
+        atomic_file.write_text(os.path.join(folder, "report.html"), report.report(summary, shown))
     pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
     print(f"The explanations are in {folder}; {pictures}")
     print(flags.next_command("tf_explainer.export"))

@@ -19,7 +19,9 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.explanation import finished_run, saved_model
     from tf_explainer.features.manifest import read_manifest
 
-    run = finished_run.assemble(workdir, read_manifest(workdir.features), flags.performer())
+    run = finished_run.assemble(
+        workdir, read_manifest(workdir.features), flags.performer(), flags.attribution()
+    )
     output = config.output or workdir.exported
     try:
         saved_model.save(output, run)

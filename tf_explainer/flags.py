@@ -40,6 +40,7 @@ _GROUPS: dict[str, type] = {
     "Training (train)": config.TrainConfig,
     "Evaluation (evaluate)": config.EvaluationConfig,
     "TensorBoard (train, evaluate)": config.SnapshotConfig,
+    "Contributions to scores (evaluate, explain, export)": config.AttributionConfig,
     "Explanations of images (explain)": config.ExplanationConfig,
     "The export (export)": config.ExportConfig,
 }
@@ -279,6 +280,11 @@ def evaluation() -> config.EvaluationConfig:
 def snapshot() -> config.SnapshotConfig:
     """Returns what TensorBoard's Parts tab gets to show."""
     return _from_flags(config.SnapshotConfig)
+
+
+def attribution() -> config.AttributionConfig:
+    """Returns how a score is shared out among filters."""
+    return _from_flags(config.AttributionConfig)
 
 
 def explanation() -> config.ExplanationConfig:

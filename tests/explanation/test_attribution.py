@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
+from tf_explainer.config import AttributionConfig
 from tf_explainer.explanation.attribution import Attributor, LayerAttributor
+
+QUICK = AttributionConfig(method="gradient_x_activation")
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def some_features(count=5, seed=1):
     return np.maximum(random.normal(size=(count, SIDE, SIDE, CHANNELS)), 0).astype(np.float32)
 
 
-def test_contributions_and_remainder_are_the_score(explainer):
+def test_contributions_add_up_to_the_score_above_the_average_image(explainer):
     features, classes = some_features(), np.array([0, 1, 2, 0, 1])
     attribution = Attributor(explainer, small_head(), "softmax").attribute(features, classes)
     decoded = explainer(features, training=False)["fc2"]
@@ -31,12 +34,36 @@ def test_contributions_and_remainder_are_the_score(explainer):
     log_odds = Attributor(explainer, small_head(), "softmax").log_odds(features)
     np.testing.assert_allclose(log_odds, np.log(probabilities / (1 - probabilities)), atol=1e-4)
     np.testing.assert_allclose(attribution.scores, log_odds[np.arange(5), classes], rtol=1e-5)
-    total = attribution.parts.sum(axis=1) + attribution.ordinary + attribution.remainder
-    np.testing.assert_allclose(total, attribution.scores, rtol=1e-9)
+    above = attribution.scores - attribution.baseline
+    total = attribution.parts.sum(axis=1) + attribution.ordinary
+    assert np.abs(above).max() > 0.3
+    np.testing.assert_allclose(total, above, atol=0.03 * np.abs(above).max())
+    np.testing.assert_allclose(attribution.gap, above - total, atol=1e-9)
     np.testing.assert_allclose(attribution.interpretable_maps.sum(axis=(1, 2)), attribution.parts.sum(axis=1))
     np.testing.assert_allclose(attribution.ordinary_maps.sum(axis=(1, 2)), attribution.ordinary)
     assert (attribution.parts != 0).any()
-    assert np.abs(attribution.remainder).max() > 0.01, "the biases add something"
+
+
+def test_the_baseline_is_what_channels_do_on_average(explainer):
+    attributor = Attributor(explainer, small_head(), "softmax")
+    baseline = attributor.attribute(some_features(), np.array([0, 1, 2, 0, 1])).baseline
+    alphas = [np.asarray(explainer.get_layer(name).alpha.value) for name in ("norm_interp", "norm_ordin")]
+    tracks = [np.tile(alpha, (1, SIDE, SIDE, 1)) for alpha in alphas]
+    assert all(alpha.any() for alpha in alphas)
+    expected = np.asarray(attributor.scores([keras.ops.convert_to_tensor(track) for track in tracks]))[0]
+    np.testing.assert_allclose(baseline, expected[[0, 1, 2, 0, 1]], rtol=1e-5)
+
+
+def test_more_steps_leave_less(explainer):
+    gaps = [
+        np.abs(
+            Attributor(explainer, small_head(), "softmax", AttributionConfig(steps=steps))
+            .attribute(some_features(), np.ones(5, int))
+            .gap
+        ).mean()
+        for steps in (2, 20, 200)
+    ]
+    assert gaps[0] > 3 * gaps[1] > 9 * gaps[2]
 
 
 def two_class_head():
@@ -44,19 +71,19 @@ def two_class_head():
     return keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(inputs))
 
 
-def test_without_biases_nothing_remains(explainer):
+def test_without_biases_gradient_times_activation_leaves_no_gap(explainer):
     for name in ("fc_dec_1", "fc_dec_2"):
         explainer.get_layer(name).bias.assign(0 * explainer.get_layer(name).bias)
-    attribution = Attributor(explainer, two_class_head(), "softmax").attribute(
+    attribution = Attributor(explainer, two_class_head(), "softmax", QUICK).attribute(
         some_features(), np.zeros(5, int)
     )
     assert np.abs(attribution.scores).min() > 1e-3
-    np.testing.assert_allclose(attribution.remainder, 0, atol=1e-5)
+    np.testing.assert_allclose(attribution.baseline + attribution.gap, 0, atol=1e-5)
 
 
-def test_a_contribution_is_what_is_lost_with_its_part_to_first_order(explainer):
+def test_gradient_times_activation_is_what_is_lost_with_a_part_to_first_order(explainer):
     features = some_features(2)
-    attributor = Attributor(explainer, small_head(), "softmax")
+    attributor = Attributor(explainer, small_head(), "softmax", QUICK)
     attribution = attributor.attribute(features, np.array([1, 1]))
     interpretable, ordinary = attributor.tracks(features)
     step = 1e-3  # A larger one may carry a ReLU over its kink.
@@ -95,5 +122,7 @@ def test_a_layer_of_any_classifier():
         np.testing.assert_allclose(
             attribution.parts[n], means[n] * (kernel[:, c] - kernel[:, 1 - c]), atol=1e-5
         )
-        assert attribution.remainder[n] == pytest.approx(bias[c] - bias[1 - c], abs=1e-5)
+        # Above the layer all is linear.
+        assert attribution.baseline[n] == pytest.approx(bias[c] - bias[1 - c], abs=1e-5)
+        assert attribution.gap[n] == pytest.approx(0, abs=1e-5)
     assert not attribution.ordinary.any()

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from PIL import Image
 
 from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, PARTS, write_run
+from tests.summary_example import known_contributions, known_summary
 from tf_explainer import explain, flags
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import lone_filter
@@ -20,6 +22,7 @@ from tf_explainer.explanation import picture as explanation_picture
 from tf_explainer.explanation import report
 from tf_explainer.explanation.explanation import ImageExplainer, SeenPart
 
+SUMMARY = known_summary(known_contributions())
 ORANGE, SKY = (230, 159, 0), (86, 180, 233)
 
 
@@ -42,9 +45,12 @@ def explanation(run, image):
     return ImageExplainer(performer, explainer, PARTS, CLASSES).explain(image)
 
 
-def test_contributions_sum_to_the_score(run, explanation):
+def test_contributions_add_up(run, explanation):
     total = sum(seen.contribution for seen in explanation.parts) + explanation.other_filters
-    assert total + explanation.ordinary + explanation.remainder == pytest.approx(explanation.score, abs=1e-5)
+    above = explanation.score - explanation.baseline
+    assert total + explanation.ordinary + explanation.gap == pytest.approx(above, abs=1e-5)
+    assert abs(explanation.gap) < 0.05 * abs(above)
+    assert sum(explanation.terms.values()) == pytest.approx(explanation.score, abs=1e-5)
     assert explanation.interpretable_map.sum() == pytest.approx(total, abs=1e-4)
     # The explainer's own scores, by its copy of the performer's head.
     _, performer, explainer = run
@@ -80,6 +86,9 @@ def test_numbers_are_plain(explanation):
     again = json.loads(json.dumps(explanation.to_dict()))
     assert {part["name"] for part in again["contributions"]["parts"]} == {"head", "part 2"}
     assert again["score_log_odds"] == explanation.score
+    assert again["verdict"] == explanation.verdict
+    assert again["contributions"]["gap"] == explanation.gap
+    assert all(isinstance(part["lost_without"], float) for part in again["contributions"]["parts"])
 
 
 def test_the_picture_shows_the_parts_in_their_colours(explanation):
@@ -98,7 +107,7 @@ def test_the_picture_shows_the_parts_in_their_colours(explanation):
     )
 
 
-def test_the_bars_sum_to_the_score(explanation):
+def test_the_bars_are_what_the_score_consists_of(explanation):
     alone = [
         dataclasses.replace(explanation.parts[0], part=lone_filter(number), contribution=0.25)
         for number in (7, 8, 9)
@@ -125,7 +134,7 @@ def test_a_filter_in_no_part_is_shown_by_itself(run, image, explanation):
     )
     written = json.loads(json.dumps(alone.to_dict()))["contributions"]
     assert [each["filters"] for each in written["lone_filters"]] == [[number] for number in contributions]
-    page = report.report([("", alone, Image.new("RGB", (8, 8)))])
+    page = report.report(SUMMARY, [("", alone, Image.new("RGB", (8, 8)))])
     assert all(f"<td>filter {number}</td>" in page for number in contributions)
 
 
@@ -140,11 +149,13 @@ def colours(picture):
 
 
 def test_the_page_stands_alone(explanation):
-    page = report.report([("<image>", explanation, Image.new("RGB", (8, 8)))])
+    page = report.report(SUMMARY, [("<image>", explanation, Image.new("RGB", (8, 8)))])
     assert "<h2>&lt;image&gt;</h2>" in page
     assert f"{explanation.score:+.3f}" in page
+    assert page.index("fox: 3 images") < page.index("<h2>&lt;image&gt;</h2>")
+    assert html.escape(explanation.verdict) in page
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    encoded = re.search(r'base64,([^"]+)"', page)[1]
+    encoded = re.findall(r'base64,([^"]+)"', page)[1]
     assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == (8, 8)
 
 

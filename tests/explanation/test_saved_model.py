@@ -85,9 +85,9 @@ def compare(run, found, class_name=None):
         )
         says = found["explainer_scores"][n].argmax() == found["scores"][n].argmax()
         assert found["agreement"][n] == says
-        sums = [expected.score, expected.other_filters, expected.ordinary, expected.remainder]
+        sums = [expected.score, expected.other_filters, expected.ordinary, expected.baseline, expected.gap]
         np.testing.assert_allclose(
-            [found[name][n] for name in ("log_odds", "other_filters", "ordinary", "remainder")],
+            [found[name][n] for name in ("log_odds", "other_filters", "ordinary", "baseline", "gap")],
             sums,
             rtol=1e-5,
             atol=2e-5,
@@ -111,10 +111,12 @@ def test_a_fresh_process_explains_any_class(run, reloaded, chosen):
     compare(run, outputs(reloaded, f"class {chosen}"), CLASSES[chosen])
 
 
-def test_contributions_sum_to_the_score(reloaded):
+def test_contributions_add_up(reloaded):
     found = outputs(reloaded, "serve")
     total = found["part_contribution"].sum(axis=1) + found["other_filters"] + found["ordinary"]
-    np.testing.assert_allclose(total + found["remainder"], found["log_odds"], atol=1e-5)
+    above = found["log_odds"] - found["baseline"]
+    np.testing.assert_allclose(total + found["gap"], above, atol=1e-5)
+    np.testing.assert_allclose(total, above, atol=0.05 * np.abs(above).max())
     assert np.abs(found["part_contribution"]).max() > 1e-3
 
 

@@ -72,6 +72,7 @@ def some_scores(seed=0):
         ranked=ranked,
         explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
+        method="integrated gradients in 24 steps, from an average image",
     )
 
 
@@ -82,6 +83,7 @@ def _some_attribution(random):
     )
     return Attribution(
         scores=random.normal(size=IMAGES),
+        baseline=random.normal(size=IMAGES),
         parts=parts.sum(axis=(1, 2)),
         ordinary=ordinary.sum(axis=(1, 2)),
         interpretable_maps=parts.sum(axis=3),

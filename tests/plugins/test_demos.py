@@ -37,7 +37,7 @@ def test_contributions_sum_to_scores(run):
     parts = client.get("/data/plugin/part_images/contributions?run=evaluation&step=0&image=7").data
     classes = [index, *index["others"]]
     for one, filters in zip(classes, np.frombuffer(parts, "<f4").reshape(len(classes), -1), strict=True):
-        total = filters.sum() + one["ordinary"][7] + one["remainder"][7]
+        total = filters.sum() + one["ordinary"][7] + one["baseline"][7] + one["gap"][7]
         assert total == pytest.approx(one["scores"][7], abs=1e-4)
     snapshot = client.get("/data/plugin/parts/index?run=evaluation&step=0").json
     assert snapshot["images"]["predicted"] == index["classes"]

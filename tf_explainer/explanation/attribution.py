@@ -1,20 +1,19 @@
-"""How much each part filter adds to a class score: gradient times activation, through decoder and head.
+"""How much each part filter adds to a class score, through decoder and head.
 
 The score is the log-odds of a class, `log p / (1 - p)`, by the performer's head on the decoder's features
 (`tf_explainer.scores`).
-With `a` what the two tracks hand to their norm layers,
+With what the two tracks hand to their norm layers,
 
-    score = sum_f sum_ij a_f (d score / d a_f) + the same of the ordinary track + remainder.
+    score = baseline + sum_f contribution of part filter f + contribution of the ordinary track + gap
 
-Between the tracks and the log-odds of two classes everything is linear but for ReLUs and max-poolings, so
-the remainder is what the biases add; with more classes it also holds the curvature of the softmax. (R. R.
-Selvaraju et al., arXiv:1610.02391, take the same products without their sum.)
+where the baseline is the score of an average image, on which every unit of either track responds as its
+channel does on average (the norm layers' alpha), and the gap is the error of the quadrature
+(`integrated_gradients`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,18 +21,25 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tf_explainer.config import OutputKind
+from tf_explainer.config import AttributionConfig, OutputKind
 from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explanation import integrated_gradients
 from tf_explainer.performer import output_kind
 from tf_explainer.scores import log_odds
+
+# How many points of how many images go through the network at once.
+_POINTS = 128
+_NOTHING = "no activation"
+_NORMS = ("norm_interp", "norm_ordin")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Contributions to one class score an image, in nats; they and the remainder sum to the score.
+    """Contributions to one class score an image, in nats.
 
     Attributes:
         scores: `[B]`, the log-odds.
+        baseline: `[B]`, the same class's score of the baseline.
         parts: `[B, F]`, of each filter of conv_interp_2.
         ordinary: `[B]`, of the ordinary track.
         interpretable_maps: `[B, L, L]`, the contributions of all part filters by place.
@@ -41,15 +47,16 @@ class Attribution:
     """
 
     scores: np.ndarray
+    baseline: np.ndarray
     parts: np.ndarray
     ordinary: np.ndarray
     interpretable_maps: np.ndarray
     ordinary_maps: np.ndarray
 
     @property
-    def remainder(self) -> np.ndarray:
-        """What neither track contributes, `[B]`."""
-        return self.scores - self.parts.sum(axis=1) - self.ordinary
+    def gap(self) -> np.ndarray:
+        """What is missing to the score: the error of the attribution itself, `[B]`."""
+        return self.scores - self.baseline - self.parts.sum(axis=1) - self.ordinary
 
     @classmethod
     def joined(cls, batches: list[Attribution]) -> Attribution:
@@ -58,111 +65,163 @@ class Attribution:
         return cls(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})
 
 
-class Attributor:
-    """Attributes scores to parts.
+class TrackAttributor:
+    """Attributes scores to two tracks of activations.
+
+    Args:
+        tracks: from a network's input to two tensors `[B, L, L, F]`, interpretable first.
+        scores: from there to the log-odds of all classes, `[B, classes]`.
+        baselines: of either track, what broadcasts to it.
+        config: the method.
+        origin: what the baselines are of, in words.
+
+    Attributes:
+        tracks, scores, baselines: the arguments.
+        nodes: where on the path from the baselines gradients are taken, `[N]`.
+        method: in words.
+    """
+
+    def __init__(
+        self,
+        tracks: keras.Model,
+        scores: keras.Model,
+        baselines: list[Any],
+        config: AttributionConfig,
+        origin: str = _NOTHING,
+    ) -> None:
+        self.tracks, self.scores = tracks, scores
+        self.nodes = integrated_gradients.nodes(config)
+        zero = config.method == "gradient_x_activation"
+        how = "gradient x activation" if zero else f"integrated gradients in {config.steps} steps"
+        self.method = f"{how}, from {_NOTHING if zero else origin}"
+        self.baselines = [0 * baseline if zero else baseline for baseline in baselines]
+
+    def log_odds(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns the scores of all classes, `[B, classes]` float32.
+
+        Args:
+            inputs: the network's, `[B, ...]`.
+        """
+        return np.asarray(self.scores(self._activations(inputs), training=False))
+
+    def attribute(self, inputs: np.ndarray, classes: np.ndarray) -> Attribution:
+        """Attributes one score an image.
+
+        Args:
+            inputs: the network's, `[B, ...]`.
+            classes: `[B]` int, whose scores.
+        """
+        size = max(1, _POINTS // len(self.nodes))
+        some = [slice(first, first + size) for first in range(0, len(inputs), size)]
+        return Attribution.joined([self._attribute(inputs[rows], np.asarray(classes)[rows]) for rows in some])
+
+    def _activations(self, inputs: np.ndarray) -> list[Any]:
+        return list(self.tracks(tf.convert_to_tensor(inputs, tf.float32), training=False))
+
+    def _attribute(self, inputs: np.ndarray, classes: np.ndarray) -> Attribution:
+        tracks = self._activations(inputs)
+        path = self.path(tracks)
+        with tf.GradientTape() as tape:
+            tape.watch(path)
+            reached = self.scores(path, training=False)
+            on_path = tf.gather(reached, np.repeat(classes, len(self.nodes)), axis=1, batch_dims=1)
+        by_part, by_rest = (
+            np.asarray(units, np.float64)
+            for units in self.contributions(tracks, tape.gradient(on_path, path))
+        )
+        ends = (self.scores(end, training=False) for end in (tracks, self.baseline_of(tracks)))
+        score, baseline = (np.asarray(tf.gather(end, classes, axis=1, batch_dims=1)) for end in ends)
+        return Attribution(
+            scores=score.astype(np.float64),
+            baseline=baseline.astype(np.float64),
+            parts=by_part.sum(axis=(1, 2)),
+            ordinary=by_rest.sum(axis=(1, 2, 3)),
+            interpretable_maps=by_part.sum(axis=3),
+            ordinary_maps=by_rest.sum(axis=3),
+        )
+
+    def baseline_of(self, tracks: list[Any]) -> list[Any]:
+        """Returns the baselines in the tracks' shape."""
+        return [baseline + 0 * track for baseline, track in zip(self.baselines, tracks, strict=True)]
+
+    def path(self, tracks: list[Any]) -> list[Any]:
+        """Returns both tracks at the nodes, `[B * N, L, L, F]` each."""
+        return [
+            integrated_gradients.points(track, baseline, self.nodes)
+            for track, baseline in zip(tracks, self.baselines, strict=True)
+        ]
+
+    def contributions(self, tracks: list[Any], gradients: list[Any]) -> list[Any]:
+        """Returns what each unit of either track contributes, `[B, L, L, F]`.
+
+        Args:
+            tracks: `[B, L, L, F]` each.
+            gradients: of the score on the `path`, `[B * N, L, L, F]` each.
+        """
+        return [
+            integrated_gradients.contributions(track, baseline, gradient, len(self.nodes))
+            for track, baseline, gradient in zip(tracks, self.baselines, gradients, strict=True)
+        ]
+
+
+class Attributor(TrackAttributor):
+    """Attributes an explainer's scores to its two tracks, as they are handed to the norm layers.
 
     Args:
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         kind: what the logits are of.
-
-    Attributes:
-        tracks: from the target layer's features `[B, L, L, D]` to what either track hands to its norm layer,
-            two tensors `[B, L, L, D]`, interpretable first.
-        scores: from there to the log-odds of all classes, `[B, classes]`.
+        config: the method; None: as by default.
     """
 
-    def __init__(self, explainer: Explainer, head: keras.Model, kind: OutputKind) -> None:
-        tracks = [explainer.get_layer(name).input for name in ("norm_interp", "norm_ordin")]
+    def __init__(
+        self,
+        explainer: Explainer,
+        head: keras.Model,
+        kind: OutputKind,
+        config: AttributionConfig | None = None,
+    ) -> None:
+        norms = [explainer.get_layer(name) for name in _NORMS]
+        tracks = [norm.input for norm in norms]
         decoded = explainer.output[explainer.distilled[-1].name]
-        self.tracks = keras.Model(explainer.input, tracks)
-        self.scores = keras.Model(tracks, LogOdds(kind)(head(decoded)))
-
-    def log_odds(self, features: np.ndarray) -> np.ndarray:
-        """Returns the scores of all classes.
-
-        Args:
-            features: the target layer's, `[B, L, L, D]`.
-
-        Returns:
-            `[B, classes]` float32; two classes where the performer has one output.
-        """
-        tracks = self.tracks(tf.convert_to_tensor(features, tf.float32), training=False)
-        return np.asarray(self.scores(tracks, training=False))
-
-    def attribute(self, features: np.ndarray, classes: np.ndarray) -> Attribution:
-        """Attributes one score an image.
-
-        Args:
-            features: the target layer's, `[B, L, L, D]`.
-            classes: `[B]` int, whose scores.
-        """
-        tracks = self.tracks(tf.convert_to_tensor(features, tf.float32), training=False)
-        return _attribution(lambda activations: self.scores(activations, training=False), tracks, classes)
+        super().__init__(
+            keras.Model(explainer.input, tracks),
+            keras.Model(tracks, LogOdds(kind)(head(decoded))),
+            [ops.convert_to_numpy(norm.alpha.value) for norm in norms],
+            config or AttributionConfig(),
+            "an average image",
+        )
 
 
-class LayerAttributor:
-    """Attributes a classifier's scores to the filters of one of its layers.
+class LayerAttributor(TrackAttributor):
+    """Attributes a classifier's scores to the filters of one of its layers; there is no ordinary track.
+
+    What that layer does on average is not known here: the baseline is no activation at all.
 
     Args:
         model: a functional classifier of one input.
         layer: its name; the scores see nothing that does not pass through it.
         outputs: what the model's outputs are, as the flag of that name.
+        config: the method; None: as by default.
 
     Raises:
         UserError: what the outputs mean cannot be told.
     """
 
-    def __init__(self, model: keras.Model, layer: str, outputs: str = "auto") -> None:
+    def __init__(
+        self, model: keras.Model, layer: str, outputs: str = "auto", config: AttributionConfig | None = None
+    ) -> None:
         maps, scores = model.get_layer(layer).output, model.outputs[0]
         kind = output_kind.output_kind(scores, outputs)
-        self._below = keras.Model(model.inputs[0], maps)
-        self._above = keras.Model(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
-
-    def log_odds(self, images: np.ndarray) -> np.ndarray:
-        """Returns the scores of all classes, `[B, classes]` float32.
-
-        Args:
-            images: `[B, H, W, 3]`, as the model takes them.
-        """
-        return np.asarray(self._above(self._activations(images), training=False))
-
-    def attribute(self, images: np.ndarray, classes: np.ndarray) -> Attribution:
-        """Attributes one score an image; there is no ordinary track.
-
-        Args:
-            images: `[B, H, W, 3]`, as the model takes them.
-            classes: `[B]` int, whose scores.
-        """
-        activations = self._activations(images)
-        return _attribution(
-            lambda both: self._above(both[0] + both[1], training=False),
-            [activations, tf.zeros_like(activations)],
-            classes,
+        above = keras.Model(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
+        filters, nothing = keras.Input(maps.shape[1:]), keras.Input(maps.shape[1:])
+        super().__init__(
+            keras.Model(model.inputs[0], [maps, ops.zeros_like(maps)]),
+            keras.Model([filters, nothing], above(filters + nothing)),
+            [np.float32(0), np.float32(0)],
+            config or AttributionConfig(),
+            _NOTHING,
         )
-
-    def _activations(self, images: np.ndarray) -> Any:
-        return self._below(tf.convert_to_tensor(images, tf.float32), training=False)
-
-
-def _attribution(
-    scores_of: Callable[[list[Any]], Any], tracks: list[Any], classes: np.ndarray
-) -> Attribution:
-    with tf.GradientTape() as tape:
-        tape.watch(tracks)
-        scores = tf.gather(scores_of(tracks), classes, axis=1, batch_dims=1)
-    gradients = tape.gradient(scores, tracks)
-    by_part, by_rest = (
-        np.asarray(activations * gradient, np.float64)
-        for activations, gradient in zip(tracks, gradients, strict=True)
-    )
-    return Attribution(
-        scores=np.asarray(scores, np.float64),
-        parts=by_part.sum(axis=(1, 2)),
-        ordinary=by_rest.sum(axis=(1, 2, 3)),
-        interpretable_maps=by_part.sum(axis=3),
-        ordinary_maps=by_rest.sum(axis=3),
-    )
 
 
 class LogOdds(keras.layers.Layer):

@@ -14,8 +14,10 @@ import keras
 import numpy as np
 from scipy.special import expit
 
+from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.parts import Part, lone_filter
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explanation import removal, verdict
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.images.crop import crop_to_object
 from tf_explainer.images.record import ImageRecord, ImageReference
@@ -31,6 +33,8 @@ class SeenPart:
     Attributes:
         part: its name and filters.
         contribution: what its filters add to the score, in nats; negative where they speak against the class.
+        lost_without: what the score really loses where its filters respond as in the baseline, in nats;
+            None where it was not tried (lone filters).
         place: y, x of its strongest unit in units of the crop; None where it is not seen.
         strength: its filters' mean response at that unit.
         map: `[L, L]`, its filters' mean responses.
@@ -38,6 +42,7 @@ class SeenPart:
 
     part: Part
     contribution: float
+    lost_without: float | None = None
     place: tuple[float, float] | None
     strength: float
     map: np.ndarray
@@ -48,6 +53,7 @@ class SeenPart:
             "name": self.part.name,
             "title": self.part.title,
             "contribution": self.contribution,
+            "lost_without": self.lost_without,
             "place": None if self.place is None else dict(zip("yx", self.place, strict=True)),
             "strength": self.strength,
             "filters": list(self.part.filters),
@@ -56,7 +62,7 @@ class SeenPart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One image's explanation; the contributions and the remainder sum to the score.
+    """One image's explanation: its score is that of the baseline, the contributions, and the gap.
 
     Attributes:
         crop: `[S, S, 3]` uint8, what the performer sees.
@@ -68,7 +74,9 @@ class Explanation:
         lone_filters: filters that share their place with no other, each a part of its own, in the same order;
             those that add nothing are left out.
         ordinary: what the ordinary track adds: textures and all that is no part.
-        remainder: what biases, and the curvature of the softmax, add.
+        baseline: the class's score of the baseline, of which `method` tells.
+        gap: what is missing to the score, the error of the attribution.
+        method: how the score was shared out, and from which baseline, in words.
         interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
         grid: where the maps' units look.
     """
@@ -82,7 +90,9 @@ class Explanation:
     parts: tuple[SeenPart, ...]
     lone_filters: tuple[SeenPart, ...]
     ordinary: float
-    remainder: float
+    baseline: float
+    gap: float
+    method: str
     interpretable_map: np.ndarray
     ordinary_map: np.ndarray
     grid: UnitGrid
@@ -93,28 +103,48 @@ class Explanation:
         return sum(seen.contribution for seen in self.lone_filters)
 
     @property
+    def terms(self) -> dict[str, float]:
+        """What the score consists of, in nats, parts first."""
+        return {
+            verdict.PARTS: sum(seen.contribution for seen in self.parts),
+            verdict.OTHER_FILTERS: self.other_filters,
+            verdict.ORDINARY: self.ordinary,
+            verdict.BASELINE: self.baseline,
+            verdict.GAP: self.gap,
+        }
+
+    @property
+    def verdict(self) -> str:
+        """Whether object parts explain the score, in words."""
+        return verdict.verdict(self.score, self.terms)
+
+    @property
     def strongest(self) -> tuple[SeenPart, ...]:
         """All parts and lone filters, the greatest contribution (of either sign) first."""
         return _greatest_first([*self.parts, *self.lone_filters])
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.part.title} {part.contribution:+.2f}" for part in self.strongest[:3])
-        return f"Explanation({self.class_name}, log-odds {self.score:+.2f}: {parts}, ...)"
+        return f"Explanation({self.class_name}, log-odds {self.score:+.2f}: {parts}, ...; {self.verdict})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all numbers as plain values."""
+        """Returns all numbers as plain values; `docs/explanations.md` tells of them."""
         return {
             "class": self.class_name,
             "score_log_odds": self.score,
             "explainer_probability": self.explainer_probability,
             "performer_probability": self.performer_probability,
             "performer_class": self.performer_class,
+            "verdict": self.verdict,
+            "method": self.method,
+            "explained_by_parts": verdict.explains(self.score, self.terms[verdict.PARTS]),
             "contributions": {
                 "parts": [seen.to_dict() for seen in self.parts],
                 "lone_filters": [seen.to_dict() for seen in self.lone_filters],
                 "other_filters": self.other_filters,
                 "ordinary": self.ordinary,
-                "remainder": self.remainder,
+                "baseline": self.baseline,
+                "gap": self.gap,
             },
             "maps": {
                 "interpretable": self.interpretable_map.round(6).tolist(),
@@ -131,10 +161,16 @@ class ImageExplainer:
         explainer: trained on its features.
         parts: of the explainer's filters, from `parts.name_parts`.
         class_names: of the performer's classes; two where it has one output.
+        config: how a score is shared out; None: as by default.
     """
 
     def __init__(
-        self, performer: Performer, explainer: Explainer, parts: Sequence[Part], class_names: Sequence[str]
+        self,
+        performer: Performer,
+        explainer: Explainer,
+        parts: Sequence[Part],
+        class_names: Sequence[str],
+        config: AttributionConfig | None = None,
     ) -> None:
         self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
         grouped = {number for part in parts for number in part.filters}
@@ -142,7 +178,7 @@ class ImageExplainer:
         self._alone = [lone_filter(number) for number in filters if number not in grouped]
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head(), performer.output_kind)
+        self._attributor = Attributor(explainer, performer.head(), performer.output_kind, config)
         self._grid = UnitGrid.of(
             performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
         )
@@ -168,13 +204,17 @@ class ImageExplainer:
         by_performer = np.asarray(class_probabilities(outputs[SCORES], kind), np.float64)[0]
         decided = int(by_performer.argmax())
         chosen = decided if class_name is None else self._names.index(class_name)
-        attribution = self._attributor.attribute(features, np.array([chosen]))
+        classes = np.array([chosen])
+        attribution = self._attributor.attribute(features, classes)
         score = float(attribution.scores[0])
+        lost = removal.losses(self._attributor, features, classes, [part.filters for part in self._parts])[0]
         maps = np.asarray(self._maps(features, training=False))[0]
-        seen, alone = (
-            _greatest_first([self._seen(part, maps, attribution.parts[0]) for part in parts])
-            for parts in (self._parts, self._alone)
-        )
+        contributions = attribution.parts[0]
+        seen = [
+            self._seen(part, maps, contributions, float(value))
+            for part, value in zip(self._parts, lost, strict=False)
+        ]
+        alone = [self._seen(part, maps, contributions) for part in self._alone]
         return Explanation(
             crop=crop,
             class_name=self._names[chosen],
@@ -182,16 +222,20 @@ class ImageExplainer:
             performer_probability=float(by_performer[chosen]),
             explainer_probability=float(expit(score)),
             performer_class=self._names[decided],
-            parts=seen,
-            lone_filters=tuple(each for each in alone if each.contribution),
+            parts=_greatest_first(seen),
+            lone_filters=_greatest_first([each for each in alone if each.contribution]),
             ordinary=float(attribution.ordinary[0]),
-            remainder=float(attribution.remainder[0]),
+            baseline=float(attribution.baseline[0]),
+            gap=float(attribution.gap[0]),
+            method=self._attributor.method,
             interpretable_map=attribution.interpretable_maps[0],
             ordinary_map=attribution.ordinary_maps[0],
             grid=self._grid,
         )
 
-    def _seen(self, part: Part, maps: np.ndarray, contributions: np.ndarray) -> SeenPart:
+    def _seen(
+        self, part: Part, maps: np.ndarray, contributions: np.ndarray, lost_without: float | None = None
+    ) -> SeenPart:
         filters = list(part.filters)
         mean = maps[..., filters].mean(axis=-1)
         unit = int(mean.argmax())
@@ -200,6 +244,7 @@ class ImageExplainer:
         return SeenPart(
             part=part,
             contribution=float(contributions[filters].sum()),
+            lost_without=lost_without,
             place=(y, x) if strength > 0 else None,
             strength=strength,
             map=mean,

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer.config import AttributionConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.image_files import read_images
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.evaluation import load_explainer, read_parts
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explanation import run_summary
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer
+from tf_explainer.explanation.run_summary import RunSummary
 from tf_explainer.features.manifest import check_manifest, read_manifest
 from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
@@ -35,12 +37,16 @@ class FinishedRun:
         explainer: trained on its features.
         parts: groups of the explainer's filters.
         class_names: of the performer's classes; `output 0`, ... where nobody has named them.
+        attribution: how scores are shared out among filters.
+        workdir: where it lies; None: nowhere.
     """
 
     performer: Performer
     explainer: Explainer
     parts: tuple[Part, ...]
     class_names: tuple[str, ...]
+    attribution: AttributionConfig = dataclasses.field(default_factory=AttributionConfig)
+    workdir: WorkDir | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -50,7 +56,17 @@ class FinishedRun:
     @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
         """What explains images."""
-        return ImageExplainer(self.performer, self.explainer, self.parts, self.class_names)
+        return ImageExplainer(self.performer, self.explainer, self.parts, self.class_names, self.attribution)
+
+    def summary(self) -> RunSummary:
+        """Returns what the network looks at, over many images, as the evaluation has measured it.
+
+        Raises:
+            UserError: it has not, or the file is damaged.
+        """
+        if self.workdir is None:
+            raise UserError("a run that lies in no work directory has no summary: read one by load_run")
+        return run_summary.read(self.workdir.summary, self.fingerprint)
 
     def explain(
         self, image: str | os.PathLike[str] | np.ndarray, class_name: str | None = None
@@ -98,13 +114,19 @@ def load_run(root: str, features_dir: str | None = None, **performer: Any) -> Fi
     return assemble(workdir, manifest, dataclasses.replace(config, **performer))
 
 
-def assemble(workdir: WorkDir, manifest: Manifest, performer: PerformerConfig) -> FinishedRun:
+def assemble(
+    workdir: WorkDir,
+    manifest: Manifest,
+    performer: PerformerConfig,
+    attribution: AttributionConfig | None = None,
+) -> FinishedRun:
     """Reads what belongs to a set of stored features.
 
     Args:
         workdir: holds the explainer and the parts.
         manifest: of the features.
         performer: names the network and its layers.
+        attribution: how scores are shared out; None: as by default.
 
     Raises:
         UserError: something is missing, damaged, or of another run.
@@ -117,4 +139,6 @@ def assemble(workdir: WorkDir, manifest: Manifest, performer: PerformerConfig) -
         explainer=explainer,
         parts=tuple(read_parts(workdir.part_groups, explainer)),
         class_names=outputs_of(network, manifest).names,
+        attribution=attribution or AttributionConfig(),
+        workdir=workdir,
     )

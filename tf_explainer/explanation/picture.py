@@ -1,4 +1,4 @@
-"""An explanation as a picture: parts outlined on the image, bars that sum to the score, attention maps."""
+"""An explanation as a picture: parts outlined on the image, what its score consists of, contribution maps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tf_explainer.evaluation.region_overlay import Colour, upsampled
+from tf_explainer.explanation import verdict
 from tf_explainer.explanation.explanation import Explanation, SeenPart
 from tf_explainer.images.unit_grid import UnitGrid
 
@@ -41,7 +42,7 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
     shown = seen[: min(most_parts, len(_PARTS))]
     rows = _rows(explanation, shown)
     height = max(_SIDE + _GAP + _SMALL + 28, 40 + 30 * len(rows) + 60)
-    page = Image.new("RGB", (3 * _MARGIN + _SIDE + _BARS, 2 * _MARGIN + 52 + height), _PAPER)
+    page = Image.new("RGB", (3 * _MARGIN + _SIDE + _BARS, 2 * _MARGIN + 74 + height), _PAPER)
     pen = ImageDraw.Draw(page)
     pen.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=_font(_HEADING))
     said = (
@@ -49,21 +50,25 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
         f"{explanation.explainer_probability:.3f} (log-odds {explanation.score:+.2f})"
     )
     pen.text((_MARGIN, _MARGIN + 24), said, fill=_GREY, font=_font(_TEXT))
-    top = _MARGIN + 56
+    pen.text((_MARGIN, _MARGIN + 46), explanation.verdict, fill=_INK, font=_font(_TEXT))
+    top = _MARGIN + 78
     page.paste(_outlined(explanation, shown), (_MARGIN, top))
     below = top + _SIDE + _GAP
-    tracks = (("object parts", explanation.interpretable_map), ("everything else", explanation.ordinary_map))
+    tracks = (
+        ("interpretable track", explanation.interpretable_map),
+        ("ordinary track", explanation.ordinary_map),
+    )
     largest = max(float(np.abs(values).max()) for _, values in tracks) or 1.0
     for column, (name, values) in enumerate(tracks):
         left = _MARGIN + column * (_SIDE - _SMALL)
-        page.paste(_attention(explanation.crop, values / largest, explanation.grid), (left, below))
-        pen.text((left, below + _SMALL + 4), f"attention: {name}", fill=_GREY, font=_font(_TEXT))
+        page.paste(_contribution_map(explanation.crop, values / largest, explanation.grid), (left, below))
+        pen.text((left, below + _SMALL + 4), f"contributions: {name}", fill=_GREY, font=_font(_TEXT))
     _draw_bars(pen, rows, 2 * _MARGIN + _SIDE, top)
     return page
 
 
 def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str, float, Colour | None]]:
-    """Returns the bars, label, value and colour of the part; they sum to the last one, the score."""
+    """Returns the bars, label, value and colour of the part; the last one is the score."""
     rows: list[tuple[str, float, Colour | None]] = [
         (part.part.name, part.contribution, colour) for part, colour in zip(shown, _PARTS, strict=False)
     ]
@@ -72,15 +77,15 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
         others = [part.contribution for part in several if part.part.name not in named]
         if others:
             rows.append((f"{len(others)} other {kind}" + "s" * (len(others) > 1), sum(others), None))
-    rows.append(("everything else (textures)", explanation.ordinary, None))
-    rows.append(("remainder (biases)", explanation.remainder, None))
+    left = dict(explanation.terms)
+    rows += [(name, left[name], None) for name in (verdict.ORDINARY, verdict.BASELINE, verdict.GAP)]
     return [*rows, ("score (log-odds)", explanation.score, None)]
 
 
 def _draw_bars(
     pen: ImageDraw.ImageDraw, rows: Sequence[tuple[str, float, Colour | None]], left: int, top: int
 ) -> None:
-    pen.text((left, top), "what adds to the score, in nats", fill=_INK, font=_font(_TEXT))
+    pen.text((left, top), "what the score consists of, in nats", fill=_INK, font=_font(_TEXT))
     label_width, value_width = 225, 60
     zero_span = _BARS - label_width - value_width
     low = min(0.0, *(value for _, value, _ in rows))
@@ -140,7 +145,7 @@ def _draw_marker(pen: ImageDraw.ImageDraw, x: float, y: float, number: int) -> N
     pen.text((x, y), str(number + 1), fill=ink, font=_font(_TEXT), anchor="mm")
 
 
-def _attention(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> Image.Image:
+def _contribution_map(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> Image.Image:
     """Lays contributions in [-1, 1] over the image: blue speaks for the class, orange against it."""
     picture = np.asarray(
         Image.fromarray(crop).convert("L").convert("RGB").resize((_SMALL, _SMALL)), np.float64

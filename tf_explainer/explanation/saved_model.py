@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_explainer import atomic_file
+from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explanation import onnx_gradients
@@ -31,17 +32,18 @@ from tf_explainer.scores import class_probabilities
 DESCRIPTION = "explainer.json"
 """File beside the SavedModel that names classes, parts and outputs."""
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _OUTPUTS = {
     "scores": "[B, classes] the performer's probabilities",
     "explainer_scores": "[B, classes] the explainer's",
     "agreement": "[B] bool, whether both name the same class",
     "explained_class": "[B] int32, whose score is explained",
-    "log_odds": "[B] that class's score by the explainer, in nats; the contributions below sum to it",
+    "log_odds": "[B] that class's score by the explainer, in nats",
     "part_contribution": "[B, parts] what each part adds, in nats",
     "other_filters": "[B] what filters in no part add",
     "ordinary": "[B] what the ordinary track adds: textures and all that is no part",
-    "remainder": "[B] what biases, and the curvature of the softmax, add",
+    "baseline": "[B] that class's score of the baseline, from which contributions are counted",
+    "gap": "[B] what is missing: log_odds - baseline - all contributions",
     "part_activation": "[B, parts] the mean response of the part's filters at their place; 0: not seen",
     "part_place": "[B, parts, 2] x, y in pixels of the image, where they respond most; NaN: not seen",
 }
@@ -54,12 +56,15 @@ class ExplainingModel:
         performer: the network.
         explainer: trained on its features.
         parts: of the explainer's filters, at least one, from `parts.name_parts`.
+        config: how a score is shared out among filters.
     """
 
-    def __init__(self, performer: Performer, explainer: Explainer, parts: Sequence[Part]) -> None:
+    def __init__(
+        self, performer: Performer, explainer: Explainer, parts: Sequence[Part], config: AttributionConfig
+    ) -> None:
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head(), performer.output_kind)
+        self._attributor = Attributor(explainer, performer.head(), performer.output_kind, config)
         self._kind = performer.output_kind
         self._target, self._size = performer.config.target_layer, performer.config.image_size
         side, _, filters = performer.feature_shape
@@ -101,12 +106,19 @@ class ExplainingModel:
 
     def _contributions(self, features: Any, explained: Any) -> tuple[dict[str, Any], Any]:
         """Attributes the scores of classes; returns the log-odds of all classes, too."""
-        tracks = self._attributor.tracks(features, training=False)
+        attributor = self._attributor
+        tracks = attributor.tracks(features, training=False)
+        log_odds, of_baseline = (
+            attributor.scores(end, training=False) for end in (tracks, attributor.baseline_of(tracks))
+        )
+        weight = tf.one_hot(explained, log_odds.shape[-1])
+        score, baseline = (tf.reduce_sum(end * weight, axis=-1) for end in (log_odds, of_baseline))
+        path = attributor.path(tracks)
         with onnx_gradients.used():
-            log_odds = self._attributor.scores(tracks, training=False)
-            score = tf.reduce_sum(log_odds * tf.one_hot(explained, log_odds.shape[-1]), axis=-1)
-            gradients = tf.gradients(score, tracks)
-        by_part, by_rest = (track * gradient for track, gradient in zip(tracks, gradients, strict=True))
+            reached = attributor.scores(path, training=False)
+            reached = tf.reshape(reached, [-1, len(attributor.nodes), log_odds.shape[-1]])
+            gradients = tf.gradients(reached * weight[:, None], path)
+        by_part, by_rest = attributor.contributions(tracks, gradients)
         of_filters = tf.reduce_sum(by_part, axis=[1, 2])
         of_parts = tf.matmul(of_filters, self._member)
         interpretable, ordinary = tf.reduce_sum(of_filters, axis=1), tf.reduce_sum(by_rest, axis=[1, 2, 3])
@@ -115,7 +127,8 @@ class ExplainingModel:
             "part_contribution": of_parts,
             "other_filters": interpretable - tf.reduce_sum(of_parts, axis=1),
             "ordinary": ordinary,
-            "remainder": score - interpretable - ordinary,
+            "baseline": baseline,
+            "gap": score - baseline - interpretable - ordinary,
         }, log_odds
 
     def _seen(self, features: Any) -> dict[str, Any]:
@@ -145,7 +158,7 @@ def save(directory: str, run: FinishedRun) -> None:
         FileExistsError: the directory holds something else.
     """
     _check_free(pathlib.Path(directory))
-    model = ExplainingModel(run.performer, run.explainer, run.parts)
+    model = ExplainingModel(run.performer, run.explainer, run.parts, run.attribution)
     archive = keras.export.ExportArchive()
     model.track(archive)
     size = run.performer.config.image_size
@@ -186,6 +199,7 @@ def _description(run: FinishedRun) -> str:
         "image_size": run.performer.config.image_size,
         "classes": list(run.class_names),
         "parts": [dataclasses.asdict(part) | {"title": part.title} for part in run.parts],
+        "attribution": {"method": run.attribution.method, "steps": run.attribution.steps},
         "outputs": _OUTPUTS,
     }
     return json.dumps(content, indent=1) + "\n"

@@ -25,6 +25,9 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
     named = scores.ranked[0]
     index = client.get(f"{BASE}/index?run=run&step={step}").json
     assert index["layer"] == "block/parts"
+    assert index["method"] == "integrated gradients in 24 steps, from an average image"
+    assert len(index["verdicts"]) == IMAGES
+    assert all("nats" in words for words in index["verdicts"])
     assert index["classes"] == named.classes.tolist()
     assert index["explainer_classes"] == scores.explainer_scores.argmax(axis=1).tolist()
     shown = scores.performer_scores[np.arange(IMAGES), named.classes]
@@ -39,7 +42,7 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
         ):
             assert one["classes"][n] == stored.classes[n]
             np.testing.assert_allclose(parts, stored.attribution.parts[n], rtol=1e-6)
-            total = parts.sum() + one["ordinary"][n] + one["remainder"][n]
+            total = parts.sum() + one["ordinary"][n] + one["baseline"][n] + one["gap"][n]
             assert total == pytest.approx(one["scores"][n], abs=1e-4)
             assert parts.sum() == pytest.approx(one["parts"][n], abs=1e-4)
     attributions = [one.attribution for one in scores.ranked]

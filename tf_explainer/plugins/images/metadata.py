@@ -15,7 +15,7 @@ the index. The first of an image's classes is the one that the performer names.
 from __future__ import annotations
 
 PLUGIN_NAME = "part_images"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 INDEX = "part_images/index"
 CONTRIBUTIONS = "part_images/contributions"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
+from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.evaluation import PERFORMER
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explanation.attribution import Attribution, Attributor
@@ -12,16 +15,25 @@ from tf_explainer.features.schema import SCORES
 from tf_explainer.plugins.images.summary import ClassScores, ImageScores, likely_classes
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
 
+Progress = Callable[[str, int], None]
 _BATCH_SIZE = 16
 
 
-def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> ImageScores:
+def of_images(
+    explainer: Explainer,
+    head: keras.Model,
+    shown: ShownImages,
+    config: AttributionConfig | None = None,
+    progress: Progress = lambda stage, images: None,  # noqa: ARG005
+) -> ImageScores:
     """Attributes the scores of the classes that the performer finds likeliest, image by image.
 
     Args:
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         shown: the images; what their scores say is known.
+        config: how a score is shared out; None: as by default.
+        progress: told the stage and how many more images are done.
 
     Raises:
         ValueError: it is not known what their scores say.
@@ -33,21 +45,24 @@ def of_images(explainer: Explainer, head: keras.Model, shown: ShownImages) -> Im
         shown.maps(explainer, PERFORMER),
         outputs.probabilities(shown.records[SCORES]),
     )
-    attributor = Attributor(explainer, head, outputs.kind)
-    batches = [slice(first, first + _BATCH_SIZE) for first in range(0, len(features), _BATCH_SIZE)]
-    ranked = [
-        ClassScores(
-            classes=classes,
-            attribution=Attribution.joined(
-                [attributor.attribute(features[some], classes[some]) for some in batches]
-            ),
-        )
-        for classes in likely_classes(performer_scores).T
-    ]
+    attributor = Attributor(explainer, head, outputs.kind, config)
+    ranks = likely_classes(performer_scores).T
+    attributed: list[list[Attribution]] = [[] for _ in ranks]
+    log_odds = []
+    for first in range(0, len(features), _BATCH_SIZE):
+        some = slice(first, first + _BATCH_SIZE)
+        for batches, classes in zip(attributed, ranks, strict=True):
+            batches.append(attributor.attribute(features[some], classes[some]))
+        log_odds.append(attributor.log_odds(features[some]))
+        progress("explained images", len(features[some]))
     return ImageScores(
         layer=INTERPRETABLE_LAYERS[-1],
         names=outputs.names,
-        ranked=ranked,
-        explainer_scores=np.concatenate([attributor.log_odds(features[some]) for some in batches]),
+        ranked=[
+            ClassScores(classes=classes, attribution=Attribution.joined(batches))
+            for classes, batches in zip(ranks, attributed, strict=True)
+        ],
+        explainer_scores=np.concatenate(log_odds),
         performer_scores=performer_scores,
+        method=attributor.method,
     )

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_explainer.explanation import verdict
 from tf_explainer.explanation.attribution import Attribution, LayerAttributor
 from tf_explainer.plugins.images import metadata
 from tf_explainer.plugins.parts import square_canvas
@@ -57,10 +58,27 @@ class ClassScores:
             "scores": _rounded(attribution.scores),
             "parts": _rounded(attribution.parts.sum(axis=1)),
             "ordinary": _rounded(attribution.ordinary),
-            "remainder": _rounded(attribution.remainder),
+            "baseline": _rounded(attribution.baseline),
+            "gap": _rounded(attribution.gap),
+            "verdicts": self.verdicts,
             "performer_scores": _rounded(np.take_along_axis(performer_scores, self.classes[:, None], 1)),
             "scales": _rounded(self.scales),
         }
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Whether the layer's filters explain the score, in words, image by image."""
+        attribution = self.attribution
+        columns = {
+            "filters of the interpretable track": attribution.parts.sum(axis=1),
+            verdict.ORDINARY: attribution.ordinary,
+            verdict.BASELINE: attribution.baseline,
+            verdict.GAP: attribution.gap,
+        }
+        return [
+            verdict.verdict(float(score), {name: float(column[n]) for name, column in columns.items()})
+            for n, score in enumerate(attribution.scores)
+        ]
 
     @property
     def scales(self) -> np.ndarray:
@@ -86,6 +104,7 @@ class ImageScores:
         ranked: K classes an image: first the one that the performer names, then the next likely.
         explainer_scores: `[N, classes]`.
         performer_scores: `[N, classes]`, the performer's probabilities.
+        method: how scores were shared out, in words.
     """
 
     layer: str
@@ -93,6 +112,7 @@ class ImageScores:
     ranked: Sequence[ClassScores]
     explainer_scores: np.ndarray
     performer_scores: np.ndarray
+    method: str
 
     def index(self) -> dict[str, Any]:
         """Returns what the front end reads first, as plain values."""
@@ -100,6 +120,7 @@ class ImageScores:
         return {
             "version": metadata.FORMAT_VERSION,
             "layer": self.layer,
+            "method": self.method,
             "names": list(self.names),
             **first,
             "others": others,
@@ -146,6 +167,7 @@ def of_model(
         ranked=[_class_scores(attributor, batches, of_rank) for of_rank in classes.T],
         explainer_scores=scores,
         performer_scores=ops.convert_to_numpy(ops.sigmoid(scores)),
+        method=attributor.method,
     )
 
 

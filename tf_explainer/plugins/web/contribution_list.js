@@ -1,4 +1,4 @@
-// Signed contributions as bars around zero: the tracks and the remainder, then the parts.
+// Signed contributions as bars around zero: what a score consists of, then the parts.
 
 import { html } from "./vendor/preact-htm.js";
 
@@ -16,7 +16,7 @@ export function Bar({ value, full }) {
     </span>`;
 }
 
-/** The sum that is the score. */
+/** What the score consists of. */
 export function Sum({ score, className, terms }) {
   const full = Math.max(...terms.map(([, value]) => Math.abs(value)), Math.abs(score), 1e-9);
   return html`<table class="sum"><tbody>

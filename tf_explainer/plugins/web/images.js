@@ -110,7 +110,8 @@ function ScoreSum({ scores, n }) {
   return html`<${Sum} score=${scores.scores[n]} className=${scores.names[scores.classes[n]]} terms=${[
     ["parts", scores.parts[n], "The part filters of the interpretable track, summed."],
     ["ordinary track", scores.ordinary[n], "What the parts do not explain."],
-    ["remainder", scores.remainder[n], "What the biases of decoder and head add, whatever the image shows."],
+    ["baseline", scores.baseline[n], "What the class scores where contributions are counted from."],
+    ["gap", scores.gap[n], "What is missing to the score: the error of the attribution itself."],
   ]}/>`;
 }
 
@@ -141,7 +142,8 @@ function saveCsv(layer, scores, n, contributions) {
     "what,part group,contribution [nats of log-odds]",
     ...lines,
     `ordinary track,,${scores.ordinary[n]}`,
-    `remainder,,${scores.remainder[n]}`,
+    `baseline,,${scores.baseline[n]}`,
+    `gap,,${scores.gap[n]}`,
     `score,,${scores.scores[n]}`,
   ]
     .join("\n")
@@ -261,7 +263,7 @@ function Explained({ snapshot, layer, scores: named, n, other, state, set, look 
         <span>for ${signed(scores.scales[n])} nats a place, the same scale for both</span></p>
     </div>
     <div class="why">
-      <h3>Why ${name}? <small>log-odds in nats; gradient × activation</small></h3>
+      <h3>Why ${name}? <small>log-odds in nats; ${scores.method}</small></h3>
       <${ClassChoice} ranks=${named.ranks} n=${n} chosen=${scores.classes[n]} set=${set}/>
       ${
         !named.of(n, state.class) &&
@@ -269,6 +271,7 @@ function Explained({ snapshot, layer, scores: named, n, other, state, set, look 
         class="muted missing-class">
         ${named.names[state.class] ?? "The class of this address"} is not stored of this image; these are.</p>`
       }
+      <p class="verdict">${scores.verdicts[n]}</p>
       <${ScoreSum} ...${{ scores, n }}/>
       ${
         beside &&

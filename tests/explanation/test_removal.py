@@ -1,0 +1,31 @@
+import numpy as np
+
+from tests.evaluation_example import SIDE, small_explainer, small_head
+from tests.explanation.test_attribution import some_features
+from tf_explainer.explanation import removal
+from tf_explainer.explanation.attribution import Attributor
+
+GROUPS = [(0, 3), (5,), ()]
+
+
+def test_losses_are_those_of_a_second_computation():
+    explainer = small_explainer()
+    explainer(some_features(16), training=True)
+    features, classes = some_features(40), np.arange(40) % 3
+    attributor = Attributor(explainer, small_head(), "softmax")
+    lost = removal.losses(attributor, features, classes, GROUPS)
+    alphas = [np.asarray(explainer.get_layer(name).alpha.value) for name in ("norm_interp", "norm_ordin")]
+    whole = [np.asarray(track) for track in attributor.tracks(features)]
+    score = np.asarray(attributor.scores(whole))
+    for n in range(40):
+        for column in range(4):
+            interpretable, ordinary = (track[n : n + 1].copy() for track in whole)
+            for f in GROUPS[column] if column < 3 else ():
+                interpretable[0, :, :, f] = alphas[0][f]
+            if column == 3:
+                ordinary[0] = np.tile(alphas[1], (SIDE, SIDE, 1))
+            without = np.asarray(attributor.scores([interpretable, ordinary]))
+            expected = score[n, classes[n]] - without[0, classes[n]]
+            np.testing.assert_allclose(lost[n, column], expected, atol=1e-5)
+    assert np.abs(lost[:, [0, 1, 3]]).max(axis=0).min() > 1e-3
+    np.testing.assert_allclose(lost[:, 2], 0, atol=1e-5)

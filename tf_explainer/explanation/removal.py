@@ -1,0 +1,51 @@
+"""What a score really loses without a part: its filters respond as in the baseline, and all else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tf_explainer.explanation import integrated_gradients
+from tf_explainer.explanation.attribution import TrackAttributor
+
+_POINTS = 128
+
+
+def losses(
+    attributor: TrackAttributor, inputs: np.ndarray, classes: np.ndarray, groups: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """Sets each group of filters by itself to the attributor's baseline, and the ordinary track at last.
+
+    Args:
+        attributor: knows the network.
+        inputs: the network's, `[B, ...]`.
+        classes: `[B]` int, whose scores.
+        groups: P groups of filters of the interpretable track.
+
+    Returns:
+        `[B, P + 1]`, the score minus the score without: positive where the score loses.
+    """
+    filters = attributor.tracks.output_shape[0][-1]
+    kept = np.ones((len(groups) + 2, filters), np.float32)
+    for row, group in enumerate(groups):
+        kept[row, list(group)] = 0
+    ordinary = np.ones(len(kept), np.float32)
+    ordinary[len(groups)] = 0
+    size = max(1, _POINTS // len(kept))
+    lost = []
+    for first in range(0, len(inputs), size):
+        rows = slice(first, first + size)
+        some = tf.convert_to_tensor(inputs[rows], tf.float32)
+        tracks = attributor.tracks(some, training=False)
+        changed = [
+            integrated_gradients.points(track, baseline, shares)
+            for track, baseline, shares in zip(tracks, attributor.baselines, (kept, ordinary), strict=True)
+        ]
+        scores = ops.convert_to_numpy(attributor.scores(changed, training=False))
+        scores = scores.reshape(len(some), len(kept), -1)
+        of_class = np.take_along_axis(scores, np.asarray(classes)[rows, None, None], axis=-1)[..., 0]
+        lost.append(of_class[:, -1:] - of_class[:, :-1])
+    return np.concatenate(lost).astype(np.float64)

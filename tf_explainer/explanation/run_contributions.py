@@ -1,0 +1,267 @@
+"""Measures what a network looks at, on the stored features of images that training never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import scipy.stats
+
+from tf_explainer.config import AttributionConfig
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explanation import removal
+from tf_explainer.explanation.attribution import Attribution, Attributor
+from tf_explainer.explanation.run_summary import (
+    NOT_EXPLAINED,
+    NOT_PARTS,
+    ClassSummary,
+    Mistake,
+    RunSummary,
+    Share,
+)
+from tf_explainer.features.outputs import Outputs
+from tf_explainer.features.schema import ID, LABEL, SCORES
+from tf_explainer.features.stored_features import Features
+from tf_explainer.metrics.resampling import bootstrap_intervals
+
+Progress = Callable[[str, int], None]
+_BATCH_SIZE = 16
+_RESAMPLES = 1000
+_MISLED_BY = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contributions:
+    """N images and what their scores consist of.
+
+    Attributes:
+        ids: of the images.
+        labels: `[N]` int, the performer's classes that are true; -1: it has none.
+        named: `[N]` int, the classes that the performer names, whose scores these are.
+        explainer_named: `[N]` int, those that the explainer names.
+        scores: `[N]`, in nats.
+        columns: `[N, P + 4]`, what the P parts, `NOT_PARTS` and `NOT_EXPLAINED` contribute; rows are scores.
+        lost: `[N, P + 2]`, what the scores really lose without the parts and `NOT_PARTS`.
+        against: of images that the performer gets wrong, by number: the true class's score, and its columns.
+    """
+
+    ids: Sequence[str]
+    labels: np.ndarray
+    named: np.ndarray
+    explainer_named: np.ndarray
+    scores: np.ndarray
+    columns: np.ndarray
+    lost: np.ndarray
+    against: dict[int, tuple[float, np.ndarray]]
+
+
+def summarise_run(
+    explainer: Explainer,
+    head: keras.Model,
+    parts: Sequence[Part],
+    features: Features,
+    config: AttributionConfig,
+    progress: Progress = lambda stage, images: None,  # noqa: ARG005
+) -> RunSummary:
+    """Attributes the scores of held-out images (of all, where none is held out), and sums up.
+
+    Args:
+        explainer: the trained explainer.
+        head: the performer's path from the last distilled layer to the logits.
+        parts: of the explainer's filters.
+        features: stored features of the performer; what their scores say is known.
+        config: the method, and how many images.
+        progress: told the stage and how many more images are done.
+    """
+    outputs = features.outputs
+    if outputs is None:
+        raise ValueError("nobody has said what the stored scores are")
+    records, held_out = _chosen(features, config.summary_images)
+    attributor = Attributor(explainer, head, outputs.kind, config)
+    measured = measure(attributor, outputs, records, features.manifest.target.name, parts, progress)
+    return summarise(
+        measured,
+        [part.name for part in parts],
+        outputs.names,
+        held_out=held_out,
+        labelled=bool((outputs.of_labels >= 0).any()),
+        method=attributor.method,
+    )
+
+
+def measure(
+    attributor: Attributor,
+    outputs: Outputs,
+    records: dict[str, np.ndarray],
+    target: str,
+    parts: Sequence[Part],
+    progress: Progress = lambda stage, images: None,  # noqa: ARG005
+) -> Contributions:
+    """Attributes the score of the class that the performer names, image by image.
+
+    Args:
+        attributor: of the explainer.
+        outputs: what the scores say.
+        records: `id`, `label`, `scores` and the target layer's features, `[N, ...]` each.
+        target: the target layer's name.
+        parts: of the explainer's filters.
+        progress: told the stage and how many more images are done.
+    """
+    features, labels = records[target].astype(np.float32), outputs.of_labels[records[LABEL]]
+    named = outputs.decisions(records[SCORES]).astype(int)
+    groups = [part.filters for part in parts]
+    grouped = {number for group in groups for number in group}
+    others = [number for number in range(features.shape[-1]) if number not in grouped]
+    columns, scores, lost, explainer_named = [], [], [], []
+    for first in range(0, len(named), _BATCH_SIZE):
+        rows = slice(first, first + _BATCH_SIZE)
+        attribution = attributor.attribute(features[rows], named[rows])
+        columns.append(_columns(attribution, [*groups, others]))
+        scores.append(attribution.scores)
+        lost.append(removal.losses(attributor, features[rows], named[rows], [*groups, others]))
+        explainer_named.append(attributor.log_odds(features[rows]).argmax(axis=1))
+        progress("what it looks at", len(attribution.scores))
+    against = {}
+    for n in np.flatnonzero((named != labels) & (labels >= 0)).tolist():
+        true = attributor.attribute(features[n : n + 1], labels[n : n + 1])
+        against[n] = float(true.scores[0]), _columns(true, [*groups, others])[0]
+    return Contributions(
+        ids=[name.decode() for name in records[ID]],
+        labels=labels,
+        named=named,
+        explainer_named=np.concatenate(explainer_named).astype(int),
+        scores=np.concatenate(scores),
+        columns=np.concatenate(columns),
+        lost=np.concatenate(lost),
+        against=against,
+    )
+
+
+def summarise(
+    measured: Contributions,
+    part_names: Sequence[str],
+    class_names: Sequence[str],
+    *,
+    held_out: bool,
+    labelled: bool,
+    method: str,
+) -> RunSummary:
+    """Sums up.
+
+    Args:
+        measured: the images.
+        part_names: of the first columns.
+        class_names: of the performer's scores.
+        held_out: whether training never saw the images.
+        labelled: whether the data set's classes are among the performer's.
+        method: how scores were shared out, in words.
+    """
+    names = [*part_names, *NOT_PARTS, *NOT_EXPLAINED]
+    classes, counts = np.unique(measured.named, return_counts=True)
+    frequent = classes[np.argsort(-counts, kind="stable")]
+    return RunSummary(
+        classes=tuple(_class(measured, names, int(number), class_names[number]) for number in frequent),
+        images=len(measured.named),
+        held_out=held_out,
+        agreement=float((measured.explainer_named == measured.named).mean()),
+        mistakes=tuple(_mistakes(measured, names, class_names)) if labelled else None,
+        method=method,
+        gap=_gap(measured),
+        removal=_removal(measured),
+    )
+
+
+def _chosen(features: Features, count: int) -> tuple[dict[str, np.ndarray], bool]:
+    """Reads images of all classes, evenly chosen; tells whether they are held out."""
+    names = (ID, LABEL, SCORES, features.manifest.target.name)
+    for split in ("held_out", "all"):
+        kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for batch in features.batches(split, negatives=True):
+            for name in names:
+                kept[name].append(batch[name])
+        if kept[ID]:
+            break
+    images = sum(map(len, kept[ID]))
+    chosen = np.linspace(0, images - 1, min(count, images)).round().astype(int)
+    return {name: np.concatenate(kept[name])[chosen] for name in names}, split == "held_out"
+
+
+def _columns(attribution: Attribution, groups: Sequence[Sequence[int]]) -> np.ndarray:
+    by_group = [attribution.parts[:, list(group)].sum(axis=1) for group in groups]
+    return np.stack([*by_group, attribution.ordinary, attribution.baseline, attribution.gap], axis=1)
+
+
+def _class(measured: Contributions, names: Sequence[str], number: int, class_name: str) -> ClassSummary:
+    images = np.flatnonzero(measured.named == number)
+    scores, columns = measured.scores[images], measured.columns[images]
+
+    def shares(some: np.ndarray) -> dict[str, float]:
+        score = scores[some].mean()
+        # A share of a score that speaks against the class would have the wrong sign.
+        of_score = columns[some].mean(axis=0) / score if score > 0 else np.full(len(names), np.nan)
+        return dict(zip(names, map(float, of_score), strict=True))
+
+    exact = shares(np.arange(len(images)))
+    bounds = bootstrap_intervals(shares, np.zeros(len(images), int), _RESAMPLES) or {}
+    rows = [
+        Share(
+            name=name,
+            nats=float(nats),
+            share=None if np.isnan(exact[name]) else float(exact[name]),
+            interval=None if np.isnan(exact[name]) or len(images) < 2 else tuple(bounds[name]),
+        )
+        for name, nats in zip(names, columns.mean(axis=0), strict=True)
+    ]
+    rest = len(NOT_PARTS) + len(NOT_EXPLAINED)
+    return ClassSummary(
+        name=class_name,
+        images=len(images),
+        score=float(scores.mean()),
+        parts=tuple(sorted(rows[:-rest], key=lambda row: -abs(row.nats))),
+        rest=tuple(rows[-rest:]),
+    )
+
+
+def _mistakes(measured: Contributions, names: Sequence[str], class_names: Sequence[str]) -> list[Mistake]:
+    found = []
+    for n, (score, columns) in measured.against.items():
+        towards = measured.columns[n] - columns
+        strongest = [k for k in np.argsort(-towards, kind="stable")[:_MISLED_BY] if towards[k] > 0]
+        found.append(
+            Mistake(
+                image=measured.ids[n],
+                true_class=class_names[measured.labels[n]],
+                named_class=class_names[measured.named[n]],
+                margin=float(measured.scores[n] - score),
+                misled=tuple((names[k], float(towards[k])) for k in strongest),
+            )
+        )
+    return found
+
+
+def _gap(measured: Contributions) -> dict[str, float]:
+    baseline, gap = measured.columns[:, -2:].T
+    above = np.abs(measured.scores - baseline)
+    error = np.abs(gap) / np.where(above > 0, above, 1)
+    return {
+        "median": float(np.median(error)),
+        "percentile_95": float(np.percentile(error, 95)),
+    }
+
+
+def _removal(measured: Contributions) -> dict[str, float]:
+    contributed = measured.columns[:, : measured.lost.shape[1]]
+    difference = contributed - measured.lost
+    if contributed.size > 1 and np.ptp(contributed) > 0 and np.ptp(measured.lost) > 0:
+        spearman = float(scipy.stats.spearmanr(contributed.ravel(), measured.lost.ravel()).statistic)
+    else:
+        spearman = 0.0
+    return {
+        "spearman": spearman,
+        "mean_difference": float(difference.mean()),
+        "mean_absolute_difference": float(np.abs(difference).mean()),
+        "mean_absolute_loss": float(np.abs(measured.lost).mean()),
+    }

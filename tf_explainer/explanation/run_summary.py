@@ -1,0 +1,256 @@
+"""What a network looks at, over many images: the shares of each class's score, as text and as JSON.
+
+summary = load_run("runs/vgg_fox").summary()
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_explainer.errors import UserError
+from tf_explainer.explanation import verdict
+
+_FORMAT_VERSION = 1
+_SHOWN_PARTS, _SHOWN_CLASSES, _SHOWN_MISTAKES = 6, 12, 5
+_NAME_WIDTH = 54
+NOT_PARTS = (verdict.OTHER_FILTERS, verdict.ORDINARY)
+NOT_EXPLAINED = (verdict.BASELINE, verdict.GAP)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Share:
+    """What something contributes to a class's score, on average.
+
+    Attributes:
+        name: of a part, or one of `NOT_PARTS` and `NOT_EXPLAINED`.
+        nats: the mean contribution.
+        share: of the mean score; None where that is not positive.
+        interval: bounds of the share's central 95 %, images resampled; None where it has none.
+    """
+
+    name: str
+    nats: float
+    share: float | None
+    interval: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        if self.share is None:
+            return f"{self.nats:+8.2f}"
+        bounds = (
+            "" if self.interval is None else " [{:.0f}, {:.0f}]".format(*(100 * b for b in self.interval))
+        )
+        return f"{self.nats:+8.2f} {100 * self.share:6.0f} %{bounds}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassSummary:
+    """The images on which the performer names one class.
+
+    Attributes:
+        name: of the class.
+        images: how many.
+        score: the class's mean log-odds by the explainer, in nats.
+        parts: the greatest (of either sign) first.
+        rest: of `NOT_PARTS` and `NOT_EXPLAINED`, in this order. With `parts` these are the score.
+    """
+
+    name: str
+    images: int
+    score: float
+    parts: tuple[Share, ...]
+    rest: tuple[Share, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Whether object parts explain the mean score, in words."""
+        terms = {verdict.PARTS: sum(part.nats for part in self.parts)}
+        return verdict.verdict(self.score, terms | {share.name: share.nats for share in self.rest})
+
+    def rows(self) -> list[Share]:
+        """Returns what is shown: the first parts, the others in one row, and the rest."""
+        others = self.parts[_SHOWN_PARTS:]
+        rows = [*self.parts[:_SHOWN_PARTS]]
+        if others:
+            known = [part.share for part in others if part.share is not None]
+            rows.append(
+                Share(
+                    name=f"{len(others)} other part" + "s" * (len(others) > 1),
+                    nats=sum(part.nats for part in others),
+                    share=sum(known) if known else None,
+                    interval=None,
+                )
+            )
+        return [*rows, *self.rest]
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.name}: {self.images} image{'s' * (self.images != 1)}, mean score {self.score:+.2f} nats"
+        )
+        rows = [f"  {label(share.name):{_NAME_WIDTH}}{share}" for share in self.rows()]
+        return "\n".join([head, *rows, f"  {self.verdict}"])
+
+
+def label(name: str) -> str:
+    """Returns a share's name, marked where it is of what is not explained."""
+    return f"not explained: {name}" if name in NOT_EXPLAINED else name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """An image that the performer gets wrong.
+
+    Attributes:
+        image: its id.
+        true_class, named_class: what it shows, and what the performer says.
+        margin: the explainer's score of the named class minus that of the true one, in nats; negative where
+            the explainer does not repeat the mistake.
+        misled: name and contribution to the margin of what speaks most for the mistake, at most three.
+    """
+
+    image: str
+    true_class: str
+    named_class: str
+    margin: float
+    misled: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(f"{name} {nats:+.2f}" for name, nats in self.misled) or "nothing that is known"
+        doubt = "" if self.margin > 0 else " (the explainer does not repeat it)"
+        said = f"{self.named_class} for {self.true_class}, by {self.margin:+.2f} nats{doubt}"
+        return f"  {self.image}: {said}: {names}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What a network looks at.
+
+    Attributes:
+        classes: those that the performer names, the most frequent first.
+        images: how many there are.
+        held_out: whether training never saw them.
+        agreement: share of them on which explainer and performer name the same class.
+        mistakes: of the performer; None where its outputs are not the classes of the data set.
+        method: how scores were shared out, in words.
+        gap: the attribution's error, `|gap| / |score - baseline's score|`: `median` and `percentile_95`.
+        removal: `spearman`, `mean_difference` and `mean_absolute_difference` of contributions and of what the
+            score really loses where filters respond as in the baseline, over images and parts;
+            `mean_absolute_loss` to compare with.
+    """
+
+    classes: tuple[ClassSummary, ...]
+    images: int
+    held_out: bool
+    agreement: float
+    mistakes: tuple[Mistake, ...] | None
+    method: str
+    gap: Mapping[str, float]
+    removal: Mapping[str, float]
+
+    def __str__(self) -> str:
+        kind = "held-out images" if self.held_out else "images (none is held out)"
+        head = (
+            f"What does this network look at? {self.images} {kind}, by the class that the performer names.\n"
+            f"Contributions to its score (log-odds, by the explainer) in nats, and their share of it,\n"
+            f"by {self.method}; in brackets 95 % of resampled images.\nThe explainer names the same class on "
+            f"{100 * self.agreement:.0f} %."
+        )
+        blocks = [head, *map(str, self.classes[:_SHOWN_CLASSES])]
+        if len(self.classes) > _SHOWN_CLASSES:
+            blocks.append(f"({len(self.classes) - _SHOWN_CLASSES} classes with fewer images: summary.json)")
+        return "\n\n".join([*blocks, self._about_mistakes(), self._about_itself()])
+
+    __repr__ = __str__
+
+    def _about_mistakes(self) -> str:
+        if self.mistakes is None:
+            return "The performer's outputs are not the classes of this data set: mistakes are not known."
+        if not self.mistakes:
+            return f"The performer gets none of these {self.images} images wrong."
+        count = len(self.mistakes)
+        lines = [
+            f"The performer gets {count} of these {self.images} images wrong. What misled it, in nats of the "
+            "named class's score minus the true one's:",
+            *map(str, self.mistakes[:_SHOWN_MISTAKES]),
+        ]
+        if count > _SHOWN_MISTAKES:
+            lines.append(f"  ({count - _SHOWN_MISTAKES} more: summary.json)")
+        return "\n".join(lines)
+
+    def _about_itself(self) -> str:
+        lost = self.removal
+        return (
+            f"How far to trust it: contributions miss the score above the baseline's by "
+            f"{100 * self.gap['median']:.1f} % in the median and\n{100 * self.gap['percentile_95']:.1f} % at the "
+            "95th percentile. What a part contributes and what the score loses where its filters\nrespond as in "
+            f"the baseline: rank correlation {lost['spearman']:.2f}, mean difference "
+            f"{lost['mean_difference']:+.3f}, mean absolute difference "
+            f"{lost['mean_absolute_difference']:.3f}\nnats (of a mean absolute loss of "
+            f"{lost['mean_absolute_loss']:.3f})."
+        )
+
+    def to_json(self, explainer: str) -> str:
+        """Returns the content of `summary.json`, see `docs/explanations.md`, by the explainer's fingerprint."""
+        content = {"format_version": _FORMAT_VERSION, "explainer": explainer} | dataclasses.asdict(self)
+        for fields, one in zip(content["classes"], self.classes, strict=True):
+            fields["verdict"] = one.verdict
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def from_json(text: str, explainer: str) -> RunSummary:
+    """Reads what `to_json` wrote.
+
+    Args:
+        text: the content of the file.
+        explainer: the fingerprint of the explainer that it should be of.
+
+    Raises:
+        ValueError: the text is none, or of another explainer.
+    """
+    try:
+        content = json.loads(text)
+        if content.pop("format_version") != _FORMAT_VERSION:
+            raise ValueError("another format version")
+        if content.pop("explainer") != explainer:
+            raise ValueError("it is of another explainer")
+        classes = [_class_summary(fields) for fields in content.pop("classes")]
+        mistakes = content.pop("mistakes")
+        read = None if mistakes is None else tuple(_mistake(fields) for fields in mistakes)
+        return RunSummary(classes=tuple(classes), mistakes=read, **content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no summary of a run: {error!r}") from error
+
+
+def read(path: str, explainer: str) -> RunSummary:
+    """Reads the summary that an evaluation has left of an explainer, by its fingerprint.
+
+    Raises:
+        UserError: there is none, or the file is damaged.
+    """
+    evaluate = "run `python -m tf_explainer.evaluate` with the flags of the run: it sums up what is looked at"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return from_json(file.read(), explainer)
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {evaluate}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {evaluate}") from error
+
+
+def _class_summary(fields: dict[str, Any]) -> ClassSummary:
+    del fields["verdict"]
+    return ClassSummary(**fields | {name: _shares(fields[name]) for name in ("parts", "rest")})
+
+
+def _shares(of: Sequence[dict[str, Any]]) -> tuple[Share, ...]:
+    return tuple(
+        Share(**fields | {"interval": fields["interval"] and tuple(fields["interval"])}) for fields in of
+    )
+
+
+def _mistake(fields: dict[str, Any]) -> Mistake:
+    return Mistake(**fields | {"misled": tuple((name, nats) for name, nats in fields["misled"])})
