@@ -183,21 +183,26 @@ class RunSummary:
 
     def _about_itself(self) -> str:
         lost = self.removal
+        missed = [f"{100 * self.gap[name]:.1f} %" for name in ("median", "percentile_95")]
         return (
-            f"How far to trust it: contributions miss the score above the baseline's by "
-            f"{100 * self.gap['median']:.1f} % in the median and\n{100 * self.gap['percentile_95']:.1f} % at the "
-            "95th percentile. What a part contributes and what the score loses where its filters\nrespond as in "
-            f"the baseline: rank correlation {lost['spearman']:.2f}, mean difference "
-            f"{lost['mean_difference']:+.3f}, mean absolute difference "
-            f"{lost['mean_absolute_difference']:.3f}\nnats (of a mean absolute loss of "
+            f"How far to trust it: contributions miss the score above the baseline's by {missed[0]} in the "
+            f"median and\n{missed[1]} at the 95th percentile. What a part contributes, and what the score "
+            "loses where its filters\nrespond as in the baseline: rank correlation "
+            f"{lost['spearman']:.2f}, mean difference {lost['mean_difference']:+.3f}, mean absolute "
+            f"difference {lost['mean_absolute_difference']:.3f}\nnats (of a mean absolute loss of "
             f"{lost['mean_absolute_loss']:.3f})."
         )
 
     def to_json(self, explainer: str) -> str:
-        """Returns the content of `summary.json`, see `docs/explanations.md`, by the explainer's fingerprint."""
-        content = {"format_version": _FORMAT_VERSION, "explainer": explainer} | dataclasses.asdict(self)
+        """Returns the content of `summary.json`; `docs/explanations.md` tells of it.
+
+        Args:
+            explainer: its fingerprint.
+        """
+        content = dataclasses.asdict(self)
         for fields, one in zip(content["classes"], self.classes, strict=True):
             fields["verdict"] = one.verdict
+        content = {"format_version": _FORMAT_VERSION, "explainer": explainer} | content
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
