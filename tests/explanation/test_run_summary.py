@@ -13,6 +13,7 @@ from tf_explainer.config import AttributionConfig
 from tf_explainer.errors import UserError
 from tf_explainer.explanation import removal, run_summary, summary_picture, verdict
 from tf_explainer.explanation.attribution import Attributor
+from tf_explainer.explanation.finished_run import read_summary
 from tf_explainer.explanation.run_contributions import Contributions, summarise, summarise_run
 
 OTHERS = [2]
@@ -131,10 +132,10 @@ def test_it_is_written_and_read(summary):
 
 def test_a_missing_one_is_told(tmp_path):
     with pytest.raises(UserError, match=r"no .*summary.json: run `python -m tf_explainer.evaluate`"):
-        run_summary.read(str(tmp_path / "summary.json"), "7")
+        read_summary(str(tmp_path / "summary.json"), "7")
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(UserError, match="no summary of a run"):
-        run_summary.read(str(tmp_path / "summary.json"), "7")
+        read_summary(str(tmp_path / "summary.json"), "7")
 
 
 def test_the_text_of_a_known_run():

@@ -66,7 +66,7 @@ class FinishedRun:
         """
         if self.workdir is None:
             raise UserError("a run that lies in no work directory has no summary: read one by load_run")
-        return run_summary.read(self.workdir.summary, self.fingerprint)
+        return read_summary(self.workdir.summary, self.fingerprint)
 
     def explain(
         self, image: str | os.PathLike[str] | np.ndarray, class_name: str | None = None
@@ -142,3 +142,19 @@ def assemble(
         attribution=attribution or AttributionConfig(),
         workdir=workdir,
     )
+
+
+def read_summary(path: str, explainer: str) -> RunSummary:
+    """Reads the summary that an evaluation has left of an explainer, by its fingerprint.
+
+    Raises:
+        UserError: there is none, or the file is damaged.
+    """
+    evaluate = "run `python -m tf_explainer.evaluate` with the flags of the run: it sums up what is looked at"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return run_summary.from_json(file.read(), explainer)
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"there is no {path}: {evaluate}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {evaluate}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from tf_explainer.explanation import integrated_gradients
@@ -38,7 +37,7 @@ def losses(
     lost = []
     for first in range(0, len(inputs), size):
         rows = slice(first, first + size)
-        some = tf.convert_to_tensor(inputs[rows], tf.float32)
+        some = ops.convert_to_tensor(inputs[rows], "float32")
         tracks = attributor.tracks(some, training=False)
         changed = [
             integrated_gradients.points(track, baseline, shares)

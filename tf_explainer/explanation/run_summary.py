@@ -10,9 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from tf_explainer.errors import UserError
 from tf_explainer.explanation import verdict
 
 _FORMAT_VERSION = 1
@@ -228,22 +225,6 @@ def from_json(text: str, explainer: str) -> RunSummary:
         return RunSummary(classes=tuple(classes), mistakes=read, **content)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no summary of a run: {error!r}") from error
-
-
-def read(path: str, explainer: str) -> RunSummary:
-    """Reads the summary that an evaluation has left of an explainer, by its fingerprint.
-
-    Raises:
-        UserError: there is none, or the file is damaged.
-    """
-    evaluate = "run `python -m tf_explainer.evaluate` with the flags of the run: it sums up what is looked at"
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            return from_json(file.read(), explainer)
-    except tf.errors.NotFoundError as error:
-        raise UserError(f"there is no {path}: {evaluate}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: {error}; {evaluate}") from error
 
 
 def _class_summary(fields: dict[str, Any]) -> ClassSummary:
