@@ -386,7 +386,7 @@ class AttributionConfig:
     method: Annotated[Literal["integrated_gradients", "gradient_x_activation"], Flag("attribution")] = (
         "integrated_gradients"
     )
-    steps: Annotated[int, Bounds(1), Flag("attribution_steps")] = 24
+    steps: Annotated[int, Bounds(1), Flag("attribution_steps")] = 50
     summary_images: Annotated[int, Bounds(1)] = 300
 
 

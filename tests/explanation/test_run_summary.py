@@ -145,7 +145,7 @@ def test_the_text_of_a_known_run():
     head = next(line for line in text.splitlines() if line.strip().startswith("head"))
     assert "+2.67" in head
     assert "67 %" in head
-    assert "Object parts give +2.67 of the score of +4.00 nats." in text
+    assert "Object parts explain this score: they give +2.67 of the +4.00 nats" in text
     assert "c: fox for fish, by +3.00 nats: ordinary track (textures) +3.50" in text
     assert "rank correlation 1.00" in text
     assert "same class on 67 %" in text
@@ -186,13 +186,26 @@ def test_many_parts_are_summed_up():
 
 
 @pytest.mark.parametrize(
-    ("score", "parts", "words"),
+    ("score", "parts", "baseline", "explained"),
     [
-        (4.0, 3.0, "Object parts give +3.00 of the score of +4.00 nats."),
-        (4.2, -2.2, "Object parts do not explain this score: they give -2.20 of +4.20 nats, b -6.00."),
-        (-4.0, -3.0, "Object parts give -3.00 of the score of -4.00 nats."),
-        (4.0, 6.5, "Object parts do not explain this score: they give +6.50 of +4.00 nats, b -6.00."),
+        (4.0, 8.0, -5.0, True),
+        (4.0, 3.0, 1.0, True),
+        (4.0, 3.0, -5.0, False),  # It is the others that lift the score.
+        (4.0, 14.0, -5.0, False),
+        (4.2, -2.2, 0.0, False),
+        (-4.0, -3.0, 0.5, True),
+        (6.1, 1.7, 4.5, False),  # An image without anything has most of it.
+        (-6.1, -1.7, -4.5, False),
     ],
 )
-def test_a_verdict(score, parts, words):
-    assert verdict.verdict(score, {verdict.PARTS: parts, "a": 1.0, "b": -6.0}) == words
+def test_what_explains_a_score(score, parts, baseline, explained):
+    assert verdict.explains(score, parts, baseline) == explained
+    words = verdict.verdict(score, {verdict.PARTS: parts, "a": 0.1, verdict.BASELINE: baseline})
+    assert ("do not explain" in words) == (not explained)
+    assert f"they give {parts:+.2f} of the {score - baseline:+.2f} nats" in words
+    assert f"{baseline:+.2f}, to {score:+.2f}" in words
+
+
+def test_a_verdict_names_what_has_most_instead():
+    words = verdict.verdict(4.2, {verdict.PARTS: -2.2, "textures": 6.3, verdict.BASELINE: 0.1})
+    assert words.endswith("; textures: +6.30.")

@@ -72,7 +72,7 @@ def some_scores(seed=0):
         ranked=ranked,
         explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
-        method="integrated gradients in 24 steps, from an average image",
+        method="integrated gradients in 50 steps, from an average image",
     )
 
 

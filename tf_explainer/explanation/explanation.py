@@ -137,7 +137,7 @@ class Explanation:
             "performer_class": self.performer_class,
             "verdict": self.verdict,
             "method": self.method,
-            "explained_by_parts": verdict.explains(self.score, self.terms[verdict.PARTS]),
+            "explained_by_parts": verdict.explains(self.score, self.terms[verdict.PARTS], self.baseline),
             "contributions": {
                 "parts": [seen.to_dict() for seen in self.parts],
                 "lone_filters": [seen.to_dict() for seen in self.lone_filters],

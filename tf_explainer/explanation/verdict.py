@@ -10,13 +10,19 @@ ORDINARY = "ordinary track (textures)"
 BASELINE = "score of the baseline"
 GAP = "gap of the attribution"
 
-# A part of the score that is larger than this, and of either sign, is too much to be left over.
+# As a share: less than this may be left over, of either sign.
 _LEFT_OVER = 0.5
 
 
-def explains(score: float, contribution: float) -> bool:
-    """Returns whether a contribution is between half of a score and one and a half of it."""
-    return abs(score - contribution) <= _LEFT_OVER * abs(score)
+def explains(score: float, contribution: float, baseline: float) -> bool:
+    """Returns whether a contribution explains a score.
+
+    It does if it is half to one and a half of what lies between the baseline's score and this one, and if the
+    baseline does not have more than half of the score by itself.
+    """
+    above = score - baseline
+    given = baseline * score > 0 and abs(baseline) > _LEFT_OVER * abs(score)
+    return not given and abs(above - contribution) <= _LEFT_OVER * abs(above)
 
 
 def verdict(score: float, terms: Mapping[str, float]) -> str:
@@ -24,14 +30,13 @@ def verdict(score: float, terms: Mapping[str, float]) -> str:
 
     Args:
         score: in nats.
-        terms: in nats, by what they are of; the first should explain the score.
+        terms: in nats, by what they are of, `BASELINE` among them; the first should explain the score.
     """
     (name, value), *others = terms.items()
+    baseline = terms[BASELINE]
     name = name[0].upper() + name[1:]
-    if explains(score, value):
-        return f"{name} give {value:+.2f} of the score of {score:+.2f} nats."
-    said = f"{name} do not explain this score: they give {value:+.2f} of {score:+.2f} nats"
-    if not others:
-        return f"{said}."
+    between = f"the {score - baseline:+.2f} nats from the baseline's score, {baseline:+.2f}, to {score:+.2f}"
+    if explains(score, value, baseline):
+        return f"{name} explain this score: they give {value:+.2f} of {between}."
     most, rest = max(others, key=lambda term: abs(term[1]))
-    return f"{said}, {most} {rest:+.2f}."
+    return f"{name} do not explain this score: they give {value:+.2f} of {between}; {most}: {rest:+.2f}."

@@ -25,7 +25,7 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
     named = scores.ranked[0]
     index = client.get(f"{BASE}/index?run=run&step={step}").json
     assert index["layer"] == "block/parts"
-    assert index["method"] == "integrated gradients in 24 steps, from an average image"
+    assert index["method"] == "integrated gradients in 50 steps, from an average image"
     assert len(index["verdicts"]) == IMAGES
     assert all("nats" in words for words in index["verdicts"])
     assert index["classes"] == named.classes.tolist()

@@ -1,6 +1,7 @@
 import numpy as np
 
 from tests.evaluation_example import features_of, small_explainer, small_head
+from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.evaluation import PERFORMER
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.plugins.images.run_scores import of_images
@@ -20,7 +21,9 @@ def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     assert (np.diff(likely, axis=1) <= 0).all()
     whole = shown.maps(explainer, PERFORMER).astype(np.float32)
     for one in scores.ranked:
-        at_once = Attributor(explainer, head, "softmax").attribute(whole, one.classes)
+        at_once = Attributor(explainer, head, "softmax", AttributionConfig(steps=17)).attribute(
+            whole, one.classes
+        )
         np.testing.assert_allclose(one.attribution.parts, at_once.parts, atol=1e-5)
         log_odds = scores.explainer_scores[np.arange(len(whole)), one.classes]
         np.testing.assert_allclose(one.attribution.scores, log_odds, atol=1e-5)
