@@ -12,6 +12,8 @@ from tests.summary_example import known_contributions, known_summary
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.parts import Part
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explanation import average_image
 from tf_explainer.explanation.finished_run import FinishedRun
 from tf_explainer.features import schema
 from tf_explainer.metrics.followed_landmarks import Followed
@@ -48,4 +50,15 @@ def write_run(
     (root / "parts.json").write_text(parts.to_json(PARTS, explainer.fingerprint))
     summary = known_summary(known_contributions())
     (root / "summary.json").write_text(summary.to_json(explainer.fingerprint))
-    return FinishedRun(performer=performer, explainer=explainer, parts=PARTS, class_names=class_names)
+    average_image.write(str(root / "mean_features.npz"), mean_features(explainer), explainer.fingerprint)
+    return FinishedRun(
+        performer=performer,
+        explainer=explainer,
+        parts=PARTS,
+        class_names=class_names,
+        mean_features=mean_features(explainer),
+    )
+
+
+def mean_features(explainer: Explainer) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 30, explainer.feature_shape).astype(np.float32)

@@ -375,8 +375,8 @@ class AttributionConfig:
     """How a score is shared out among filters.
 
     Attributes:
-        method: `integrated_gradients` add up to the score above the average image's; `gradient_x_activation`
-            is quick, and leaves a gap.
+        method: `integrated_gradients` add up to what lies between the average image's score and this one, up
+            to a small gap; `gradient_x_activation` is quick, and leaves a large one.
         steps: places between the average image and this one where the gradient is taken; more leave a smaller
             gap.
         summary_images: held-out images, evenly chosen, on which a run sums up what the network looks at; all
@@ -489,6 +489,11 @@ class WorkDir:
     def part_groups(self) -> str:
         """The object parts: which filters each consists of, and its name."""
         return posixpath.join(self.root, "parts.json")
+
+    @property
+    def mean_features(self) -> str:
+        """The average image's features, from which contributions are counted."""
+        return posixpath.join(self.root, "mean_features.npz")
 
     @property
     def summary(self) -> str:

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.evaluation import contact_sheet, evaluation, parts
     from tf_explainer.evaluation.class_accuracy import order_warning
     from tf_explainer.evaluation.table import table
-    from tf_explainer.explanation import run_contributions, summary_picture
+    from tf_explainer.explanation import average_image, run_contributions, summary_picture
     from tf_explainer.features.manifest import check_manifest, read_manifest
     from tf_explainer.features.outputs import outputs_of
     from tf_explainer.features.stored_features import Features
@@ -67,11 +67,13 @@ def main(arguments: Sequence[str]) -> None:
             chosen_by=evaluation.read_best_measure(workdir.run_record),
         )
         sheet = contact_sheet.draw(result, features, config, report)
+        average = average_image.mean_features(features)
         summary = run_contributions.summarise_run(
-            explainer, head, result.parts, features, attribution, report
+            explainer, head, result.parts, average, features, attribution, report
         )
     atomic_file.write_text(workdir.metrics, result.to_json(_made_of(performer_config, dataset)))
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
+    average_image.write(workdir.mean_features, average, result.explainer)
     atomic_file.write_text(workdir.summary, summary.to_json(result.explainer))
     with atomic_file.replacing(workdir.summary_picture) as path:
         summary_picture.draw(summary).save(path)
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
         shown = run_snapshot.ShownImages.choose(features, config.split, shown_images)
         snapshot = run_snapshot.of_evaluation(explainer, shown, result, result.parts)
         with Stages() as stages:
-            scores = run_scores.of_images(explainer, head, shown, attribution, report)
+            scores = run_scores.of_images(explainer, head, shown, average, attribution, report)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
     print(summary)

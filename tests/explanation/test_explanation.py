@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 from PIL import Image
 
 from tests.evaluation_example import CROP
-from tests.small_run import CLASSES, PARTS, write_run
+from tests.small_run import CLASSES, PARTS, mean_features, write_run
 from tests.summary_example import known_contributions, known_summary
 from tf_explainer import explain, flags
 from tf_explainer.errors import UserError
@@ -42,7 +42,7 @@ def image():
 @pytest.fixture(scope="module")
 def explanation(run, image):
     _, performer, explainer = run
-    return ImageExplainer(performer, explainer, PARTS, CLASSES).explain(image)
+    return ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer)).explain(image)
 
 
 def test_contributions_add_up(run, explanation):
@@ -63,7 +63,7 @@ def test_contributions_add_up(run, explanation):
 
 def test_every_class_can_be_explained(run, image):
     _, performer, explainer = run
-    explainer = ImageExplainer(performer, explainer, PARTS, CLASSES)
+    explainer = ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer))
     found = [explainer.explain(image, name) for name in CLASSES]
     assert [each.class_name for each in found] == list(CLASSES)
     assert sum(each.explainer_probability for each in found) == pytest.approx(1, rel=1e-4)
@@ -124,7 +124,7 @@ def test_the_bars_are_what_the_score_consists_of(explanation):
 
 def test_a_filter_in_no_part_is_shown_by_itself(run, image, explanation):
     _, performer, explainer = run
-    alone = ImageExplainer(performer, explainer, (), CLASSES).explain(image)
+    alone = ImageExplainer(performer, explainer, (), CLASSES, mean_features(explainer)).explain(image)
     assert not alone.parts
     contributions = {seen.part.filters[0]: seen.contribution for seen in alone.lone_filters}
     assert contributions

@@ -65,6 +65,15 @@ def test_a_relu_network_agrees_with_a_fine_riemann_sum():
     assert np.abs(few.gap).max() > 0.2, "its gradient is not the same everywhere"
 
 
+def test_the_gap_of_a_smooth_network_falls_with_the_steps_and_is_small_by_default():
+    gaps = []
+    for config in ({"steps": 2}, {"steps": 10}, {}):
+        found = attributor("softplus", **config).attribute(ACTIVATIONS, NAMED)
+        gaps.append(np.abs(found.gap / found.scores).max())
+    assert gaps[0] > 3 * gaps[1] > 9 * gaps[2]
+    assert gaps[2] < 0.01
+
+
 def test_scores_are_of_the_ends():
     found = attributor("relu").attribute(ACTIVATIONS, NAMED)
     for track_scale, scores in ((None, found.baseline), (1, found.scores)):

@@ -1,7 +1,7 @@
 import numpy as np
 
-from tests.evaluation_example import SIDE, small_explainer, small_head
-from tests.explanation.test_attribution import some_features
+from tests.evaluation_example import small_explainer, small_head
+from tests.explanation.test_attribution import average, some_features
 from tf_explainer.explanation import removal
 from tf_explainer.explanation.attribution import Attributor
 
@@ -12,18 +12,18 @@ def test_losses_are_those_of_a_second_computation():
     explainer = small_explainer()
     explainer(some_features(16), training=True)
     features, classes = some_features(40), np.arange(40) % 3
-    attributor = Attributor(explainer, small_head(), "softmax")
+    attributor = Attributor(explainer, small_head(), "softmax", average())
     lost = removal.losses(attributor, features, classes, GROUPS)
-    alphas = [np.asarray(explainer.get_layer(name).alpha.value) for name in ("norm_interp", "norm_ordin")]
+    of_average = [np.asarray(track)[0] for track in attributor.tracks(average()[None])]
     whole = [np.asarray(track) for track in attributor.tracks(features)]
     score = np.asarray(attributor.scores(whole))
     for n in range(40):
         for column in range(4):
             interpretable, ordinary = (track[n : n + 1].copy() for track in whole)
             for f in GROUPS[column] if column < 3 else ():
-                interpretable[0, :, :, f] = alphas[0][f]
+                interpretable[0, :, :, f] = of_average[0][:, :, f]
             if column == 3:
-                ordinary[0] = np.tile(alphas[1], (SIDE, SIDE, 1))
+                ordinary[0] = of_average[1]
             without = np.asarray(attributor.scores([interpretable, ordinary]))
             expected = score[n, classes[n]] - without[0, classes[n]]
             np.testing.assert_allclose(lost[n, column], expected, atol=1e-5)

@@ -73,7 +73,7 @@ def outputs(reloaded, signature):
 
 
 def compare(run, found, class_name=None):
-    explainer = ImageExplainer(run.performer, run.explainer, run.parts, run.class_names)
+    explainer = ImageExplainer(run.performer, run.explainer, run.parts, run.class_names, run.mean_features)
     for n, image in enumerate(IMAGES):
         expected = explainer.explain(image, class_name)
         assert run.class_names[found["explained_class"][n]] == expected.class_name

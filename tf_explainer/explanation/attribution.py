@@ -6,9 +6,9 @@ With what the two tracks hand to their norm layers,
 
     score = baseline + sum_f contribution of part filter f + contribution of the ordinary track + gap
 
-where the baseline is the score of an average image, on which every unit of either track responds as its
-channel does on average (the norm layers' alpha), and the gap is the error of the quadrature
-(`integrated_gradients`).
+where the baseline is the score of the average image, of what the tracks make of the mean of all images'
+features (`average_image`), and the gap is the error of the quadrature (`integrated_gradients`). Contributions
+add up to what lies between the two scores, up to the gap.
 """
 
 from __future__ import annotations
@@ -171,6 +171,7 @@ class Attributor(TrackAttributor):
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         kind: what the logits are of.
+        mean_features: `[L, L, D]`, the target layer's on the average image.
         config: the method; None: as by default.
     """
 
@@ -179,17 +180,19 @@ class Attributor(TrackAttributor):
         explainer: Explainer,
         head: keras.Model,
         kind: OutputKind,
+        mean_features: np.ndarray,
         config: AttributionConfig | None = None,
     ) -> None:
         norms = [explainer.get_layer(name) for name in _NORMS]
-        tracks = [norm.input for norm in norms]
+        tracks = keras.Model(explainer.input, [norm.input for norm in norms])
+        average = tracks(ops.convert_to_tensor(mean_features[None], "float32"), training=False)
         decoded = explainer.output[explainer.distilled[-1].name]
         super().__init__(
-            keras.Model(explainer.input, tracks),
-            keras.Model(tracks, LogOdds(kind)(head(decoded))),
-            [ops.convert_to_numpy(norm.alpha.value) for norm in norms],
+            tracks,
+            keras.Model(tracks.outputs, LogOdds(kind)(head(decoded))),
+            [ops.convert_to_numpy(track) for track in average],
             config or AttributionConfig(),
-            "an average image",
+            "the average image",
         )
 
 

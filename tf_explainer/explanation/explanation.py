@@ -1,6 +1,6 @@
 """Why an image got its score: which object parts the performer sees, where, and how much each adds.
 
-explainer = ImageExplainer(performer, explainer, parts, class_names)
+explainer = ImageExplainer(performer, explainer, parts, class_names, mean_features)
 explanation = explainer.explain(image)
 """
 
@@ -161,6 +161,7 @@ class ImageExplainer:
         explainer: trained on its features.
         parts: of the explainer's filters, from `parts.name_parts`.
         class_names: of the performer's classes; two where it has one output.
+        mean_features: `[L, L, D]`, the target layer's on the average image.
         config: how a score is shared out; None: as by default.
     """
 
@@ -170,6 +171,7 @@ class ImageExplainer:
         explainer: Explainer,
         parts: Sequence[Part],
         class_names: Sequence[str],
+        mean_features: np.ndarray,
         config: AttributionConfig | None = None,
     ) -> None:
         self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
@@ -178,7 +180,9 @@ class ImageExplainer:
         self._alone = [lone_filter(number) for number in filters if number not in grouped]
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head(), performer.output_kind, config)
+        self._attributor = Attributor(
+            explainer, performer.head(), performer.output_kind, mean_features, config
+        )
         self._grid = UnitGrid.of(
             performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
         )

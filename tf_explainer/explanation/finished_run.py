@@ -19,7 +19,7 @@ from tf_explainer.errors import UserError
 from tf_explainer.evaluation.evaluation import load_explainer, read_parts
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import Explainer
-from tf_explainer.explanation import run_summary
+from tf_explainer.explanation import average_image, run_summary
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer
 from tf_explainer.explanation.run_summary import RunSummary
 from tf_explainer.features.manifest import check_manifest, read_manifest
@@ -37,6 +37,8 @@ class FinishedRun:
         explainer: trained on its features.
         parts: groups of the explainer's filters.
         class_names: of the performer's classes; `output 0`, ... where nobody has named them.
+        mean_features: `[L, L, D]`, the target layer's on the average image, from which contributions are
+            counted.
         attribution: how scores are shared out among filters.
         workdir: where it lies; None: nowhere.
     """
@@ -45,6 +47,7 @@ class FinishedRun:
     explainer: Explainer
     parts: tuple[Part, ...]
     class_names: tuple[str, ...]
+    mean_features: np.ndarray
     attribution: AttributionConfig = dataclasses.field(default_factory=AttributionConfig)
     workdir: WorkDir | None = None
 
@@ -56,7 +59,14 @@ class FinishedRun:
     @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
         """What explains images."""
-        return ImageExplainer(self.performer, self.explainer, self.parts, self.class_names, self.attribution)
+        return ImageExplainer(
+            self.performer,
+            self.explainer,
+            self.parts,
+            self.class_names,
+            self.mean_features,
+            self.attribution,
+        )
 
     def summary(self) -> RunSummary:
         """Returns what the network looks at, over many images, as the evaluation has measured it.
@@ -123,7 +133,7 @@ def assemble(
     """Reads what belongs to a set of stored features.
 
     Args:
-        workdir: holds the explainer and the parts.
+        workdir: holds the explainer, the parts and the average image.
         manifest: of the features.
         performer: names the network and its layers.
         attribution: how scores are shared out; None: as by default.
@@ -139,6 +149,7 @@ def assemble(
         explainer=explainer,
         parts=tuple(read_parts(workdir.part_groups, explainer)),
         class_names=outputs_of(network, manifest).names,
+        mean_features=average_image.read(workdir.mean_features, explainer),
         attribution=attribution or AttributionConfig(),
         workdir=workdir,
     )

@@ -62,6 +62,7 @@ def summarise_run(
     explainer: Explainer,
     head: keras.Model,
     parts: Sequence[Part],
+    mean_features: np.ndarray,
     features: Features,
     config: AttributionConfig,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
@@ -72,6 +73,7 @@ def summarise_run(
         explainer: the trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         parts: of the explainer's filters.
+        mean_features: `[L, L, D]`, the target layer's on the average image.
         features: stored features of the performer; what their scores say is known.
         config: the method, and how many images.
         progress: told the stage and how many more images are done.
@@ -80,7 +82,7 @@ def summarise_run(
     if outputs is None:
         raise ValueError("nobody has said what the stored scores are")
     records, held_out = _chosen(features, config.summary_images)
-    attributor = Attributor(explainer, head, outputs.kind, config)
+    attributor = Attributor(explainer, head, outputs.kind, mean_features, config)
     measured = measure(attributor, outputs, records, features.manifest.target.name, parts, progress)
     return summarise(
         measured,
@@ -243,9 +245,8 @@ def _mistakes(measured: Contributions, names: Sequence[str], class_names: Sequen
 
 
 def _gap(measured: Contributions) -> dict[str, float]:
-    baseline, gap = measured.columns[:, -2:].T
-    above = np.abs(measured.scores - baseline)
-    error = np.abs(gap) / np.where(above > 0, above, 1)
+    scores = np.abs(measured.scores)
+    error = np.abs(measured.columns[:, -1]) / np.where(scores > 0, scores, 1)
     return {
         "median": float(np.median(error)),
         "percentile_95": float(np.percentile(error, 95)),

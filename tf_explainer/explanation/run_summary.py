@@ -133,7 +133,7 @@ class RunSummary:
         agreement: share of them on which explainer and performer name the same class.
         mistakes: of the performer; None where its outputs are not the classes of the data set.
         method: how scores were shared out, in words.
-        gap: the attribution's error, `|gap| / |score - baseline's score|`: `median` and `percentile_95`.
+        gap: the attribution's error, `|gap| / |score|`: `median` and `percentile_95` over the images.
         removal: `spearman`, `mean_difference` and `mean_absolute_difference` of contributions and of what the
             score really loses where filters respond as in the baseline, over images and parts;
             `mean_absolute_loss` to compare with.
@@ -182,8 +182,8 @@ class RunSummary:
         lost = self.removal
         missed = [f"{100 * self.gap[name]:.1f} %" for name in ("median", "percentile_95")]
         return (
-            f"How far to trust it: contributions miss the score above the baseline's by {missed[0]} in the "
-            f"median and\n{missed[1]} at the 95th percentile. What a part contributes, and what the score "
+            f"How far to trust it: the gap of the attribution is {missed[0]} of the score in the median and "
+            f"{missed[1]} at\nthe 95th percentile of the images. What a part contributes, and what the score "
             "loses where its filters\nrespond as in the baseline: rank correlation "
             f"{lost['spearman']:.2f}, mean difference {lost['mean_difference']:+.3f}, mean absolute "
             f"difference {lost['mean_absolute_difference']:.3f}\nnats (of a mean absolute loss of "

@@ -42,7 +42,7 @@ _OUTPUTS = {
     "part_contribution": "[B, parts] what each part adds, in nats",
     "other_filters": "[B] what filters in no part add",
     "ordinary": "[B] what the ordinary track adds: textures and all that is no part",
-    "baseline": "[B] that class's score of the baseline, from which contributions are counted",
+    "baseline": "[B] that class's score of the average image, from which contributions are counted",
     "gap": "[B] what is missing: log_odds - baseline - all contributions",
     "part_activation": "[B, parts] the mean response of the part's filters at their place; 0: not seen",
     "part_place": "[B, parts, 2] x, y in pixels of the image, where they respond most; NaN: not seen",
@@ -56,15 +56,23 @@ class ExplainingModel:
         performer: the network.
         explainer: trained on its features.
         parts: of the explainer's filters, at least one, from `parts.name_parts`.
+        mean_features: `[L, L, D]`, the target layer's on the average image.
         config: how a score is shared out among filters.
     """
 
     def __init__(
-        self, performer: Performer, explainer: Explainer, parts: Sequence[Part], config: AttributionConfig
+        self,
+        performer: Performer,
+        explainer: Explainer,
+        parts: Sequence[Part],
+        mean_features: np.ndarray,
+        config: AttributionConfig,
     ) -> None:
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-        self._attributor = Attributor(explainer, performer.head(), performer.output_kind, config)
+        self._attributor = Attributor(
+            explainer, performer.head(), performer.output_kind, mean_features, config
+        )
         self._kind = performer.output_kind
         self._target, self._size = performer.config.target_layer, performer.config.image_size
         side, _, filters = performer.feature_shape
@@ -158,7 +166,7 @@ def save(directory: str, run: FinishedRun) -> None:
         FileExistsError: the directory holds something else.
     """
     _check_free(pathlib.Path(directory))
-    model = ExplainingModel(run.performer, run.explainer, run.parts, run.attribution)
+    model = ExplainingModel(run.performer, run.explainer, run.parts, run.mean_features, run.attribution)
     archive = keras.export.ExportArchive()
     model.track(archive)
     size = run.performer.config.image_size

@@ -3,6 +3,7 @@ import numpy as np
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.evaluation import PERFORMER
+from tf_explainer.explanation import average_image, verdict
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.plugins.images.run_scores import of_images
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
@@ -11,8 +12,9 @@ from tf_explainer.plugins.parts.run_snapshot import ShownImages
 def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     features, _ = features_of(tmp_path)
     explainer, head = small_explainer(), small_head()
+    average = average_image.mean_features(features)
     shown = ShownImages.choose(features, "all", 40)
-    scores = of_images(explainer, head, shown)
+    scores = of_images(explainer, head, shown, average)
     assert len(scores.ranked[0].classes) > 32, "more than one batch"
     assert scores.ranked[0].classes.tolist() == shown.images.predicted.tolist()
     classes = np.stack([one.classes for one in scores.ranked], axis=1)
@@ -21,9 +23,13 @@ def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     assert (np.diff(likely, axis=1) <= 0).all()
     whole = shown.maps(explainer, PERFORMER).astype(np.float32)
     for one in scores.ranked:
-        at_once = Attributor(explainer, head, "softmax", AttributionConfig(steps=17)).attribute(
-            whole, one.classes
-        )
+        attributor = Attributor(explainer, head, "softmax", average, AttributionConfig(steps=17))
+        at_once = attributor.attribute(whole, one.classes)
         np.testing.assert_allclose(one.attribution.parts, at_once.parts, atol=1e-5)
         log_odds = scores.explainer_scores[np.arange(len(whole)), one.classes]
         np.testing.assert_allclose(one.attribution.scores, log_odds, atol=1e-5)
+        for n, words in enumerate(one.index(scores.performer_scores)["verdicts"]):
+            explained = verdict.explains(
+                one.attribution.scores[n], one.attribution.parts[n].sum(), one.attribution.baseline[n]
+            )
+            assert ("do not explain this score" in words) == (not explained)

@@ -25,6 +25,7 @@ def of_images(
     explainer: Explainer,
     head: keras.Model,
     shown: ShownImages,
+    mean_features: np.ndarray,
     config: AttributionConfig | None = None,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> ImageScores:
@@ -34,6 +35,7 @@ def of_images(
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         shown: the images; what their scores say is known.
+        mean_features: `[L, L, D]`, the target layer's on the average image.
         config: how a score is shared out; None: as by default. Of the steps a third is taken: there are three
             classes an image.
         progress: told the stage and how many more images are done.
@@ -50,7 +52,7 @@ def of_images(
     )
     config = config or AttributionConfig()
     fewer = dataclasses.replace(config, steps=-(-config.steps // _FEWER_STEPS))
-    attributor = Attributor(explainer, head, outputs.kind, fewer)
+    attributor = Attributor(explainer, head, outputs.kind, mean_features, fewer)
     ranks = likely_classes(performer_scores).T
     attributed: list[list[Attribution]] = [[] for _ in ranks]
     log_odds = []
