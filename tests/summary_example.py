@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from tf_explainer.evaluation.parts import Part
 from tf_explainer.explanation.run_contributions import Contributions, summarise
+
+HEAD = Part(number=1, name="head", filters=(0,))
 
 
 def known_contributions():
@@ -20,5 +23,5 @@ def known_contributions():
     )
 
 
-def known_summary(measured, labelled=True):
-    return summarise(measured, ["head"], ["fox", "fish"], held_out=False, labelled=labelled, method="by hand")
+def known_summary(measured, labelled=True, part=HEAD):
+    return summarise(measured, [part], ["fox", "fish"], held_out=False, labelled=labelled, method="by hand")

@@ -11,10 +11,12 @@ from tests.small_run import PARTS
 from tests.summary_example import known_contributions, known_summary
 from tf_explainer.config import AttributionConfig
 from tf_explainer.errors import UserError
+from tf_explainer.evaluation.parts import Part
 from tf_explainer.explanation import removal, run_summary, summary_picture, verdict
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.explanation.finished_run import read_summary
 from tf_explainer.explanation.run_contributions import Contributions, summarise, summarise_run
+from tf_explainer.metrics.followed_landmarks import Followed
 
 OTHERS = [2]
 
@@ -156,6 +158,18 @@ def test_the_text_of_a_known_run():
     assert {(0, 114, 178), (230, 159, 0)} <= {colour for _, colour in picture.getcolors(2**24)}
 
 
+def test_a_part_is_called_by_what_it_is_on_in_the_class():
+    on_fish = Followed(landmark="head", found=0.9, chance=0.2)
+    part = Part(
+        number=7, name="head (fish)", filters=(0,), followed={"fish": on_fish}, annotated=("fox", "fish")
+    )
+    measured = known_contributions()
+    measured.against[2] = (-1.0, np.array([-9.0, 0, 8, 0, 0]))
+    summary = known_summary(measured, part=part)
+    assert [share.name for share in summary.classes[0].parts] == ["part 7"], "of foxes"
+    assert summary.mistakes[0].misled == (("head (fish)", 9.0),), "it is a fish"
+
+
 def test_a_negative_score_has_no_shares():
     measured = known_contributions()
     measured.columns[:, 3] -= 9
@@ -180,7 +194,8 @@ def test_many_parts_are_summed_up():
         against={},
     )
     names = [f"part {k}" for k in range(10)]
-    summary = summarise(measured, names, ["fox"], held_out=True, labelled=True, method="by hand")
+    parts = [Part(number=k, name=name, filters=(k,)) for k, name in enumerate(names)]
+    summary = summarise(measured, parts, ["fox"], held_out=True, labelled=True, method="by hand")
     rows = summary.classes[0].rows()
     assert [row.name for row in rows[:7]] == [*names[:6], "4 other parts"]
     assert sum(row.nats for row in rows) == pytest.approx(55)

@@ -70,7 +70,8 @@ class Explanation:
         score: its log-odds, `log p / (1 - p)`, by the explainer, in nats.
         performer_probability, explainer_probability: of that class, each by itself.
         performer_class: what the performer says.
-        parts: every part of the explainer, the greatest contribution (of either sign) first.
+        parts: every part of the explainer, the greatest contribution (of either sign) first; called by what
+            it is on in the class that the performer names.
         lone_filters: filters that share their place with no other, each a part of its own, in the same order;
             those that add nothing are left out.
         ordinary: what the ordinary track adds: textures and all that is no part.
@@ -215,7 +216,7 @@ class ImageExplainer:
         maps = np.asarray(self._maps(features, training=False))[0]
         contributions = attribution.parts[0]
         seen = [
-            self._seen(part, maps, contributions, float(value))
+            self._seen(part.in_category(self._names[decided]), maps, contributions, float(value))
             for part, value in zip(self._parts, lost, strict=False)
         ]
         alone = [self._seen(part, maps, contributions) for part in self._alone]

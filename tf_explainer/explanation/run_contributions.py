@@ -86,7 +86,7 @@ def summarise_run(
     measured = measure(attributor, outputs, records, features.manifest.target.name, parts, progress)
     return summarise(
         measured,
-        [part.name for part in parts],
+        parts,
         outputs.names,
         held_out=held_out,
         labelled=bool((outputs.of_labels >= 0).any()),
@@ -144,7 +144,7 @@ def measure(
 
 def summarise(
     measured: Contributions,
-    part_names: Sequence[str],
+    parts: Sequence[Part],
     class_names: Sequence[str],
     *,
     held_out: bool,
@@ -155,21 +155,20 @@ def summarise(
 
     Args:
         measured: the images.
-        part_names: of the first columns.
+        parts: of the first columns; each class calls them by what they are on there.
         class_names: of the performer's scores.
         held_out: whether training never saw the images.
         labelled: whether the data set's classes are among the performer's.
         method: how scores were shared out, in words.
     """
-    names = [*part_names, *NOT_PARTS, *NOT_EXPLAINED]
     classes, counts = np.unique(measured.named, return_counts=True)
     frequent = classes[np.argsort(-counts, kind="stable")]
     return RunSummary(
-        classes=tuple(_class(measured, names, int(number), class_names[number]) for number in frequent),
+        classes=tuple(_class(measured, parts, int(number), class_names[number]) for number in frequent),
         images=len(measured.named),
         held_out=held_out,
         agreement=float((measured.explainer_named == measured.named).mean()),
-        mistakes=tuple(_mistakes(measured, names, class_names)) if labelled else None,
+        mistakes=tuple(_mistakes(measured, parts, class_names)) if labelled else None,
         method=method,
         gap=_gap(measured),
         removal=_removal(measured),
@@ -196,7 +195,13 @@ def _columns(attribution: Attribution, groups: Sequence[Sequence[int]]) -> np.nd
     return np.stack([*by_group, attribution.ordinary, attribution.baseline, attribution.gap], axis=1)
 
 
-def _class(measured: Contributions, names: Sequence[str], number: int, class_name: str) -> ClassSummary:
+def _names(parts: Sequence[Part], class_name: str) -> list[str]:
+    """Returns what the columns are called on images of a class."""
+    return [*(part.in_category(class_name).name for part in parts), *NOT_PARTS, *NOT_EXPLAINED]
+
+
+def _class(measured: Contributions, parts: Sequence[Part], number: int, class_name: str) -> ClassSummary:
+    names = _names(parts, class_name)
     images = np.flatnonzero(measured.named == number)
     scores, columns = measured.scores[images], measured.columns[images]
 
@@ -227,15 +232,16 @@ def _class(measured: Contributions, names: Sequence[str], number: int, class_nam
     )
 
 
-def _mistakes(measured: Contributions, names: Sequence[str], class_names: Sequence[str]) -> list[Mistake]:
+def _mistakes(measured: Contributions, parts: Sequence[Part], class_names: Sequence[str]) -> list[Mistake]:
     found = []
     for n, (score, columns) in measured.against.items():
-        towards = measured.columns[n] - columns
+        towards, true_class = measured.columns[n] - columns, class_names[measured.labels[n]]
+        names = _names(parts, true_class)
         strongest = [k for k in np.argsort(-towards, kind="stable")[:_MISLED_BY] if towards[k] > 0]
         found.append(
             Mistake(
                 image=measured.ids[n],
-                true_class=class_names[measured.labels[n]],
+                true_class=true_class,
                 named_class=class_names[measured.named[n]],
                 margin=float(measured.scores[n] - score),
                 misled=tuple((names[k], float(towards[k])) for k in strongest),

@@ -38,10 +38,8 @@ class Share:
     def __str__(self) -> str:
         if self.share is None:
             return f"{self.nats:+8.2f}"
-        bounds = (
-            "" if self.interval is None else " [{:.0f}, {:.0f}]".format(*(100 * b for b in self.interval))
-        )
-        return f"{self.nats:+8.2f} {100 * self.share:6.0f} %{bounds}"
+        bounds = "" if self.interval is None else f" {[round(100 * bound) for bound in self.interval]}"
+        return f"{self.nats:+8.2f} {round(100 * self.share):6} %{bounds}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,9 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
         pen.rectangle((left, y + 5, max(right, left + 1), y + 19), fill=_colour(row.name))
         if interval:
             pen.line([(zero + bound * scale, y + 12) for bound in interval], fill=_INK, width=2)
-        said = f"{row.nats:+.2f} nats" if row.share is None else f"{100 * row.share:.0f} % ({row.nats:+.2f})"
+        said = (
+            f"{row.nats:+.2f} nats" if row.share is None else f"{round(100 * row.share)} % ({row.nats:+.2f})"
+        )
         pen.text((_WIDTH - _MARGIN, y + 3), said, fill=_GREY, font=_font(_TEXT), anchor="ra")
     bottom = top + 10 + _ROW * (len(rows) + 1)
     pen.line((zero, top + 10 + _ROW, zero, bottom), fill=_LINE)
