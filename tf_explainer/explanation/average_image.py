@@ -20,10 +20,11 @@ def mean_features(features: Features) -> np.ndarray:
     Args:
         features: stored features of the performer.
     """
-    name, total, count = features.manifest.target.name, np.float64(0), 0
+    target, count = features.manifest.target, 0
+    total = np.zeros(target.shape)
     for batch in features.batches("all", negatives=True):
-        total = total + batch[name].astype(np.float64).sum(axis=0)
-        count += len(batch[name])
+        total += batch[target.name].sum(axis=0, dtype=np.float64)
+        count += len(batch[target.name])
     return (total / count).astype(np.float32)
 
 

@@ -15,7 +15,8 @@ export const SORTS = {
   parts: [
     "share of parts, high first",
     (scores, n) =>
-      -scores.parts[n] / (Math.abs(scores.parts[n]) + Math.abs(scores.ordinary[n]) + Math.abs(scores.baseline[n] + scores.gap[n])),
+      -scores.parts[n] /
+      (Math.abs(scores.parts[n]) + Math.abs(scores.ordinary[n]) + Math.abs(scores.baseline[n] + scores.gap[n])),
   ],
 };
 
