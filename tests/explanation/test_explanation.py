@@ -140,6 +140,18 @@ def test_a_filter_in_no_part_is_shown_by_itself(run, image, explanation):
     assert all(f"<td>filter {number}</td>" in page for number in contributions)
 
 
+def test_what_is_beside_the_object_is_no_object_part(explanation):
+    whole = explanation.terms["object parts"]
+    assert abs(whole) > 1e-3
+    border = [
+        dataclasses.replace(seen, part=dataclasses.replace(seen.part, name="image border"))
+        for seen in explanation.parts
+    ]
+    terms = dataclasses.replace(explanation, parts=tuple(border)).terms
+    assert terms["object parts"] == 0
+    assert terms["groups off the object"] == pytest.approx(whole)
+
+
 def test_the_strongest_come_first(explanation):
     loud = dataclasses.replace(explanation.parts[0], part=lone_filter(7), contribution=-100.0)
     both = dataclasses.replace(explanation, lone_filters=(loud,))

@@ -170,6 +170,13 @@ def test_a_part_is_called_by_what_it_is_on_in_the_class():
     assert summary.mistakes[0].misled == (("head (fish)", 9.0),), "it is a fish"
 
 
+def test_what_is_beside_the_object_is_no_object_part():
+    border = Part(number=1, name="image border 2", filters=(0,))
+    (fox,) = known_summary(known_contributions(), part=border).classes
+    assert fox.verdict.startswith("Object parts do not explain this score: they give +0.00")
+    assert fox.verdict.endswith("; groups off the object: +2.67.")
+
+
 def test_a_negative_score_has_no_shares():
     measured = known_contributions()
     measured.columns[:, 3] -= 9

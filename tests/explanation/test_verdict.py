@@ -1,6 +1,7 @@
 """Which scores object parts explain, and what is said where they do not."""
 
 import pytest
+from PIL import ImageFont
 
 from tf_explainer.explanation import verdict
 
@@ -29,3 +30,12 @@ def test_what_explains_a_score(score, parts, baseline, explained):
 def test_a_verdict_names_what_has_most_instead():
     words = verdict.verdict(4.2, {verdict.PARTS: -2.2, "textures": 6.3, verdict.BASELINE: 0.1})
     assert words.endswith("; textures: +6.30.")
+
+
+def test_it_fits_the_pictures():
+    others = (verdict.OFF_OBJECT, verdict.OTHER_FILTERS, verdict.ORDINARY, verdict.BASELINE, verdict.GAP)
+    for most in others:
+        terms = {verdict.PARTS: -12.22} | dict.fromkeys(others, 0.1) | {most: 26.66}
+        words = verdict.verdict(-14.22, terms)
+        assert f"; {most}: +26.66." in words
+        assert ImageFont.load_default(15).getlength(words) < 970, "of 1000 pixels, 24 of them a margin"

@@ -117,6 +117,11 @@ def _told_apart(parts: Sequence[Part]) -> list[Part]:
     return named
 
 
+def is_off_object(name: str) -> bool:
+    """Returns whether a part of this name is none of the object: beside it, or on the image border."""
+    return name.startswith((BESIDE, BORDER))
+
+
 def lone_filter(number: int) -> Part:
     """Returns a filter that is in no group as a part of its own, `filter N`."""
     return Part(number=number, name=f"filter {number}", filters=(number,))

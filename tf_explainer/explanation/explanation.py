@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import expit
 
 from tf_explainer.config import AttributionConfig
-from tf_explainer.evaluation.parts import Part, lone_filter
+from tf_explainer.evaluation.parts import Part, is_off_object, lone_filter
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explanation import removal, verdict
 from tf_explainer.explanation.attribution import Attributor
@@ -107,7 +107,8 @@ class Explanation:
     def terms(self) -> dict[str, float]:
         """What the score consists of, in nats, parts first."""
         return {
-            verdict.PARTS: sum(seen.contribution for seen in self.parts),
+            verdict.PARTS: sum(seen.contribution for seen in self.parts if not _is_off_object(seen)),
+            verdict.OFF_OBJECT: sum(seen.contribution for seen in self.parts if _is_off_object(seen)),
             verdict.OTHER_FILTERS: self.other_filters,
             verdict.ORDINARY: self.ordinary,
             verdict.BASELINE: self.baseline,
@@ -254,6 +255,10 @@ class ImageExplainer:
             strength=strength,
             map=mean,
         )
+
+
+def _is_off_object(seen: SeenPart) -> bool:
+    return is_off_object(seen.part.name)
 
 
 def _greatest_first(seen: Sequence[SeenPart]) -> tuple[SeenPart, ...]:

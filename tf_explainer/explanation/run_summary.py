@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explanation import verdict
 
 _FORMAT_VERSION = 1
@@ -63,7 +64,10 @@ class ClassSummary:
     @property
     def verdict(self) -> str:
         """Whether object parts explain the mean score, in words."""
-        terms = {verdict.PARTS: sum(part.nats for part in self.parts)}
+        terms = {
+            verdict.PARTS: sum(part.nats for part in self.parts if not is_off_object(part.name)),
+            verdict.OFF_OBJECT: sum(part.nats for part in self.parts if is_off_object(part.name)),
+        }
         return verdict.verdict(self.score, terms | {share.name: share.nats for share in self.rest})
 
     def rows(self) -> list[Share]:

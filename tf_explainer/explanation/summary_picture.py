@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw, ImageFont
 
+from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explanation.run_summary import NOT_EXPLAINED, NOT_PARTS, ClassSummary, RunSummary, label
 
 _WIDTH, _MARGIN, _LABELS, _FIGURES = 1000, 24, 380, 150
@@ -65,7 +66,7 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
 def _colour(name: str) -> tuple[int, int, int]:
     if name in NOT_EXPLAINED:
         return _UNEXPLAINED
-    return _REST if name in NOT_PARTS else _PART
+    return _REST if name in NOT_PARTS or is_off_object(name) else _PART
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

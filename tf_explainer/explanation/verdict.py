@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PARTS = "object parts"
+OFF_OBJECT = "groups off the object"
 OTHER_FILTERS = "filters in no part"
 ORDINARY = "ordinary track (textures)"
 BASELINE = "score of the baseline"
