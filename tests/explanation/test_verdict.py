@@ -35,7 +35,7 @@ def test_a_verdict_names_what_has_most_instead():
 def test_it_fits_the_pictures():
     others = (verdict.OFF_OBJECT, verdict.OTHER_FILTERS, verdict.ORDINARY, verdict.BASELINE, verdict.GAP)
     for most in others:
-        terms = {verdict.PARTS: -12.22} | dict.fromkeys(others, 0.1) | {most: 26.66}
+        terms = {verdict.PARTS: 12.22} | dict.fromkeys(others, 0.1) | {most: 26.66}
         words = verdict.verdict(-14.22, terms)
         assert f"; {most}: +26.66." in words
         assert ImageFont.load_default(15).getlength(words) < 970, "of 1000 pixels, 24 of them a margin"

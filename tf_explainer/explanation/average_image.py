@@ -41,7 +41,7 @@ def write(path: str, mean: np.ndarray, explainer: str) -> None:
 
 
 def read(path: str, explainer: Explainer) -> np.ndarray:
-    """Reads what `write` wrote.
+    """Reads what `write` wrote, `[L, L, D]` float32.
 
     Args:
         path: the file.

@@ -77,6 +77,9 @@ def summarise_run(
         features: stored features of the performer; what their scores say is known.
         config: the method, and how many images.
         progress: told the stage and how many more images are done.
+
+    Raises:
+        ValueError: it is not known what the stored scores say.
     """
     outputs = features.outputs
     if outputs is None:
