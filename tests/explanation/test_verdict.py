@@ -38,4 +38,4 @@ def test_it_fits_the_pictures():
         terms = {verdict.PARTS: 12.22} | dict.fromkeys(others, 0.1) | {most: 26.66}
         words = verdict.verdict(-14.22, terms)
         assert f"; {most}: +26.66." in words
-        assert ImageFont.load_default(15).getlength(words) < 970, "of 1000 pixels, 24 of them a margin"
+        assert ImageFont.load_default(15).getlength(words) <= 1040 - 2 * 24

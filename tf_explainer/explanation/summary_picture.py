@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explanation.run_summary import NOT_EXPLAINED, NOT_PARTS, ClassSummary, RunSummary, label
 
-_WIDTH, _MARGIN, _LABELS, _FIGURES = 1000, 24, 380, 150
+_WIDTH, _MARGIN, _LABELS, _FIGURES = 1040, 24, 380, 150
 _ROW, _HEADING, _TEXT = 26, 18, 15
 _MOST_CLASSES = 12
 _PAPER, _INK, _GREY, _LINE = (255, 255, 255), (24, 26, 31), (98, 104, 116), (214, 218, 226)
