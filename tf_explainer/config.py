@@ -253,7 +253,7 @@ class ExplainerConfig:
     part_share_weight: Annotated[float, Bounds(0)] = 0.4
     reconstruction_weight: Annotated[float, Bounds(0)] = 1.0
     classification_weight: Annotated[float, Bounds(0)] = 0.0
-    parts: Annotated[int, Bounds(1)] = 16
+    parts: Annotated[int, Bounds(1)] = 20
     prototype_weight: Annotated[float, Bounds(0)] = 1.0
     consensus_weight: Annotated[float, Bounds(0)] = 1.0
     competition_weight: Annotated[float, Bounds(0)] = 3.0
@@ -387,7 +387,7 @@ class AttributionConfig:
         "integrated_gradients"
     )
     steps: Annotated[int, Bounds(1), Flag("attribution_steps")] = 50
-    summary_images: Annotated[int, Bounds(1)] = 300
+    summary_images: Annotated[int, Bounds(1)] = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 _UNITS = 20_000
-_WHITENING = 0.5
+_FAINTEST = 0.01  # share of the largest variance: directions below are noise, and are not made louder
 _TINY = 1e-6
 
 
@@ -17,7 +17,7 @@ def discover_parts(
     """Clusters the units of images by what tells them from the other units of their image.
 
     A unit's features are `sqrt(max(x, 0))` without the image's mean, as in `PartPrototypes`; units count by
-    their norm. They are brought into their principal directions, half whitened, scaled to a norm of 1 and
+    their norm. They are brought into their principal directions, whitened, scaled to a norm of 1 and
     clustered by k-means. A filter joins the part whose units activate its channel most, and no part takes
     more than its share of the filters.
 
@@ -57,7 +57,7 @@ def _whitened_directions(samples: np.ndarray, weight: np.ndarray, dimensions: in
     covariance = np.cov(samples.T, aweights=weight)
     variance, directions = np.linalg.eigh(covariance)
     variance, directions = variance[::-1][:dimensions], directions[:, ::-1][:, :dimensions]
-    return (directions / np.maximum(variance, _TINY * variance[0]) ** (_WHITENING / 2)).astype(np.float32)
+    return (directions / np.sqrt(np.maximum(variance, _FAINTEST * variance[0]))).astype(np.float32)
 
 
 def _unit_norm(rows: np.ndarray) -> np.ndarray:
