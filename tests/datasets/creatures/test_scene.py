@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw
 from tf_explainer.datasets.creatures import scene, source
 from tf_explainer.datasets.creatures.anatomy import PARTS
 from tf_explainer.datasets.creatures.canvas import Painter
+from tf_explainer.datasets.creatures.coat import COATS
 from tf_explainer.datasets.creatures.landscape import paint_landscape
 
 KINDS = range(len(scene.KINDS) - 1)
@@ -51,6 +52,19 @@ def test_the_box_holds_all_of_the_painted_animal(index):
     assert (rows.max() - rows.min()) > 0.7 * (box.ymax - box.ymin)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_species_wears_every_coat(kind):
+    worn = set()
+    for index in range(kind, 40 * len(scene.KINDS), len(scene.KINDS)):
+        torso = _visible_parts(scene.compose(0, index)) == PARTS.index("torso") + 1
+        colour = np.median(source.draw(0, index)[torso], axis=0)
+        distances = [
+            np.linalg.norm(np.array([coat.ground, coat.mark]) - colour, axis=-1).min() for coat in COATS
+        ]
+        worn.add(int(np.argmin(distances)))
+    assert worn == set(range(len(COATS)))
+
+
 def _landmarks_in_box(kind, turns):
     rows, facing = [], []
     for turn in range(turns):
@@ -73,11 +87,12 @@ def _participation_ratio(rows):
 def test_parts_move_independently_within_the_crop(kind):
     """A rigid body, seen from either side, would give 1.
 
-    Measured over 1,500 images a species: 2.0 to 2.4, and 2.3 to 3.1 among those that face one way.
+    Measured over 1,500 images a species: 1.7 (the deer, whose tail is short) to 2.1, and 2.3 to 3.3 among
+    those that face one way.
     """
     rows, faces_right = _landmarks_in_box(kind, 300)
     assert 0.4 < faces_right.mean() < 0.6
-    assert _participation_ratio(rows) > 1.8
+    assert _participation_ratio(rows) > 1.6
     assert _participation_ratio(rows[faces_right]) > 2.1
     correlation = np.corrcoef(rows[faces_right].T)
     head_y, tail_y = len(PARTS) + PARTS.index("head"), len(PARTS) + PARTS.index("tail")

@@ -17,12 +17,12 @@ def _open(*categories, **settings):
 
 
 def test_pictures_are_the_same_everywhere():
-    # Drawn with Pillow 11.2.1, 11.3.0, 12.0.0 and 12.3.0, NumPy 2.1.0 and 2.4.6.
+    # Drawn with Pillow 11.2.1 and 12.3.0, NumPy 2.1.0 and 2.4.6.
     digest = hashlib.sha256()
     for index in range(10):
         image = source.draw(0, index)
         digest.update(repr(image.shape).encode() + image.tobytes())
-    assert digest.hexdigest() == "78226ab90c0af417321bffb91bab7977bb496eb280b3da80ba802b8f8de0ce65"
+    assert digest.hexdigest() == "0ea464c4789e0fba384ac1d1e3d8428569f277fd6b3487b3b15bbe1476870a46"
 
 
 def test_classes_take_turns():
@@ -42,7 +42,7 @@ def test_classes_in_the_order_of_the_species_with_the_negatives_last():
 
 def test_without_negatives():
     drawn = _open(negatives=False, num_images=8)
-    assert drawn.classes == ("cat", "cow", "giraffe", "lizard")
+    assert drawn.classes == ("cat", "cow", "deer", "lizard")
     assert drawn.negative_class is None
     assert all(reference.box for reference in drawn.references())
 
@@ -79,8 +79,8 @@ def test_records_fit_their_references():
 
 
 def test_unknown_species_is_named():
-    with pytest.raises(UserError, match=r"'girafe'.*giraffe"):
-        _open("girafe")
+    with pytest.raises(UserError, match=r"'dear'.*deer"):
+        _open("dear")
 
 
 def test_pickled_source_draws_the_same():

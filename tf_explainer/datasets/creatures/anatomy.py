@@ -17,6 +17,8 @@ PARTS = ("head", "torso", "legs", "tail")
 
 Point = tuple[float, float]
 _STRIDE = (math.radians(-26), math.radians(26))
+# Shared by all species: half the torso's length, its radii, lengths of neck and legs, the legs' radius.
+_HALF, _RUMP, _CHEST, _NECK, _LEG, _SHIN = 0.72, 0.36, 0.4, 0.5, 0.85, 0.12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Piece:
 
     Attributes:
         part: the landmark that it belongs to, or None (the neck).
-        paint: `coat`, `far_coat`, `mark`, `muzzle`, `horn`, `eye` or `dark`.
+        paint: `coat`, `far_coat`, `muzzle`, `crown`, `tuft`, `foot`, `eye` or `dark`.
         outline: `[N, 2]` x, y.
     """
 
@@ -84,49 +86,39 @@ def build(species: Species, pose: Pose) -> list[Piece]:
     """Puts a body together, from the back to the front."""
     near_front, near_hind, far_front, far_hind = pose.strides
     return [
-        *_leg(species, pose, +1, far_front, "far_coat"),
-        *_leg(species, pose, -1, far_hind, "far_coat"),
-        *_torso(species, pose),
-        *_leg(species, pose, +1, near_front, "coat"),
-        *_leg(species, pose, -1, near_hind, "coat"),
+        *_leg(pose, +1, far_front, "far_coat"),
+        *_leg(pose, -1, far_hind, "far_coat"),
+        *_torso(pose),
+        *_leg(pose, +1, near_front, "coat"),
+        *_leg(pose, -1, near_hind, "coat"),
         *_tail(species, pose),
         *_neck_and_head(species, pose),
     ]
 
 
-def _torso(species: Species, pose: Pose) -> list[Piece]:
-    half, rump, chest = species.torso
-    half *= pose.stretch
-    spikes = []
-    for index in range(species.spikes):
-        x = half * (2 * (index + 0.5) / species.spikes - 1)
-        spikes.append(_triangle((x, -rump - 0.16), (x - 0.1, -rump + 0.08), (x + 0.1, -rump + 0.08)))
-    return [
-        *(Piece(part="torso", paint="mark", outline=spike) for spike in spikes),
-        Piece(part="torso", paint="coat", outline=_capsule((-half, 0), rump, (half, 0), chest)),
-    ]
+def _torso(pose: Pose) -> list[Piece]:
+    half = _HALF * pose.stretch
+    return [Piece(part="torso", paint="coat", outline=_capsule((-half, 0), _RUMP, (half, 0), _CHEST))]
 
 
-def _leg(species: Species, pose: Pose, end: int, stride: float, paint: str) -> list[Piece]:
+def _leg(pose: Pose, end: int, stride: float, paint: str) -> list[Piece]:
     """One leg at the front (`end` +1) or the rear (-1): thigh, shank and foot; knees bend backwards."""
-    half, rump, chest = species.torso
-    length, radius = species.leg[0] * pose.crouch, species.leg[1]
-    hip = (end * half * pose.stretch * 0.92, 0.5 * (chest if end > 0 else rump))
+    length = _LEG * pose.crouch
+    hip = (end * _HALF * pose.stretch * 0.92, 0.5 * (_CHEST if end > 0 else _RUMP))
     swing = pose.lean + stride
     knee = _ahead(hip, math.pi / 2 - swing, 0.5 * length)
     ankle = _ahead(knee, math.pi / 2 - swing + 0.35 * abs(stride) + 0.12, 0.5 * length)
-    toe = (ankle[0] + 1.1 * radius, ankle[1])
+    toe = (ankle[0] + 1.7 * _SHIN, ankle[1])
     return [
-        Piece(part="legs", paint=paint, outline=_capsule(hip, 1.5 * radius, knee, radius)),
-        Piece(part="legs", paint=paint, outline=_capsule(knee, radius, ankle, 0.85 * radius)),
-        Piece(part="legs", paint="dark", outline=_capsule(ankle, 0.9 * radius, toe, 0.6 * radius)),
+        Piece(part="legs", paint=paint, outline=_capsule(hip, 1.5 * _SHIN, knee, _SHIN)),
+        Piece(part="legs", paint=paint, outline=_capsule(knee, _SHIN, ankle, 0.85 * _SHIN)),
+        Piece(part="legs", paint="foot", outline=_capsule(ankle, 1.35 * _SHIN, toe, 1.0 * _SHIN)),
     ]
 
 
 def _tail(species: Species, pose: Pose) -> list[Piece]:
     length, base, tip, tuft = species.tail
-    half, rump, _ = species.torso
-    joint: Point = (-half * pose.stretch - 0.75 * rump, -0.25 * rump)
+    joint: Point = (-_HALF * pose.stretch - 0.75 * _RUMP, -0.25 * _RUMP)
     angle = math.pi + pose.tail
     pieces = []
     for quarter in range(4):
@@ -134,18 +126,14 @@ def _tail(species: Species, pose: Pose) -> list[Piece]:
         thick, thin = (base + (tip - base) * k / 4 for k in (quarter, quarter + 1))
         pieces.append(Piece(part="tail", paint="coat", outline=_capsule(joint, thick, end, thin)))
         joint, angle = end, angle + pose.curl
-    if tuft:
-        end = _ahead(joint, angle, tuft)
-        pieces.append(Piece(part="tail", paint="mark", outline=_capsule(joint, tuft, end, 0.4 * tuft)))
-    return pieces
+    end = _ahead(joint, angle, tuft)
+    return [*pieces, Piece(part="tail", paint="tuft", outline=_capsule(joint, tuft, end, 0.5 * tuft))]
 
 
 def _neck_and_head(species: Species, pose: Pose) -> list[Piece]:
-    half, _, chest = species.torso
-    length, thick, thin = species.neck
-    shoulder = (half * pose.stretch + 0.25 * chest, -0.35 * chest)
-    skull = _ahead(shoulder, -pose.neck, length + 0.6 * species.head[0])
-    neck = Piece(part=None, paint="coat", outline=_capsule(shoulder, thick, skull, thin))
+    shoulder = (_HALF * pose.stretch + 0.25 * _CHEST, -0.35 * _CHEST)
+    skull = _ahead(shoulder, -pose.neck, _NECK + 0.6 * species.head[0])
+    neck = Piece(part=None, paint="coat", outline=_capsule(shoulder, 0.25, skull, 0.18))
     side = -1 if pose.looks_back else 1
     # In the head's own frame the muzzle points along +x; the frame is turned, then mirrored.
     cos, sin = math.cos(pose.pitch), math.sin(pose.pitch)
@@ -158,35 +146,34 @@ def _head(species: Species) -> list[Piece]:
     skull, reach, muzzle = species.head
     nose = (skull * 0.5 + reach, 0.25 * skull)
     shapes = [
-        *_ears(species, behind=True),
+        *(("crown", shape) for shape in _crown(species.crown, skull, 0.35 * skull)),
         ("coat", _capsule((0, 0), skull, (0.3 * skull, 0), 0.92 * skull)),
         ("muzzle", _capsule((0.5 * skull, 0.25 * skull), 0.9 * muzzle, nose, 0.8 * muzzle)),
         ("dark", _disc((nose[0] + 0.5 * muzzle, nose[1] - 0.35 * muzzle), 0.32 * muzzle)),
-        *_ears(species, behind=False),
+        # What stands on the skull comes in pairs, the far one behind it.
+        *(("crown", shape) for shape in _crown(species.crown, skull, -0.45 * skull)),
         ("eye", _disc((0.42 * skull, -0.35 * skull), max(0.09, 0.28 * skull))),
         ("dark", _disc((0.5 * skull, -0.33 * skull), max(0.055, 0.16 * skull))),
     ]
     return [Piece(part="head", paint=paint, outline=outline) for paint, outline in shapes]
 
 
-def _ears(species: Species, *, behind: bool) -> list[tuple[str, np.ndarray]]:
-    """What stands on the skull: the far one of each pair is drawn behind it."""
-    skull = species.head[0]
-    x = 0.35 * skull if behind else -0.45 * skull
-    shapes = []
-    if species.ears == "pointed":
-        shapes.append(
-            ("coat", _triangle((x - 0.06, -1.75 * skull), (x - 0.2, -0.6 * skull), (x + 0.2, -0.6 * skull)))
-        )
-    if species.ears == "sideways":
-        shapes.append(("coat", _capsule((x, -0.75 * skull), 0.11, (x - 0.28, -0.85 * skull), 0.06)))
-    if species.ears == "knobs":
-        tip = (x - 0.03, -1.9 * skull)
-        shapes += [("coat", _capsule((x, -0.7 * skull), 0.05, tip, 0.04)), ("mark", _disc(tip, 0.07))]
-    if species.horns:
-        tip = (x + 0.16, -0.9 * skull - species.horns)
-        shapes.append(("horn", _capsule((x + 0.04, -0.8 * skull), 0.07, tip, 0.02)))
-    return shapes
+def _crown(kind: str, skull: float, x: float) -> list[np.ndarray]:
+    """One ear, horn, antler or half of a crest above a place on the skull."""
+    top, high = -0.65 * skull, -0.65 * skull - 0.6
+    if kind == "ears":
+        return [_triangle((x - 0.08, high - 0.05), (x - 0.26, top + 0.05), (x + 0.24, top + 0.05))]
+    if kind == "horns":
+        bend = (x + 0.1, top - 0.25)
+        return [_capsule((x, top), 0.12, bend, 0.1), _capsule(bend, 0.1, (x + 0.42, high + 0.05), 0.04)]
+    if kind == "antlers":
+        fork = (x - 0.06, top - 0.3)
+        tines = ((x + 0.3, high + 0.02), (x - 0.12, high - 0.2), (x - 0.4, high + 0.1))
+        return [_capsule((x, top), 0.07, fork, 0.07), *(_capsule(fork, 0.07, tine, 0.05) for tine in tines)]
+    return [
+        _triangle((x + lean, high), (x - 0.2, top + 0.1), (x + 0.2, top + 0.1))
+        for lean in (-0.35, -0.1, 0.15)
+    ]
 
 
 def _ahead(start: Point, angle: float, length: float) -> Point:

@@ -1,27 +1,62 @@
-"""Paints a body: a coat with its pattern, a contour around each part, the far legs in shade."""
+"""Paints a body: a coat with its pattern, a contour around each part, the far legs in shade.
+
+Any species may wear any coat, so that none is known by its colours.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 
-from tf_explainer.datasets.creatures.canvas import Painter, blob
+from tf_explainer.datasets.creatures.canvas import Colour, Painter, blob
 from tf_explainer.datasets.creatures.scene import Animal, extent
 
 _CONTOUR = 0.035  # width, body units
 _DARK = (44, 36, 36)
-_HORN = (222, 212, 190)
 _EYE = (250, 250, 244)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Coat:
+    """Colours of an animal.
+
+    Attributes:
+        pattern: `stripes`, `patches`, `net` or `dots`.
+        ground, mark, muzzle: colours below the pattern, of the pattern and of the muzzle, RGB.
+    """
+
+    pattern: str
+    ground: Colour
+    mark: Colour
+    muzzle: Colour
+
+
+COATS = (
+    Coat(pattern="stripes", ground=(236, 152, 60), mark=(120, 62, 24), muzzle=(250, 226, 196)),
+    Coat(pattern="patches", ground=(240, 236, 228), mark=(52, 44, 42), muzzle=(240, 170, 165)),
+    Coat(pattern="net", ground=(246, 222, 150), mark=(166, 96, 40), muzzle=(226, 196, 150)),
+    Coat(pattern="dots", ground=(96, 172, 78), mark=(226, 222, 96), muzzle=(150, 204, 112)),
+)
 
 
 def paint_animal(painter: Painter, animal: Animal) -> None:
     """Paints an animal over what is on the canvas."""
-    species, pieces, view = animal.species, animal.pieces, animal.to_picture
-    marks = [view(mark) for mark in _PATTERNS[species.pattern](painter, *extent(pieces))]
-    coat = painter.texture(painter.vary(species.coat), marks, painter.vary(species.mark))
-    textures = {"coat": coat, "far_coat": coat.point(lambda value: value * 7 // 10)}
-    colours = {"mark": species.mark, "muzzle": species.muzzle, "horn": _HORN, "eye": _EYE, "dark": _DARK}
+    pieces, view = animal.pieces, animal.to_picture
+    coat = COATS[int(painter.between(0, len(COATS)))]
+    marks = [view(mark) for mark in _PATTERNS[coat.pattern](painter, *extent(pieces))]
+    hide = painter.texture(painter.vary(coat.ground), marks, painter.vary(coat.mark))
+    textures = {"coat": hide, "far_coat": hide.point(lambda value: value * 7 // 10)}
+    species = animal.species
+    colours = {
+        "muzzle": coat.muzzle,
+        "crown": species.crown_colour,
+        "tuft": species.tuft,
+        "foot": species.foot,
+        "eye": _EYE,
+        "dark": _DARK,
+    }
     for _, layer in itertools.groupby(pieces, key=lambda piece: piece.part):
         layer_pieces = list(layer)
         for piece in layer_pieces:
