@@ -17,7 +17,7 @@ NOTEBOOK = json.loads(FILE.read_text(encoding="utf-8"))
 CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 SOURCES = ["".join(cell["source"]) for cell in CODE]
 # Small enough for a test.
-PARAMETERS = "IMAGES, PERFORMER_EPOCHS, EPOCHS = 90, 1, 1\nFOLDER = 'run'\n"
+PARAMETERS = "IMAGES, PERFORMER_EPOCHS, STEPS = 90, 1, 6\nFOLDER = 'run'\n"
 
 
 def imported():
