@@ -82,18 +82,18 @@ class ExplainingModel:
         for column, part in enumerate(parts):
             self._member[list(part.filters), column] = 1
 
-    def explain(self, images: Any, classes: Any = None) -> dict[str, Any]:
+    def explain(self, images: Any, classes: Any) -> dict[str, Any]:
         """Returns the outputs by name, as `DESCRIPTION` has them; to be called in a `tf.function`.
 
         Args:
-            images: `[B, S, S, 3]`, RGB, 0 to 255, float or uint8.
-            classes: `[B]` int32, whose scores are explained; None: those that the performer names.
+            images: `[B, S, S, 3]` float32, RGB, 0 to 255.
+            classes: `[B]` int32, whose scores are explained; below 0: the one that the performer names.
         """
-        outputs = self._features(tf.cast(images, tf.float32), training=False)
+        outputs = self._features(images, training=False)
         features = tf.cast(outputs[self._target], tf.float32)
         by_performer = class_probabilities(tf.cast(outputs[SCORES], tf.float32), self._kind)
         decided = tf.argmax(by_performer, axis=-1, output_type=tf.int32)
-        explained = decided if classes is None else classes
+        explained = tf.where(classes < 0, decided, classes)
         contributions, log_odds = self._contributions(features, explained)
         by_explainer = tf.sigmoid(log_odds)
         return (
@@ -173,10 +173,16 @@ def save(directory: str, run: FinishedRun) -> None:
     image = tf.TensorSpec([None, size, size, 3], tf.float32, name="image")
     as_uint8 = tf.TensorSpec(image.shape, tf.uint8, name="image")
     chosen = tf.TensorSpec([None], tf.int32, name="explained_class")
-    archive.add_endpoint("serve", lambda image: model.explain(image), [image])
-    archive.add_endpoint("serve_uint8", lambda image: model.explain(image), [as_uint8])
+    # Traced once, and called by all signatures.
+    explain = tf.function(model.explain, input_signature=[image, chosen], autograph=False)
+
+    def named_by_the_performer(image: Any) -> Any:
+        return explain(tf.cast(image, tf.float32), tf.fill(tf.shape(image)[:1], -1))
+
+    archive.add_endpoint("serve", named_by_the_performer, [image])
+    archive.add_endpoint("serve_uint8", named_by_the_performer, [as_uint8])
     archive.add_endpoint(
-        "explain_class", lambda image, explained_class: model.explain(image, explained_class), [image, chosen]
+        "explain_class", lambda image, explained_class: explain(image, explained_class), [image, chosen]
     )
     with atomic_file.replacing_directory(directory) as temporary:
         archive.write_out(temporary, verbose=False)
