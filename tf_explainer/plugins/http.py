@@ -15,6 +15,8 @@ from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from werkzeug import wrappers
 
+from tf_explainer.plugins.stored_values import GZIP_MAGIC, DamagedError
+
 Answer = tuple[bytes, str]
 """Content and content type."""
 
@@ -84,6 +86,8 @@ def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request
         return _refusal(request, 400, str(error))
     except (NotStoredError, errors.NotFoundError, KeyError) as error:
         return _refusal(request, 404, str(error.args[0]) if error.args else "not stored")
+    except DamagedError as error:
+        return _refusal(request, 404, f"what is stored is damaged: {error}; write it again")
     except errors.PublicError as error:
         return _refusal(request, error.http_code, str(error))
     tag = hashlib.blake2b(content, digest_size=12).hexdigest()
@@ -93,7 +97,7 @@ def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request
         request,
         content,
         content_type,
-        content_encoding="gzip" if content[:3] == b"\x1f\x8b\x08" else None,
+        content_encoding="gzip" if content[:3] == GZIP_MAGIC else None,
         headers=[("ETag", f'W/"{tag}"')],
     )
 

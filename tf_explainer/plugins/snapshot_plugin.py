@@ -8,7 +8,9 @@ from typing import Any
 
 from tensorboard.plugins import base_plugin
 
+from tf_explainer.plugins import stored_values
 from tf_explainer.plugins.http import Answer, Arguments, as_json, route, static_routes, where
+from tf_explainer.plugins.index_check import check_version
 from tf_explainer.plugins.snapshot_reader import SnapshotReader
 
 
@@ -23,11 +25,13 @@ class SnapshotPlugin(base_plugin.TBPlugin):
     """The names that the plugin has in the event files."""
     script: str
     """The module in `web/` that draws the tab."""
+    check_index: Callable[[Any], None]
+    """Raises a DamagedError if an index lacks what the tab draws."""
     tab_name: str
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         super().__init__(context)
-        self._reader = SnapshotReader(context.data_provider, self.metadata.PLUGIN_NAME)
+        self._reader = SnapshotReader(context.data_provider, self.metadata.PLUGIN_NAME, context.multiplexer)
 
     def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
         """Returns the WSGI applications by address."""
@@ -44,13 +48,18 @@ class SnapshotPlugin(base_plugin.TBPlugin):
     @route
     def _runs(self, request: Any, arguments: Arguments) -> Answer:
         del arguments
-        version = self.metadata.FORMAT_VERSION
-        return as_json(self._reader.runs(*where(request), self.metadata.INDEX, version))
+        return as_json(self._reader.runs(*where(request), self.metadata.INDEX, self._check))
 
     @route
     def _index(self, request: Any, arguments: Arguments) -> Answer:
         run, step = arguments.text("run"), arguments.number("step")
-        return as_json(self._reader.json(*where(request), run, self.metadata.INDEX, step))
+        index = stored_values.plain(self._reader.tensor(*where(request), run, self.metadata.INDEX, step))
+        self._check(index)
+        return as_json(index)
+
+    def _check(self, index: Any) -> None:
+        check_version(index, self.metadata.FORMAT_VERSION)
+        self.check_index(index)
 
 
 class SnapshotLoader(base_plugin.TBLoader):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from tensorboard import errors
 from tensorboard.data import provider
 
+from tf_explainer.plugins import stored_values
 from tf_explainer.plugins.http import BadRequestError, NotStoredError
+from tf_explainer.plugins.stored_values import DamagedError
 
 WRITE_ONE = (
     "run `python -m tf_explainer.evaluate` with the run's flags, or write a snapshot of your own by "
@@ -19,6 +22,7 @@ WRITE_ONE = (
 )
 _EVERY_STEP = 10_000
 _KEPT_SEQUENCES = 256
+_LARGEST_TENSOR = 1 << 27
 
 
 class SnapshotReader:
@@ -27,21 +31,47 @@ class SnapshotReader:
     Args:
         data_provider: TensorBoard's.
         plugin_name: the one that wrote them.
+        multiplexer: what the slow loader keeps its values in; None under the fast loader.
     """
 
-    def __init__(self, data_provider: Any, plugin_name: str) -> None:
-        self._provider, self._plugin = data_provider, plugin_name
+    def __init__(self, data_provider: Any, plugin_name: str, multiplexer: Any = None) -> None:
+        self._provider, self._plugin, self._multiplexer = data_provider, plugin_name, multiplexer
         self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def runs(self, ctx: Any, experiment: str, index_tag: str, version: int) -> dict[str, Any]:
-        """Returns the steps of every run that have an index of that version, and how to write one."""
-        found = self.tensors(ctx, experiment, index_tag)
-        steps = {
-            run: sorted(step for step, index in values.items() if _is_of_version(index, version))
-            for run, values in found.items()
-        }
-        return {"runs": {run: kept for run, kept in steps.items() if kept}, "write_one": WRITE_ONE}
+    def runs(self, ctx: Any, experiment: str, index_tag: str, check: Callable[[Any], None]) -> dict[str, Any]:
+        """Returns the steps of every run whose index passes, what was skipped, and how to write one."""
+        runs: dict[str, list[int]] = {}
+        skipped: dict[str, list[str]] = {}
+        for run, values in self._tensors_of_runs(ctx, experiment, index_tag, skipped).items():
+            for step, index in sorted(values.items()):
+                try:
+                    check(stored_values.plain(index))
+                    runs.setdefault(run, []).append(step)
+                except DamagedError as error:
+                    skipped.setdefault(run, []).append(f"step {step}: {error}")
+        return {"runs": runs, "skipped": skipped, "write_one": WRITE_ONE}
+
+    def _tensors_of_runs(
+        self, ctx: Any, experiment: str, tag: str, skipped: dict[str, list[str]]
+    ) -> dict[str, dict[int, np.ndarray]]:
+        try:
+            return self.tensors(ctx, experiment, tag)
+        except DamagedError:
+            # The provider gives up at the first value that it cannot read: ask run by run which one that is.
+            listed = self._provider.list_tensors(
+                ctx,
+                experiment_id=experiment,
+                plugin_name=self._plugin,
+                run_tag_filter=provider.RunTagFilter(tags=[tag]),
+            )
+        found: dict[str, dict[int, np.ndarray]] = {}
+        for run in listed:
+            try:
+                found |= self.tensors(ctx, experiment, tag, run)
+            except DamagedError as error:
+                skipped[run] = [str(error)]
+        return found
 
     def tensors(
         self, ctx: Any, experiment: str, tag: str, run: str | None = None
@@ -60,17 +90,46 @@ class SnapshotReader:
     def _read(
         self, ctx: Any, experiment: str, tags: Sequence[str], runs: Sequence[str] | None
     ) -> dict[str, dict[str, dict[int, np.ndarray]]]:
-        read = self._provider.read_tensors(
-            ctx,
-            experiment_id=experiment,
-            plugin_name=self._plugin,
-            downsample=_EVERY_STEP,
-            run_tag_filter=provider.RunTagFilter(runs=runs, tags=tags),
-        )
+        read = self._ask(self._provider.read_tensors, ctx, experiment, tags, runs)
         return {
             run: {tag: {datum.step: datum.numpy for datum in data} for tag, data in of_run.items()}
             for run, of_run in read.items()
         }
+
+    def _ask(
+        self, read: Any, ctx: Any, experiment: str, tags: Sequence[str], runs: Sequence[str] | None
+    ) -> Any:
+        self._check_sizes(tags, runs)
+        try:
+            return read(
+                ctx,
+                experiment_id=experiment,
+                plugin_name=self._plugin,
+                downsample=_EVERY_STEP,
+                run_tag_filter=provider.RunTagFilter(runs=runs, tags=tags),
+            )
+        except errors.PublicError:
+            raise
+        except Exception as error:
+            # TensorBoard decodes what is stored without checking it, so anything can go wrong there.
+            raise DamagedError(f"{', '.join(tags)} cannot be decoded: {str(error)[:200]}") from error
+
+    def _check_sizes(self, tags: Sequence[str], runs: Sequence[str] | None) -> None:
+        # The slow loader would make a key for each blob, and memory for each number, that a shape speaks of.
+        if self._multiplexer is None:
+            return
+        for run in self._multiplexer.Runs() if runs is None else runs:
+            for tag in tags:
+                for event in self._stored(run, tag):
+                    size = math.prod(abs(dim.size) for dim in event.tensor_proto.tensor_shape.dim)
+                    if size > _LARGEST_TENSOR:
+                        raise DamagedError(f"{tag} of run {run!r} at step {event.step} claims {size} values")
+
+    def _stored(self, run: str, tag: str) -> Sequence[Any]:
+        try:
+            return list(self._multiplexer.Tensors(run, tag))
+        except KeyError:
+            return ()
 
     def tensor(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> np.ndarray:
         """Returns one value, of any shape.
@@ -82,10 +141,6 @@ class SnapshotReader:
         if step not in steps:
             raise NotStoredError(_missing(tag, run, step, list(steps)))
         return steps[step]
-
-    def json(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> Any:
-        """Returns what a string scalar holds as JSON."""
-        return parsed(self.tensor(ctx, experiment, run, tag, step))
 
     def blob(self, ctx: Any, experiment: str, run: str, tag: str, step: int, index: int) -> bytes:
         """Returns one blob of a sequence.
@@ -99,7 +154,15 @@ class SnapshotReader:
             raise BadRequestError(
                 f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}"
             )
-        return self._provider.read_blob(ctx, blob_key=keys[index])
+        try:
+            content = self._provider.read_blob(ctx, blob_key=keys[index])
+        except errors.PublicError:
+            raise
+        except Exception as error:
+            raise DamagedError(f"{tag} cannot be decoded: {str(error)[:200]}") from error
+        if not isinstance(content, bytes):
+            raise DamagedError(f"{tag} holds no bytes")
+        return content
 
     def _keys(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> list[str]:
         series = experiment, run, tag
@@ -107,13 +170,7 @@ class SnapshotReader:
             kept = self._sequences.get(series, {}).get(step)
         if kept is not None:
             return kept
-        read = self._provider.read_blob_sequences(
-            ctx,
-            experiment_id=experiment,
-            plugin_name=self._plugin,
-            downsample=_EVERY_STEP,
-            run_tag_filter=provider.RunTagFilter(runs=[run], tags=[tag]),
-        )
+        read = self._ask(self._provider.read_blob_sequences, ctx, experiment, [tag], [run])
         data = read.get(run, {}).get(tag, [])
         steps = {datum.step: [reference.blob_key for reference in datum.values] for datum in data}
         if step not in steps:
@@ -123,18 +180,6 @@ class SnapshotReader:
             while len(self._sequences) > _KEPT_SEQUENCES:
                 self._sequences.popitem(last=False)
         return steps[step]
-
-
-def parsed(value: np.ndarray) -> Any:
-    """Returns what a string scalar holds as JSON."""
-    return json.loads(value.item())
-
-
-def _is_of_version(index: np.ndarray, version: int) -> bool:
-    try:
-        return parsed(index)["version"] == version
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return False
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:

@@ -4,17 +4,17 @@ All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step`
 
 | address | arguments | answer |
 | --- | --- | --- |
-| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "write_one": TEXT}` |
+| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
 | `index` | run, step | JSON, see `parts.snapshot.Snapshot.index` |
 | `figures` | run, step, layer | `[F, M]` float32 |
-| `history` | run, layer, filter | JSON: `steps`, and of each the keys of its `figures` and their `values` |
+| `history` | run, layer, filter | JSON: `steps`, `skipped`, and of each step its `figures` (keys), `values` |
 | `peaks`, `tops` | run, step, layer | see `parts.metadata` |
 | `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
 | `crop` | run, step, image | JPEG |
 | `sprite` | run, step, sheet | JPEG |
 | `static/FILE` | | the front end |
 
-400: an argument is missing or wrong; 404: it is not stored; both say what to do, as plain text.
+400: an argument is missing or wrong; 404: it is not stored, or damaged; both say what to do, as plain text.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_explainer.plugins import stored_values
 from tf_explainer.plugins.http import (
     BYTES,
     Answer,
@@ -34,8 +35,10 @@ from tf_explainer.plugins.http import (
     route,
     where,
 )
+from tf_explainer.plugins.index_check import check_parts
 from tf_explainer.plugins.parts import metadata
 from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
+from tf_explainer.plugins.stored_values import DamagedError
 
 
 class PartsPlugin(SnapshotPlugin):
@@ -44,6 +47,7 @@ class PartsPlugin(SnapshotPlugin):
     plugin_name = metadata.PLUGIN_NAME
     metadata = metadata
     script, tab_name = "parts.js", "Parts"
+    check_index = staticmethod(check_parts)
 
     def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
         """Returns the WSGI applications by address."""
@@ -61,22 +65,29 @@ class PartsPlugin(SnapshotPlugin):
     def _figures(self, request: Any, arguments: Arguments) -> Answer:
         run, step = arguments.text("run"), arguments.number("step")
         tag = metadata.layer_tag(metadata.FIGURES, arguments.text("layer"))
-        values = self._reader.tensor(*where(request), run, tag, step)
-        return compressed(values.astype("<f4").tobytes()), BYTES
+        values = stored_values.table(self._reader.tensor(*where(request), run, tag, step))
+        return compressed(values.tobytes()), BYTES
 
     @route
     def _history(self, request: Any, arguments: Arguments) -> Answer:
         run, layer, number = arguments.text("run"), arguments.text("layer"), arguments.number("filter")
         tags = [metadata.layer_tag(kind, layer) for kind in (metadata.FIGURES, metadata.KEYS)]
         figures, keys = self._reader.together(*where(request), run, tags)
-        steps = sorted(figures.keys() & keys.keys())
-        if any(number >= len(figures[step]) for step in steps):
+        kept: dict[int, tuple[list[str], np.ndarray]] = {}
+        skipped = {}
+        for step in sorted(figures.keys() & keys.keys()):
+            try:
+                kept[step] = stored_values.texts(keys[step]), stored_values.table(figures[step])
+            except DamagedError as error:
+                skipped[step] = str(error)
+        if any(number >= len(values) for _, values in kept.values()):
             raise BadRequestError(f"layer {layer!r} has no filter {number}")
         return as_json(
             {
-                "steps": steps,
-                "figures": [[key.decode() for key in keys[step]] for step in steps],
-                "values": [[_finite(value) for value in figures[step][number]] for step in steps],
+                "steps": list(kept),
+                "figures": [names for names, _ in kept.values()],
+                "values": [[_finite(value) for value in values[number]] for _, values in kept.values()],
+                "skipped": skipped,
             }
         )
 
@@ -103,11 +114,11 @@ class PartsPlugin(SnapshotPlugin):
     def _of_layer(self, request: Any, arguments: Arguments, kind: str, number: int = 0) -> bytes:
         tag = metadata.layer_tag(kind, arguments.text("layer"))
         run, step = arguments.text("run"), arguments.number("step")
-        return self._reader.blob(*where(request), run, tag, step, number)
+        return stored_values.gzip_stream(self._reader.blob(*where(request), run, tag, step, number))
 
     def _picture(self, request: Any, arguments: Arguments, tag: str, number: int) -> bytes:
         run, step = arguments.text("run"), arguments.number("step")
-        return self._reader.blob(*where(request), run, tag, step, number)
+        return stored_values.jpeg(self._reader.blob(*where(request), run, tag, step, number))
 
 
 class PartsLoader(SnapshotLoader):

@@ -1,0 +1,83 @@
+"""What a snapshot's index must have for the front end to draw it; the rest of it is for reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_explainer.plugins.stored_values import DamagedError
+
+_MOST = 1_000_000
+
+
+def check_version(index: Any, version: int) -> None:
+    """Raises a DamagedError if an index is none of that version."""
+    found = index.get("version") if isinstance(index, Mapping) else None
+    if type(found) is not int or found != version:
+        raise DamagedError(f"an index of version {str(found)[:20]}, where this tab reads version {version}")
+
+
+def check_parts(index: Any) -> None:
+    """Raises a DamagedError if a Parts index lacks what is drawn; see `parts.snapshot.Snapshot.index`."""
+    _whole(index, "pictures_step", 0, 2**63)
+    thumbnail = _listed(index, "thumbnail", 3)
+    for at in range(3):
+        _whole(dict(enumerate(thumbnail)), at)
+    images = _field(index, "images", Mapping)
+    count = _whole(images, "count")
+    _whole(images, "size")
+    for key in ("ids", "labels", "predicted", "held_out"):
+        _listed(images, key, count)
+    _listed(images, "classes")
+    _listed(images, "landmarks", 2 * count * len(_listed(images, "landmark_names")))
+    _field(index, "notes", Mapping)
+    layers = _listed(index, "layers")
+    if not layers:
+        raise DamagedError("an index without layers")
+    for layer in layers:
+        _check_layer(layer)
+
+
+def _check_layer(layer: Any) -> None:
+    _field(layer, "name", str)
+    _field(layer, "title", str)
+    _whole(layer, "filters")
+    grid = _field(layer, "grid", Mapping)
+    _whole(grid, "side", 1, 256)
+    for key in ("first", "spacing", "extent"):
+        _field(grid, key, (int, float))
+    for figure in _listed(layer, "figures"):
+        for key in ("key", "label", "unit", "help", "kind"):
+            _field(figure, key, str)
+
+
+def check_images(index: Any) -> None:
+    """Raises a DamagedError if an Explained images index lacks what is drawn."""
+    _field(index, "layer", str)
+    _field(index, "method", str)
+    _listed(index, "names")
+    count = len(_listed(index, "explainer_classes"))
+    for scores in (index, *_listed(index, "others")):
+        for key in ("classes", "scores", "parts", "ordinary", "scales", "verdicts"):
+            _listed(scores, key, count)
+
+
+def _field(holder: Any, key: Any, kind: Any) -> Any:
+    value = holder.get(key) if isinstance(holder, Mapping) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise DamagedError(f"an index without {key}")
+    return value
+
+
+def _whole(holder: Any, key: Any, low: int = 1, high: int = _MOST) -> int:
+    value = _field(holder, key, int)
+    if not low <= value <= high:
+        raise DamagedError(f"an index whose {key} is not within {low} to {high}")
+    return int(value)
+
+
+def _listed(holder: Any, key: Any, length: int | None = None) -> list[Any]:
+    value = _field(holder, key, list)
+    if length is not None and len(value) != length:
+        raise DamagedError(f"an index with {len(value)} {key} instead of {length}")
+    return list(value)
