@@ -3,6 +3,9 @@
 import { number } from "./figures.js";
 import { html, useRef, useState } from "./vendor/preact-htm.js";
 
+// Pixels that a pointer may move in a click.
+const CLICK = 4;
+
 /** Bars of a histogram; with onRange, a range can be drawn over it. */
 export function Histogram({ data, width = 216, height = 38, unit = "", range, onRange, marker }) {
   const start = useRef(null);
@@ -17,12 +20,15 @@ export function Histogram({ data, width = 216, height = 38, unit = "", range, on
   };
   const drag = (event) => {
     if (start.current === null) return;
+    // A click draws nothing: it would leave a range of a single value, which hides all.
+    if (Math.abs(event.clientX - start.current.at) < CLICK) return;
+    const { value } = start.current;
     const now = valueAt(event);
-    onRange([Math.min(start.current, now), Math.max(start.current, now)]);
+    onRange([Math.min(value, now), Math.max(value, now)]);
   };
   const handlers = onRange && {
     onPointerDown: (event) => {
-      start.current = valueAt(event);
+      start.current = { at: event.clientX, value: valueAt(event) };
       svg.current.setPointerCapture(event.pointerId);
     },
     onPointerMove: drag,

@@ -39,38 +39,46 @@ export const FLAGS = {
 const LOW_FIRST = /^(ratio|instability|filter_loss|spread|group|index)/;
 export const lowFirst = (key) => LOW_FIRST.test(key);
 
-function searched(layer, f, words) {
-  const name = `#${f}`;
+function searched(layer, f, terms) {
   const { category, group } = layer.values;
   const text = [
-    name,
-    `filter ${f}`,
     category && !Number.isNaN(category[f]) ? layer.snapshot.className(category[f]) : "",
-    group && !Number.isNaN(group[f]) ? `group ${group[f] + 1} ${groupName(layer, group[f])}` : "",
+    group && !Number.isNaN(group[f]) ? `group ${group[f] + 1}; ${groupName(layer, group[f])}` : "",
     ...Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f)),
   ]
-    .join(" ")
+    .join("; ")
     .toLowerCase();
-  return words.every((word) => (/^#?\d+$/.test(word) ? name === `#${word.replace("#", "")}` : text.includes(word)));
+  return terms.every((term) => (/^\d/.test(term) ? term === String(f) : says(text, term)));
+}
+
+/** Whether a text has a term, which ends where a number ends: `part 2` is not in `part 21`. */
+function says(text, term) {
+  for (let at = text.indexOf(term); at >= 0; at = text.indexOf(term, at + 1))
+    if (!/\d$/.test(term) || !/\d/.test(text[at + term.length] ?? "")) return true;
+  return false;
+}
+
+/** The terms of a query: `#17`, `17` and `filter 17` are filters; a word keeps its number, as in `torso 2`. */
+export function termsOf(query) {
+  return (query.toLowerCase().match(/#\d+|[^\s,#\d][^\s,#]*\s+\d+(?![^\s,])|[^\s,#]+/g) ?? [])
+    .map((term) => term.replace(/\s+/, " "))
+    .map((term) => term.replace(/^(?:#|filter )(\d+)$/, "$1"));
 }
 
 /** The filters that pass, in order. ranges: {key: [low, high]}; flags: names; a filter needs one of them. */
 export function chosen(layer, { sort, descending, ranges, flags, query }) {
-  const words = query
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter(Boolean);
-  const anyNumber = words.filter((word) => /^#?\d+$/.test(word));
-  const others = words.filter((word) => !anyNumber.includes(word));
-  const limits = Object.entries(ranges).filter(([key]) => layer.values[key]);
+  const terms = termsOf(query);
+  const anyNumber = terms.filter((term) => /^\d+$/.test(term));
+  const others = terms.filter((term) => !anyNumber.includes(term));
+  const limits = Object.entries(ranges).filter(([key]) => Object.hasOwn(layer.values, key));
   const kept = [];
   for (let f = 0; f < layer.filters; f++) {
     const inside = limits.every(([key, [low, high]]) => layer.values[key][f] >= low && layer.values[key][f] <= high);
-    const flagged = !flags.length || flags.some((flag) => FLAGS[flag]?.holds(layer, f));
-    const named = !anyNumber.length || anyNumber.some((word) => searched(layer, f, [word]));
+    const flagged = !flags.length || flags.some((flag) => Object.hasOwn(FLAGS, flag) && FLAGS[flag].holds(layer, f));
+    const named = !anyNumber.length || anyNumber.includes(String(f));
     if (inside && flagged && named && searched(layer, f, others)) kept.push(f);
   }
-  const values = layer.values[sort];
+  const values = Object.hasOwn(layer.values, sort) ? layer.values[sort] : undefined;
   if (!values) return descending ? kept.reverse() : kept;
   const sign = descending ? -1 : 1;
   const undefinedLast = (f) => (Number.isNaN(values[f]) ? 1 : 0);
@@ -89,17 +97,25 @@ export function histogram(values, bins) {
   return { low, high: high > low ? high : low + 1, counts, defined: defined.length };
 }
 
+/** A text as a cell of a CSV file; with a leading formula sign a spreadsheet would run it. */
+export function csvText(text) {
+  const harmless = /^[-=+@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+/** A whole number below a limit, as an address gives it; undefined for any other text. */
+export function wholeBelow(limit, text) {
+  return /^\d{1,9}$/.test(text) && Number(text) < limit ? Number(text) : undefined;
+}
+
 /** The figures of filters as CSV. */
 export function csv(layer, filters) {
-  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  // A leading formula sign would be run by spreadsheets.
-  const safe = (text) => quoted(/^[=+@\t\r]/.test(text) ? `'${text}` : text);
-  const heads = layer.figures.map(({ label, unit }) => safe(unit ? `${label} [${unit}]` : label));
+  const heads = layer.figures.map(({ label, unit }) => csvText(unit ? `${label} [${unit}]` : label));
   const cell = (figure, f) => {
     const value = layer.values[figure.key][f];
     if (Number.isNaN(value)) return "";
     return figure.kind === "class"
-      ? safe(layer.snapshot.className(value))
+      ? csvText(layer.snapshot.className(value))
       : String(figure.kind === "group" ? value + 1 : value);
   };
   const rows = filters.map((f) => [f, ...layer.figures.map((figure) => cell(figure, f))].join(","));

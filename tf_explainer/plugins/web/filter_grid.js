@@ -113,22 +113,34 @@ function OtherCell({ layer, f, side, look }) {
     ask=${ask}/>`;
 }
 
-export function FilterGrid({ layer, other, filters, grouped, side, look, sort, selected, onOpen, onSelect }) {
+export function FilterGrid({
+  layer,
+  other,
+  filters,
+  grouped,
+  side,
+  look,
+  sort,
+  selected,
+  unfolded,
+  onUnfold,
+  onOpen,
+  onSelect,
+}) {
   const scroller = useRef();
   const [view, setView] = useState({ top: 0, height: 800, width: 0 });
   const wide = other === undefined ? side : 2 * side + 2;
   const columns = Math.max(1, Math.floor((view.width - GAP) / (wide + GAP)));
-  const [unfolded, setUnfolded] = useState(new Set());
+  const opened = useMemo(() => new Set(unfolded.split(",").filter(Boolean).map(Number)), [unfolded]);
   const sections = useMemo(() => sectionsOf(layer, filters, grouped), [layer, filters, grouped]);
   // Whoever is down to one part wants to see all of it.
-  const open = sections.length === 1 ? new Set([sections[0].group]) : unfolded;
+  const open = sections.length === 1 ? new Set([sections[0].group]) : opened;
   const { items, height } = useMemo(() => layOut(sections, columns, side, open), [sections, columns, side, unfolded]);
-  const unfold = (group) =>
-    setUnfolded((last) => {
-      const next = new Set(last);
-      if (!next.delete(group)) next.add(group);
-      return next;
-    });
+  const unfold = (group) => {
+    const next = new Set(opened);
+    if (!next.delete(group)) next.add(group);
+    onUnfold([...next].join(","));
+  };
   const order = useMemo(() => items.flatMap((item) => item.row ?? []), [items]);
 
   useLayoutEffect(() => {

@@ -200,7 +200,7 @@ export function FilterPanel({
   link,
 }) {
   const unit = /^\d+$/.test(shown) && Number(shown) < layer.units ? Number(shown) : null;
-  const choice = CHOICES[shown] ? shown : "strongest";
+  const choice = Object.hasOwn(CHOICES, shown) ? shown : "strongest";
   const setUnit = (next) => onShow(next === null ? "strongest" : String(next));
   const peaks = useMemo(
     () => Array.from({ length: layer.snapshot.images.count }, (_, n) => layer.peak(f, n)),

@@ -32,12 +32,14 @@ export function readState(plugin) {
   return Object.fromEntries(own.map(([key, value = ""]) => [key.slice(prefix.length), value]));
 }
 
-/** Puts a plugin's state into the address, if its tab is the one that is shown. */
-export function writeState(plugin, state) {
+/** Puts a plugin's state into the address, if its tab is the one that is shown; moved: Back leads to the last one. */
+export function writeState(plugin, state, moved) {
   const { tab, rest } = pairs();
   if (tab && tab !== plugin) return;
   const hash = hashOf(plugin, state, rest);
-  if (hash !== outer.location.hash) outer.history.replaceState(outer.history.state, "", hash);
+  if (hash === outer.location.hash) return;
+  if (moved) outer.history.pushState(outer.history.state, "", hash);
+  else outer.history.replaceState(outer.history.state, "", hash);
 }
 
 /** Goes to another plugin's tab, in a state. */

@@ -3,7 +3,7 @@
 import { signedGradient } from "./colour_maps.js";
 import { Contributions, Sum, signed } from "./contribution_list.js";
 import { download, Look, Message, Select, StepSlider } from "./controls.js";
-import { groupName, number } from "./figures.js";
+import { groupName, number, wholeBelow } from "./figures.js";
 import * as host from "./host.js";
 import { chosenImages, ImageList, ONLY, SORTS } from "./image_list.js";
 import { runs as askRuns, ImageScores } from "./image_scores.js";
@@ -11,7 +11,7 @@ import { KeyHelp } from "./key_help.js";
 import { LOOK, lookFrom, lookText } from "./look.js";
 import { layerOf, Picture, TIMES, timesOf } from "./picture.js";
 import { snapshotOf } from "./snapshots.js";
-import { latestRun, nearestStep, useAddress, useRuns } from "./tab_state.js";
+import { latestRun, Missing, nearestStep, useAddress, useRuns } from "./tab_state.js";
 import { html, render as mount, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const PLUGIN = "part_images";
@@ -269,7 +269,9 @@ function Explained({ snapshot, layer, scores: named, n, other, state, set, look 
         !named.of(n, state.class) &&
         html`<p
         class="muted missing-class">
-        ${named.names[state.class] ?? "The class of this address"} is not stored of this image; these are.</p>`
+        ${
+          named.names[wholeBelow(named.names.length, state.class)] ?? "The class of this address"
+        } is not stored of this image; these are.</p>`
       }
       <p class="verdict">${scores.verdicts[n]}</p>
       <${ScoreSum} ...${{ scores, n }}/>
@@ -309,8 +311,8 @@ function App() {
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
   const { snapshot, scores, layer, error } = useRun(run, step, reloads);
-  const otherSteps = found?.runs?.[state.compare];
-  const second = useRun(state.compare, otherSteps && nearestStep(otherSteps, step), reloads);
+  const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
+  const second = useRun(otherSteps ? state.compare : "", otherSteps && nearestStep(otherSteps, step), reloads);
   const absent = otherSteps ? (second.error ? String(second.error.message) : "reading…") : "this run is not here";
   const other = state.compare ? { run: state.compare, note: second.layer ? "" : absent, ...second } : undefined;
   const search = useRef();
@@ -325,8 +327,8 @@ function App() {
     return () => window.removeEventListener("keydown", keys);
   }, []);
   const look = useMemo(() => lookFrom(state.look), [state.look]);
-  const only = ONLY[state.only] ? state.only : "all";
-  const sort = SORTS[state.sort] ? state.sort : "index";
+  const only = Object.hasOwn(ONLY, state.only) ? state.only : "all";
+  const sort = Object.hasOwn(SORTS, state.sort) ? state.sort : "index";
   const shown = useMemo(
     () => (scores ? chosenImages(scores, snapshot.images, { only, sort, query: state.query }) : []),
     [scores, only, sort, state.query],
@@ -334,12 +336,14 @@ function App() {
   if (!found) return html`<${Message} title="Reading…" text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
-    return html`<${Message} title="No explained images yet"
+    return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No explained images yet"
       text="No run in this log directory says what decides its images. To write that, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
   if (!layer) return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
-  const n = Math.min(Math.max(Number(state.image) || 0, 0), snapshot.images.count - 1);
+  const wanted = wholeBelow(snapshot.images.count, state.image) ?? 0;
+  // What the list leaves out is not shown beside it either.
+  const n = shown.includes(wanted) ? wanted : shown[0];
   const options = (from) => Object.entries(from).map(([key, [text]]) => [key, text]);
   return html`<main class="app">
     <header class="bar">
@@ -358,6 +362,7 @@ function App() {
       }
       <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
     </header>
+    <${Missing} ...${{ state, names, run, step }} skipped=${found.skipped}/>
     <div class="body">
       <aside class="sidebar images-side">
         <input ref=${search} class="search" type="search" aria-label="search images"
@@ -369,7 +374,11 @@ function App() {
         <${ImageList} ...${{ snapshot, scores, shown }} selected=${n}
           onSelect=${(image) => set({ image: String(image) })}/>
       </aside>
-      <${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }}/>
+      ${
+        n === undefined
+          ? html`<${Message} title="No image passes" text="Clear the search, or choose all images."/>`
+          : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }}/>`
+      }
     </div></main>`;
 }
 

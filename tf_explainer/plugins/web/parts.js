@@ -1,7 +1,7 @@
 // The Parts tab.
 
 import { download, Look, Message, Select, StepSlider } from "./controls.js";
-import { chosen, csv, lowFirst } from "./figures.js";
+import { chosen, csv, lowFirst, wholeBelow } from "./figures.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
 import { Sidebar } from "./filter_sidebar.js";
@@ -9,7 +9,7 @@ import * as host from "./host.js";
 import { KeyHelp } from "./key_help.js";
 import { lookFrom, lookText } from "./look.js";
 import { runs as askRuns, snapshotOf } from "./snapshots.js";
-import { latestRun, nearestStep, useAddress, useRuns } from "./tab_state.js";
+import { latestRun, Missing, nearestStep, useAddress, useRuns } from "./tab_state.js";
 import { html, render as mount, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { Zoom } from "./zoom.js";
 
@@ -32,6 +32,7 @@ const DEFAULTS = {
   shown: "strongest",
   path: "",
   zoom: "",
+  unfolded: "",
 };
 
 const KEYS = [
@@ -98,7 +99,7 @@ function App() {
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
   const { layer, error } = useLayer(run, step, state.layer, reloads);
-  const otherSteps = found?.runs?.[state.compare];
+  const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
   const beside = useLayer(
     otherSteps ? state.compare : "",
     otherSteps && nearestStep(otherSteps, step),
@@ -112,18 +113,22 @@ function App() {
   const look = useMemo(() => lookFrom(state.look), [state.look]);
   const ranges = useMemo(() => rangesFrom(state.ranges), [state.ranges]);
   const flags = state.flags ? state.flags.split(",") : [];
-  const sort = layer?.about[state.sort] || state.sort === "index" ? state.sort : layer?.about.ratio ? "ratio" : "index";
+  const sort =
+    (layer && Object.hasOwn(layer.about, state.sort)) || state.sort === "index"
+      ? state.sort
+      : layer?.about.ratio
+        ? "ratio"
+        : "index";
   const descending = state.descending === "" ? !lowFirst(sort) : state.descending === "1";
   const filters = useMemo(
     () => (layer ? chosen(layer, { sort, descending, ranges, flags, query: state.query }) : []),
     [layer, sort, descending, state.ranges, state.flags, state.query],
   );
   const [selected, setSelected] = useState(undefined);
-  const opened =
-    state.filter !== "" && layer && Number(state.filter) < layer.filters ? Number(state.filter) : undefined;
+  const opened = layer && wholeBelow(layer.filters, state.filter);
   const [zoomLayer, setZoomLayer] = useState(null);
   const [zoomFilter, zoomImage, zoomIn, zoomTimes] = state.zoom.split(",");
-  const zoomed = state.zoom !== "" && layer && Number(zoomImage) < layer.snapshot.images.count;
+  const zoomed = layer && wholeBelow(layer.snapshot.images.count, zoomImage) !== undefined;
   const setZoomed = (next) =>
     set({
       zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name, ...(next.times ? [next.times] : [])].join(",") : "",
@@ -175,7 +180,7 @@ function App() {
   if (!found) return html`<${Message} title="Reading…" text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
-    return html`<${Message} title="No parts yet"
+    return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No parts yet"
       text="No run in this log directory has a snapshot of parts. To write one, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
@@ -223,10 +228,12 @@ function App() {
       <span class="spring"></span><output class="count">${filters.length} of ${layer.filters} filters</output>
       <button class="plain" onClick=${saveCsv} title="figures of these filters">CSV</button>
     </header>
+    <${Missing} ...${{ state, names, run, step, layer }} skipped=${found.skipped}/>
     <div class="body">
       <${Sidebar} ...${{ layer, ranges, flags }} onRanges=${(next) => set({ ranges: rangesText(next) })}
         onFlags=${(next) => set({ flags: next.join(",") })}/>
-      <${FilterGrid} ...${{ layer, other, filters, grouped, look, sort }} side=${Number(state.side) || 116}
+      <${FilterGrid} ...${{ layer, other, filters, grouped, look, sort }} side=${Math.min(Math.max(Number(state.side) || 116, 48), 480)}
+        unfolded=${state.unfolded} onUnfold=${(unfolded) => set({ unfolded })}
         selected=${opened ?? selected} onOpen=${open}
         onSelect=${(f) => (opened === undefined ? setSelected(f) : open(f))}/>
       ${
@@ -241,7 +248,7 @@ function App() {
     ${
       zoomed &&
       zoomLayer?.name === zoomIn &&
-      Number(zoomFilter) < zoomLayer.filters &&
+      wholeBelow(zoomLayer.filters, zoomFilter) !== undefined &&
       html`<${Zoom} layer=${zoomLayer} f=${Number(zoomFilter)} n=${Number(zoomImage)} times=${Number(zoomTimes)}
         look=${look} onTimes=${(times) => setZoomed({ f: zoomFilter, n: zoomImage, layer: zoomLayer, times })}
         onClose=${() => setZoomed(null)}

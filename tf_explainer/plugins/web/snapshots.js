@@ -17,12 +17,20 @@ export async function ask(route, args) {
 
 export const runs = async () => (await ask("runs")).json();
 
+function checkSize(what, buffer, size) {
+  if (buffer.byteLength !== size)
+    throw new Error(`the ${what} stored of it are damaged: ${buffer.byteLength} bytes instead of ${size}`);
+}
+
 /** One layer of a snapshot, in memory: everything but the maps. */
 class Layer {
   constructor(snapshot, about, figures, peaks, tops) {
     const count = snapshot.images.count;
     Object.assign(this, { snapshot, ...about, units: about.grid.side ** 2 });
     const F = about.filters;
+    checkSize("figures", figures, 4 * F * about.figures.length);
+    checkSize("peaks", peaks, 4 * F + 3 * F * count);
+    checkSize("tops", tops, F * this.units);
     this.scales = new Float32Array(peaks, 0, F);
     this.peaks = new Uint8Array(peaks, 4 * F, F * count);
     this.peakUnits = new Uint16Array(peaks.slice(4 * F + F * count));
@@ -87,7 +95,10 @@ class Layer {
       const { run, step } = this.snapshot;
       const asked = ask("maps", { run, step, layer: this.name, filter: f })
         .then((response) => response.arrayBuffer())
-        .then((buffer) => new Uint8Array(buffer));
+        .then((buffer) => {
+          checkSize("maps", buffer, this.snapshot.images.count * this.units);
+          return new Uint8Array(buffer);
+        });
       asked.catch(() => this.mapsAsked.delete(f));
       this.mapsAsked.set(f, asked);
       if (this.mapsAsked.size > MAPS_KEPT) this.mapsAsked.delete(this.mapsAsked.keys().next().value);

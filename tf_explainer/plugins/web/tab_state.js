@@ -1,7 +1,7 @@
 // What a tab shows: the runs that there are, and the state that its address holds.
 
 import * as host from "./host.js";
-import { useCallback, useEffect, useState } from "./vendor/preact-htm.js";
+import { html, useCallback, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 
 /** The runs as a server lists them, read anew whenever TensorBoard does. */
 export function useRuns(ask) {
@@ -24,15 +24,50 @@ export function useRuns(ask) {
   return { found, reloads };
 }
 
+// A change of one of these is a step that Back undoes; sliders, searches and the like only rewrite the address.
+const PLACES = ["run", "layer", "filter", "image", "class", "compare", "zoom"];
+
+const stateFrom = (defaults, given) => ({
+  ...defaults,
+  ...Object.fromEntries(Object.entries(given).filter(([key]) => Object.hasOwn(defaults, key))),
+});
+
 export function useAddress(plugin, defaults, shorten) {
-  const [state, setState] = useState(() => ({ ...defaults, ...host.readState(plugin) }));
-  useEffect(() => host.onNavigation(plugin, (next) => setState({ ...defaults, ...next })), []);
-  useEffect(() => host.writeState(plugin, shorten(state)), [state]);
+  const [state, setState] = useState(() => stateFrom(defaults, host.readState(plugin)));
+  const written = useRef(state);
+  useEffect(
+    () =>
+      host.onNavigation(plugin, (next) => {
+        written.current = stateFrom(defaults, next);
+        setState(written.current);
+      }),
+    [],
+  );
+  useEffect(() => {
+    const moved = PLACES.some((key) => state[key] !== written.current[key]);
+    written.current = state;
+    host.writeState(plugin, shorten(state), moved);
+  }, [state]);
   return [state, useCallback((change) => setState((last) => ({ ...last, ...change })), [])];
 }
 
 export const nearestStep = (steps, wanted) =>
   steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
+
+/** What the address asks for that is not there, with what is shown instead; and what is damaged. */
+export function Missing({ state, names, run, step, layer, skipped = {} }) {
+  const notes = [
+    state.run !== "" && state.run !== run && `There is no run ${state.run}: ${run || "."} is shown.`,
+    state.step !== "" && Number(state.step) !== step && `Step ${state.step} was not kept: step ${step} is shown.`,
+    state.layer && layer && state.layer !== layer.name && `There is no layer ${state.layer}: ${layer.title} is shown.`,
+    state.compare && !names.includes(state.compare) && `There is no run ${state.compare} to put beside.`,
+    ...Object.entries(skipped).map(([name, why]) => `Damaged in run ${name || "."}, and skipped: ${why.join("; ")}.`),
+  ].filter(Boolean);
+  return (
+    notes.length > 0 &&
+    html`<div class="missing-notes" role="status">${notes.map((note) => html`<p>${note}</p>`)}</div>`
+  );
+}
 
 /** The run to look at first: one of an evaluation, else the one with the latest step. */
 export function latestRun(runs, names) {

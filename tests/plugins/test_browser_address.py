@@ -1,0 +1,101 @@
+"""The tabs' addresses in a real browser: Back goes back, and what an address asks for in vain is said."""
+
+import pytest
+
+pytest.importorskip("selenium")
+
+from selenium.webdriver import ActionChains
+
+from benchmarks import browser_tab
+from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.plugin_server import serving
+from tests.plugins.snapshot_example import write_run
+from tests.plugins.test_damaged import text, write_damaged
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
+]
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    write_run(folder / "zebra", steps=(2, 30))
+    write_damaged(folder / "broken", text("{"))
+    with serving(str(folder)) as server, browser(1400, 900) as driver:
+        yield Tab(driver, server)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_complained_about(tab):
+    yield
+    assert tab.complaints() == []
+
+
+def test_back_goes_back_from_filter_to_filter_but_not_along_a_slider(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0")
+    tab.ready("grid")
+    tab.find(".cell[data-filter='2']").click()
+    wait_for(lambda: "p.parts.filter=2" in tab.address)
+    tab.find(".cell[data-filter='4']").click()
+    wait_for(lambda: "p.parts.filter=4" in tab.address)
+    tab.write("input[type=search]", "#4")
+    wait_for(lambda: "p.parts.query=%234" in tab.address)
+    tab.script("parent.history.back()")
+    wait_for(lambda: "p.parts.filter=2" in tab.address)
+    tab.script("parent.history.back()")
+    wait_for(lambda: "p.parts.filter" not in tab.address)
+    tab.script("parent.history.forward()")
+    wait_for(lambda: "p.parts.filter=2" in tab.address)
+    tab.find("aside h2", "2")
+
+
+@pytest.mark.parametrize("plugin", ["parts", "part_images"])
+def test_what_is_asked_for_in_vain_is_said(tab, plugin):
+    tab.open(plugin, f"&p.{plugin}.run=gone&p.{plugin}.step=7&p.{plugin}.compare=__proto__")
+    said = tab.find(".missing-notes", "gone").text
+    assert "There is no run gone: zebra is shown." in said
+    assert "Step 7 was not kept: step 2 is shown." in said
+    assert "There is no run __proto__ to put beside." in said
+    assert "broken" in said
+
+
+@pytest.mark.parametrize("wild", ["__proto__", "constructor", "1.5", "99999", "-1"])
+def test_wild_addresses_change_nothing(tab, wild):
+    keys = (
+        "filter",
+        "zoom",
+        "sort",
+        "flags",
+        "side",
+        "shown",
+        "path",
+        "look",
+        "unfolded",
+        "layer",
+        "__proto__",
+    )
+    tab.open("parts", "".join(f"&p.parts.{key}={wild}" for key in keys if (key, wild) != ("flags", wild)))
+    tab.ready("grid")
+    assert tab.count(".cell") > 0
+    keys = ("image", "only", "sort", "class", "times", "by", "chosen", "look", "constructor")
+    tab.open("part_images", "".join(f"&p.part_images.{key}={wild}" for key in keys))
+    assert tab.ready("image").get_attribute("data-image") == "0"
+
+
+def test_a_click_on_a_histogram_hides_nothing(tab):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0")
+    tab.ready("grid")
+    cells = tab.count(".cell")
+    ActionChains(tab.driver).click(tab.find("svg.brush")).perform()
+    ActionChains(tab.driver).click(tab.find("svg.brush")).perform()
+    assert "ranges" not in tab.address
+    assert tab.count(".cell") == cells
+
+
+def test_a_filtered_list_shows_no_unlisted_image(tab):
+    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.query=cat")
+    assert tab.ready("image").get_attribute("data-image") == "1", "image 0 is a fox"
+    tab.write("input[type=search]", "nothing like it")
+    tab.find("h1", "No image passes")
