@@ -14,6 +14,30 @@ const SIGN = { "% of images": " %", "% of units": " %", "% of side": " %", nats:
 /** What a group of filters is called: by the landmark that it follows, else by its number. */
 export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
 
+/** The place of a part in the list: what is named first, what is none of the object last. */
+export function partRank(name) {
+  if (/^(beside the object|image border)/.test(name)) return 3;
+  if (/, on nothing that is annotated$/.test(name)) return 2;
+  return /^part \d+$/.test(name) ? 1 : 0;
+}
+
+/** A part's colour, as on `parts.png`: hues around the circle, neighbours of different brightness. */
+export function partColour(group, count) {
+  const value = 255 * (group % 2 ? 0.72 : 1);
+  const channel = (n) => {
+    const k = (n + (6 * group) / Math.max(count, 1)) % 6;
+    return Math.round(value * (1 - 0.9 * Math.max(0, Math.min(k, 4 - k, 1))));
+  };
+  return [channel(5), channel(3), channel(1)];
+}
+
+/** How many groups a layer's filters fall into. */
+export const groupCount = (layer) =>
+  Math.max(
+    layer.about.group?.names?.length ?? 0,
+    ...layer.values.group.filter((group) => group >= 0).map((g) => g + 1),
+  );
+
 /** A figure of a filter as text, with its unit. */
 export function written(layer, figure, f) {
   const value = layer.values[figure.key][f];

@@ -1,6 +1,6 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
-import { FLAGS, groupName, number, written } from "./figures.js";
+import { FLAGS, groupCount, groupName, number, partColour, partRank, written } from "./figures.js";
 import { layerOf, Picture } from "./picture.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
@@ -37,7 +37,10 @@ function sectionsOf(layer, filters, grouped) {
     if (!byGroup.has(group)) byGroup.set(group, []);
     byGroup.get(group).push(f);
   }
-  return [...byGroup].sort(([a], [b]) => a - b).map(([group, members]) => ({ group, filters: members }));
+  const rank = (group) => (group === Infinity ? 4 : partRank(groupName(layer, group)));
+  return [...byGroup]
+    .sort(([a], [b]) => rank(a) - rank(b) || a - b)
+    .map(([group, members]) => ({ group, filters: members }));
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -63,7 +66,8 @@ function GroupHeader({ layer, item, columns, unfolded, onUnfold }) {
     .map((name, k) => [name, median(item.filters.map((f) => layer.values[`ratio_${k}`]?.[f] ?? NaN))])
     .filter(([, value]) => value < 0.5)
     .sort(([, a], [, b]) => a - b)[0];
-  return html`<h2>${capital(groupName(layer, item.group))}
+  const colour = partColour(item.group, groupCount(layer));
+  return html`<h2><i class="part-colour" style=${`background:rgb(${colour})`}></i>${capital(groupName(layer, item.group))}
     <small>${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"}
       ${followed ? `, mostly following ${followed[0]}` : landmarks.length ? ", following no landmark" : ""}
       ${typical !== undefined && !Number.isNaN(typical) ? `, median R ${number(typical)}` : ""}</small> ${more}</h2>`;
