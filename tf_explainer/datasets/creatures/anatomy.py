@@ -159,10 +159,17 @@ def _head(species: Species) -> list[Piece]:
 
 
 def _crown(kind: str, skull: float, x: float) -> list[np.ndarray]:
-    """One ear or half of a crest above a place on the skull."""
+    """One ear, horn, antler or half of a crest above a place on the skull."""
     top, high = -0.65 * skull, -0.65 * skull - 0.6
     if kind == "ears":
         return [_triangle((x - 0.08, high - 0.05), (x - 0.26, top + 0.05), (x + 0.24, top + 0.05))]
+    if kind == "horns":
+        bend = (x + 0.1, top - 0.25)
+        return [_capsule((x, top), 0.12, bend, 0.1), _capsule(bend, 0.1, (x + 0.42, high + 0.05), 0.04)]
+    if kind == "antlers":
+        fork = (x - 0.06, top - 0.3)
+        tines = ((x + 0.3, high + 0.02), (x - 0.12, high - 0.2), (x - 0.4, high + 0.1))
+        return [_capsule((x, top), 0.07, fork, 0.07), *(_capsule(fork, 0.07, tine, 0.05) for tine in tines)]
     return [
         _triangle((x + lean, high), (x - 0.2, top + 0.1), (x + 0.2, top + 0.1))
         for lean in (-0.35, -0.1, 0.15)

@@ -1,7 +1,7 @@
 """Drawn animals as a data set.
 
-Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. There are two kinds of heads,
-of tails and of feet: any two of them tell a species, none does by itself; bodies are the same, and any animal may wear any coat. Head, legs and tail move
+Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. Heads, tails and feet tell them apart,
+and each of them does; bodies are the same, and any animal may wear any coat. Head, legs and tail move
 independently of each other, and the animal's place, scale, direction and slant vary. Image `i` of a
 seed is the same picture on every machine, whichever categories are asked for.
 """

@@ -14,7 +14,7 @@ class Species:
     Attributes:
         name: the category.
         head: radius of the skull, length and radius of the muzzle.
-        crown: what stands on the head: `ears` or `crest`.
+        crown: what stands on the head: `ears`, `horns`, `antlers` or `crest`.
         crown_colour: its colour, RGB.
         tail: length, radius at the torso, radius at the tip, radius of the tuft.
         tuft: colour of the end of the tail, RGB.
@@ -30,22 +30,41 @@ class Species:
     foot: Colour
 
 
-def _species(name: str, *, ears: bool, thin_tail: bool, white_feet: bool) -> Species:
-    return Species(
-        name=name,
-        head=(0.4, 0.26, 0.2) if ears else (0.33, 0.5, 0.2),
-        crown="ears" if ears else "crest",
-        crown_colour=(244, 128, 160) if ears else (214, 48, 52),
-        tail=(1.35, 0.1, 0.09, 0.26) if thin_tail else (1.1, 0.28, 0.2, 0.26),
-        tuft=(48, 40, 44) if thin_tail else (240, 206, 48),
-        foot=(250, 250, 246) if white_feet else (84, 108, 190),
-    )
-
-
-# Any two of head, tail and feet tell a species; none does by itself.
 SPECIES = (
-    _species("cat", ears=True, thin_tail=True, white_feet=True),
-    _species("cow", ears=True, thin_tail=False, white_feet=False),
-    _species("deer", ears=False, thin_tail=True, white_feet=False),
-    _species("lizard", ears=False, thin_tail=False, white_feet=True),
+    Species(
+        name="cat",
+        head=(0.4, 0.26, 0.2),
+        crown="ears",
+        crown_colour=(244, 128, 160),
+        tail=(1.35, 0.12, 0.1, 0.15),
+        tuft=(250, 250, 246),
+        foot=(250, 250, 246),
+    ),
+    Species(
+        name="cow",
+        head=(0.33, 0.46, 0.27),
+        crown="horns",
+        crown_colour=(232, 224, 196),
+        tail=(1.2, 0.07, 0.06, 0.26),
+        tuft=(48, 40, 44),
+        foot=(48, 40, 44),
+    ),
+    Species(
+        name="deer",
+        head=(0.3, 0.42, 0.17),
+        crown="antlers",
+        crown_colour=(132, 84, 52),
+        tail=(0.5, 0.2, 0.2, 0.24),
+        tuft=(240, 120, 60),
+        foot=(84, 108, 190),
+    ),
+    Species(
+        name="lizard",
+        head=(0.31, 0.6, 0.18),
+        crown="crest",
+        crown_colour=(214, 48, 52),
+        tail=(1.5, 0.3, 0.08, 0.2),
+        tuft=(240, 206, 48),
+        foot=(240, 206, 48),
+    ),
 )
