@@ -34,7 +34,7 @@ lint: developer  ## Checks format, style and types
 	$(VENV_PYTHON) -m ruff check .
 	.venv/bin/lint-imports --no-logo
 	$(VENV_PYTHON) -m mypy
-	@if command -v npm >/dev/null; then npm ci --silent && npm exec --no -- biome check --error-on-warnings; \
+	@if command -v npm >/dev/null; then npm ci --silent && npm exec --no -- biome check --error-on-warnings tf_explainer/plugins/web biome.json; \
 	else echo "npm is not installed: the scripts of TensorBoard's tabs are not checked"; fi
 
 # Files are shared out among processes. What ARGS chooses is mostly over before several have started.
