@@ -21,6 +21,7 @@ BINARIES = {
 LIBRARIES = {
     "tensorflow": {
         "tf_explainer.explanation.attribution",  # Gradients.
+        "tf_explainer.explanation.average_image",
         "tf_explainer.training.checkpoints",
         "tf_explainer.explainer.cross_replica",
         "tf_explainer.features.dataset",
