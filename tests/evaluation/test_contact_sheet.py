@@ -9,6 +9,8 @@ from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation import contact_sheet
 from tf_explainer.evaluation.contact_sheet import part_colours, parts_map
 from tf_explainer.evaluation.evaluation import evaluate
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.metrics.followed_landmarks import Followed
 
 CONFIG = EvaluationConfig(sheet_filters=4, sheet_images=3)
 
@@ -62,3 +64,13 @@ def test_each_place_has_the_colour_of_the_strongest_part():
 
 def test_colours_of_parts_differ():
     assert len(set(part_colours(24))) == 24
+
+
+def test_parts_on_landmarks_come_first_and_what_is_off_the_object_last():
+    on = {"fox": Followed(landmark="head", found=0.9, chance=0.2)}
+    parts = [
+        Part(number=1, name="image border", filters=(0,)),
+        Part(number=2, name="part 2", filters=(1,)),
+        Part(number=3, name="head", filters=(2,), followed=on),
+    ]
+    assert contact_sheet._shown_order(parts) == [2, 1, 0]

@@ -16,7 +16,7 @@ from tf_explainer.evaluation.part_examples import (
     read_examples,
     strongest_images,
 )
-from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.parts import Part, is_off_object
 from tf_explainer.evaluation.region_overlay import Colour, overlay, upsampled
 from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, sheet
 from tf_explainer.features.stored_features import Features
@@ -115,7 +115,11 @@ def draw(
     )
     sections = [
         Section(title="All parts", figures="", panels=[together] if len(typical) else []),
-        Section(title="Explainer, part by part", figures="", panels=sorted(panels, key=_named_first)),
+        Section(
+            title="Explainer, part by part",
+            figures="",
+            panels=[panels[column] for column in _shown_order(evaluation.parts)],
+        ),
         Section(
             title=f"Performer, {features.manifest.target.name}",
             figures="the filters that point best to the landmarks",
@@ -190,8 +194,9 @@ def _place(evaluation: Evaluation, image: int, part: Part | None) -> tuple[float
     return None if np.isnan(y) else (y, x)
 
 
-def _named_first(panel: Panel) -> bool:
-    return panel.name.startswith("part ")
+def _shown_order(parts: Sequence[Part]) -> list[int]:
+    """Puts parts on landmarks first, and what is off the object last."""
+    return sorted(range(len(parts)), key=lambda n: (is_off_object(parts[n].name), not parts[n].followed))
 
 
 def _responds(part: Part) -> str:
