@@ -218,4 +218,4 @@ def test_no_stored_value_is_answered_with_an_error_of_the_server(tmp_path):
 
 @pytest.mark.slow
 def test_no_stored_value_of_many_is_answered_with_an_error_of_the_server(tmp_path):
-    check_examples(tmp_path, 20_000)
+    check_examples(tmp_path, 2_000)
