@@ -22,7 +22,7 @@ CONFIG = TrainConfig(epochs=3, batch_size=8, negatives_per_batch=2, learning_rat
 EXPLAINER = ExplainerConfig(part_share_weight=1.0, initial_part_share=0.2)
 
 
-def small_performer() -> Performer:
+def small_performer(activation: str = "softmax") -> Performer:
     keras.utils.set_random_seed(0)
     image = keras.Input((CROP, CROP, 3))
     x = keras.layers.Conv2D(CHANNELS, 8, strides=8, activation="relu", name="block")(image)
@@ -30,7 +30,7 @@ def small_performer() -> Performer:
     x = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(x))
     for name, units in DISTILLED.items():
         x = keras.layers.Dense(units, activation="relu", name=name)(x)
-    model = keras.Model(image, keras.layers.Dense(3, activation="softmax")(x))
+    model = keras.Model(image, keras.layers.Dense(3, activation=activation)(x))
     return Performer(
         model, PerformerConfig(image_size=CROP, target_layer="block", distilled_layers=tuple(DISTILLED))
     )

@@ -85,6 +85,28 @@ def test_a_linked_name_is_in_its_module(document, link):
     assert name in defined
 
 
+def proofs_of_models():
+    """The tests that the table of models names, as FILE or FILE::FUNCTION, below tests or tests/performer."""
+    rows = [line for line in TEXTS["docs/performers.md"].splitlines() if re.search(r"`(\w+/)*test_\w+", line)]
+    table = [line.split("|")[-2] for line in rows if line.startswith("| ")]
+    return [proof for cell in table for proof in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("proof", sorted(set(proofs_of_models())))
+def test_a_kind_of_model_has_a_test(proof):
+    name, _, function = proof.partition("::")
+    folders = [ROOT / "tests" / "performer", ROOT / "tests"]
+    (path,) = [folder / f"{name}.py" for folder in folders if (folder / f"{name}.py").exists()]
+    defined = {
+        node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")
+    }
+    assert not function or function in defined
+
+
+def test_every_kind_of_model_names_a_test():
+    assert len(proofs_of_models()) >= 30
+
+
 @pytest.mark.parametrize(("document", "target"), named(r"(?:^|`)make ([a-z_]+)\b"))
 def test_a_make_target_exists(document, target):
     targets = re.findall(r"^([a-z_]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

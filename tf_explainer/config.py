@@ -398,7 +398,8 @@ class ExplanationConfig:
         images: images to explain: files, folders or patterns, comma-separated, or the flag again; empty:
             held-out ones.
         held_out_images: how many held-out ones, without --image.
-        explained_class: the class whose score is explained; default: what the performer says.
+        explained_class: the class whose score is explained; default: what the performer says, every class of
+            a probability above 0.5 where it is multi-label.
         parts: parts a picture shows.
         html: write a page with all explanations, too.
         output: where explanations go; default: WORKDIR/explanations.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tf_explainer.config import WorkDir
+    from tf_explainer.explanation.explanation import Explanation, ImageExplainer
     from tf_explainer.features.schema import Manifest
 
 
@@ -42,32 +43,45 @@ def main(arguments: Sequence[str]) -> None:
     run = finished_run.assemble(workdir, manifest, flags.performer(), flags.attribution())
     explainer, made_by = run.image_explainer, {"explainer": run.fingerprint}
     summary = run.summary() if config.html else None
-    folder = config.output or workdir.explanations
+    folder, several = config.output or workdir.explanations, run.performer.is_multi_label
     shown = []
     for name, image in images:
-        try:
-            explanation = explainer.explain(image, config.explained_class)
-        except ValueError as error:
-            raise UserError(f"--explained_class={config.explained_class}: {error}") from error
-        picture = explanation_picture.draw(explanation, name, config.parts)
-        path = os.path.join(folder, _file_name(name))
-        with atomic_file.replacing(f"{path}.png") as temporary:
-            picture.save(temporary)
-        atomic_file.write_text(
-            f"{path}.json", json.dumps({"image": name} | made_by | explanation.to_dict(), indent=1) + "\n"
-        )
-        greatest = ", ".join(
-            f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3]
-        )
-        print(f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}")
-        print(f"  {explanation.verdict} The attribution's gap is {explanation.gap:+.3f} nats.")
-        if config.html:
-            shown.append((name, explanation, picture))
+        for explanation in _explanations(explainer, image, config.explained_class):
+            # Every class that is said of an image has files of its own.
+            shown_name = f"{name} ({explanation.class_name})" if several else name
+            picture = explanation_picture.draw(explanation, shown_name, config.parts)
+            path = os.path.join(folder, _file_name(shown_name))
+            with atomic_file.replacing(f"{path}.png") as temporary:
+                picture.save(temporary)
+            numbers = {"image": name} | made_by | explanation.to_dict()
+            atomic_file.write_text(f"{path}.json", json.dumps(numbers, indent=1) + "\n")
+            print(_line(name, explanation))
+            if config.html:
+                shown.append((shown_name, explanation, picture))
     if summary is not None:
         atomic_file.write_text(os.path.join(folder, "report.html"), report.report(summary, shown))
     pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
     print(f"The explanations are in {folder}; {pictures}")
     print(flags.next_command("tf_explainer.export"))
+
+
+def _explanations(
+    explainer: ImageExplainer, image: np.ndarray, class_name: str | None
+) -> tuple[Explanation, ...]:
+    if class_name is None:
+        return explainer.explain_each(image)
+    try:
+        return (explainer.explain(image, class_name),)
+    except ValueError as error:
+        raise UserError(f"--explained_class={class_name}: {error}") from error
+
+
+def _line(name: str, explanation: Explanation) -> str:
+    greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3])
+    return (
+        f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}\n"
+        f"  {explanation.verdict} The attribution's gap is {explanation.gap:+.3f} nats."
+    )
 
 
 def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:

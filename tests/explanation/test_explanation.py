@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, PARTS, mean_features, write_run
+from tests.small_training import small_performer
 from tests.summary_example import known_contributions, known_summary
 from tf_explainer import explain, flags
 from tf_explainer.errors import UserError
@@ -69,6 +70,48 @@ def test_every_class_can_be_explained(run, image):
     assert sum(each.explainer_probability for each in found) == pytest.approx(1, rel=1e-4)
     with pytest.raises(ValueError, match="there is no class 'bird'; there are fox, fish"):
         explainer.explain(image, "bird")
+
+
+@pytest.mark.parametrize(
+    ("biases", "said"),
+    [((9.0, -9.0, 20.0), ["negative", "fox"]), ((-20.0, -9.0, -30.0), ["fish"])],
+    ids=["two", "none: the likeliest"],
+)
+def test_every_class_that_is_said_is_explained(tmp_path, image, biases, said):
+    performer = small_performer("sigmoid")
+    kernel, _ = performer.model.layers[-1].get_weights()
+    performer.model.layers[-1].set_weights([kernel * 1e-3, np.array(biases)])
+    run = write_run(tmp_path, performer)
+    explainer = run.image_explainer
+    found = explainer.explain_each(image)
+    assert [each.class_name for each in found] == said
+    assert [each.to_dict() for each in run.explain_each(image)] == [each.to_dict() for each in found]
+    for each in found:
+        assert each.score == pytest.approx(biases[CLASSES.index(each.class_name)], abs=0.5)
+        assert sum(each.terms.values()) == pytest.approx(each.score, abs=1e-4)
+    head = next(seen.part for seen in found[-1].parts if seen.part.number == 1)
+    assert head.name == ("head" if said[-1] == "fox" else PARTS[0].in_category(said[-1]).name)
+
+
+def test_of_classes_that_exclude_each_other_one_is_explained(run, image, explanation):
+    _, performer, explainer = run
+    explainer = ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer))
+    (found,) = explainer.explain_each(image)
+    assert found.to_dict() == explanation.to_dict()
+
+
+def test_every_class_that_is_said_has_files_of_its_own(tmp_path, command, image):
+    performer = small_performer("sigmoid")
+    performer.model.layers[-1].set_weights(
+        [0.0 * performer.model.layers[-1].get_weights()[0], np.array([3.0, -3.0, 5.0])]
+    )
+    write_run(tmp_path / "run", performer)
+    Image.fromarray(image).save(tmp_path / "cat.png")
+    out = tmp_path / "out"
+    command(f"--workdir={tmp_path / 'run'}", f"--image={tmp_path / 'cat.png'}", f"--explanations_dir={out}")
+    written = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    assert sorted(each["class"] for each in written) == ["fox", "negative"]
+    assert len(list(out.glob("*.png"))) == 2
 
 
 def test_a_part_is_where_its_filters_respond_most(run, explanation):

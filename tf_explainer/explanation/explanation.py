@@ -69,9 +69,9 @@ class Explanation:
         class_name: whose score is explained.
         score: its log-odds, `log p / (1 - p)`, by the explainer, in nats.
         performer_probability, explainer_probability: of that class, each by itself.
-        performer_class: what the performer says.
+        performer_class: the likeliest class, by the performer.
         parts: every part of the explainer, the greatest contribution (of either sign) first; called by what
-            it is on in the class that the performer names.
+            it is on in the likeliest class, or in the explained one where the performer says several.
         lone_filters: filters that share their place with no other, each a part of its own, in the same order;
             those that add nothing are left out.
         ordinary: what the ordinary track adds: textures and all that is no part.
@@ -201,15 +201,11 @@ class ImageExplainer:
         """
         if class_name is not None and class_name not in self._names:
             raise ValueError(f"there is no class {class_name!r}; there are {', '.join(self._names)}")
-        record = ImageRecord(reference=ImageReference(id="", label=0, location=""), image=image)
-        crop = crop_to_object(record, self._performer.config.image_size)
-        outputs = self._features.predict_on_batch(crop[None])
-        features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
-        kind = self._performer.output_kind
-        check(outputs[SCORES], kind)
-        by_performer = np.asarray(class_probabilities(outputs[SCORES], kind), np.float64)[0]
+        crop, features, by_performer = self._look_at(image)
         decided = int(by_performer.argmax())
         chosen = decided if class_name is None else self._names.index(class_name)
+        says_chosen = self._performer.is_multi_label and by_performer[chosen] > 0.5
+        category = self._names[chosen if says_chosen else decided]
         classes = np.array([chosen])
         attribution = self._attributor.attribute(features, classes)
         score = float(attribution.scores[0])
@@ -217,7 +213,7 @@ class ImageExplainer:
         maps = np.asarray(self._maps(features, training=False))[0]
         contributions = attribution.parts[0]
         seen = [
-            self._seen(part.in_category(self._names[decided]), maps, contributions, float(value))
+            self._seen(part.in_category(category), maps, contributions, float(value))
             for part, value in zip(self._parts, lost, strict=False)
         ]
         alone = [self._seen(part, maps, contributions) for part in self._alone]
@@ -238,6 +234,32 @@ class ImageExplainer:
             ordinary_map=attribution.ordinary_maps[0],
             grid=self._grid,
         )
+
+    def explain_each(self, image: np.ndarray) -> tuple[Explanation, ...]:
+        """Explains every class that the performer says of an image, the likeliest first.
+
+        Of a multi-label network these are the classes of a probability above 0.5, or the likeliest alone if
+        there is none; of another network it is one class.
+
+        Args:
+            image: as of `explain`.
+        """
+        if not self._performer.is_multi_label:
+            return (self.explain(image),)
+        _, _, probabilities = self._look_at(image)
+        likeliest_first = np.argsort(-probabilities, kind="stable")
+        said = [self._names[number] for number in likeliest_first if probabilities[number] > 0.5]
+        return tuple(self.explain(image, name) for name in said or [None])
+
+    def _look_at(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the crop, the target layer's features `[1, L, L, D]`, the classes' probabilities."""
+        record = ImageRecord(reference=ImageReference(id="", label=0, location=""), image=image)
+        crop = crop_to_object(record, self._performer.config.image_size)
+        outputs = self._features.predict_on_batch(crop[None])
+        kind = self._performer.output_kind
+        check(outputs[SCORES], kind)
+        features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
+        return crop, features, np.asarray(class_probabilities(outputs[SCORES], kind), np.float64)[0]
 
     def _seen(
         self, part: Part, maps: np.ndarray, contributions: np.ndarray, lost_without: float | None = None

@@ -91,13 +91,29 @@ class FinishedRun:
             UserError: the file is no image.
             ValueError: the performer has no such class.
         """
-        if not isinstance(image, np.ndarray):
-            ((_, image),) = read_images([os.fspath(image)])
-        return self.image_explainer.explain(image, class_name)
+        return self.image_explainer.explain(_pixels(image), class_name)
+
+    def explain_each(self, image: str | os.PathLike[str] | np.ndarray) -> tuple[Explanation, ...]:
+        """Explains every class that the performer says of one image: several where it is multi-label.
+
+        Args:
+            image: as of `explain`.
+
+        Raises:
+            UserError: the file is no image.
+        """
+        return self.image_explainer.explain_each(_pixels(image))
 
     def __repr__(self) -> str:
         target = self.performer.config.target_layer
         return f"FinishedRun({len(self.parts)} parts of {target}, classes {', '.join(self.class_names)})"
+
+
+def _pixels(image: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
+    if isinstance(image, np.ndarray):
+        return image
+    ((_, pixels),) = read_images([os.fspath(image)])
+    return pixels
 
 
 def load_run(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:

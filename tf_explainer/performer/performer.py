@@ -81,6 +81,11 @@ class Performer:
         return max(2, self.model.outputs[0].shape[-1])
 
     @property
+    def is_multi_label(self) -> bool:
+        """Whether it may say several classes of one image: it has several outputs, which exclude no other."""
+        return self.model.outputs[0].shape[-1] > 1 and not scores.are_exclusive(self.output_kind)
+
+    @property
     def treatment(self) -> Treatment:
         """What is done to the target layer's map if it can be negative."""
         return signed_maps.treatment(self._output(self.config.target_layer))
