@@ -28,7 +28,7 @@ LIBRARIES = {
         "tf_explainer.datasets.prepared",
         "tf_explainer.training.distribution",
         "tf_explainer.evaluation.parts",
-        "tf_explainer.evaluation.evaluation",
+        "tf_explainer.evaluation.results",
         "tf_explainer.features.feature_coding",
         "tf_explainer.features.manifest",
         "tf_explainer.explanation.finished_run",

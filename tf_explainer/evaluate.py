@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     shown_images, attribution = flags.snapshot().images, flags.attribution()
 
     from tf_explainer import atomic_file
-    from tf_explainer.evaluation import contact_sheet, evaluation, parts
+    from tf_explainer.evaluation import contact_sheet, evaluation, parts, results
     from tf_explainer.evaluation.class_accuracy import order_warning
     from tf_explainer.evaluation.table import table
     from tf_explainer.explanation import average_image, run_contributions, summary_picture
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
     check_manifest(manifest, performer)
-    explainer = evaluation.load_explainer(
+    explainer = results.load_explainer(
         workdir.explainer, manifest, trust_code=performer_config.trust_performer_code
     )
     features = Features(
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
             config,
             report,
             feature_model=performer.feature_model(),
-            chosen_by=evaluation.read_best_measure(workdir.run_record),
+            chosen_by=results.read_best_measure(workdir.run_record),
         )
         sheet = contact_sheet.draw(result, features, config, report)
         average = average_image.mean_features(features)
@@ -105,7 +105,7 @@ def _made_of(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, st
 
 def _compare(config: EvaluationConfig) -> None:
     from tf_explainer.errors import UserError
-    from tf_explainer.evaluation import evaluation
+    from tf_explainer.evaluation import results
     from tf_explainer.evaluation.run_table import run_table
     from tf_explainer.evaluation.table import comparison
 
@@ -113,7 +113,7 @@ def _compare(config: EvaluationConfig) -> None:
     for run in config.compare:
         try:
             workdir = WorkDir(root=run.rstrip("/"))
-            measured[run] = evaluation.read_metrics(workdir.metrics, workdir.explainer)
+            measured[run] = results.read_metrics(workdir.metrics, workdir.explainer)
         except UserError as error:
             failed[run] = str(error)
     if not measured:

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tf_explainer.config import EvaluationConfig
-from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress
+from tf_explainer.evaluation.collected_responses import PERFORMER
+from tf_explainer.evaluation.evaluation import Evaluation, Progress
 from tf_explainer.evaluation.part_examples import (
     Examples,
     performer_filters,

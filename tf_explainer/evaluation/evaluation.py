@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.class_accuracy import ClassAccuracy
+from tf_explainer.evaluation.collected_responses import LAYERS, PERFORMER, CollectedResponses, named_outputs
 from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
-from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES, Manifest
-from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.images.folds import fold_of
+from tf_explainer.features.schema import LABEL, SCORES
+from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.evidence import EvidenceSummary
-from tf_explainer.metrics.fidelity import EnergyShare, Fidelity, FidelitySummary
+from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
 from tf_explainer.metrics.followed_landmarks import whereabouts
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
-from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.part_maps import NO_PART, mean_peaks
 from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
 from tf_explainer.metrics.peaks import Peaks
@@ -39,11 +36,7 @@ from tf_explainer.training.collected_part_maps import collect_part_maps
 from tf_explainer.training.track_fidelity import TrackFidelity, add_decoded, measure_tracks, new_fidelity
 from tf_explainer.training.validation import uses_landmarks
 
-PERFORMER = "performer"
-LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
-_TRACKS = ("norm_interp", "norm_ordin")
 _PERMUTATIONS = 10
-_TRAIN = "run `python -m tf_explainer.train` with the same flags"
 
 Progress = Callable[[str, int], None]
 
@@ -126,98 +119,6 @@ class Evaluation:
         return json.dumps(made_of | self.metrics(), indent=2, allow_nan=False) + "\n"
 
 
-def read_metrics(path: str, explainer_path: str) -> dict[str, Any]:
-    """Reads the measures of a run.
-
-    Args:
-        path: of the measures.
-        explainer_path: of the explainer that they are to be of; where it is not there, they are not checked.
-
-    Raises:
-        UserError: there are none, the file is damaged, or the measures are of an earlier explainer.
-    """
-    measure = "measure that run first, by `python -m tf_explainer.evaluate` with its flags"
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            metrics = json.loads(file.read())
-        if not isinstance(metrics, dict) or "layers" not in metrics:
-            raise ValueError("it has no layers")
-    except tf.errors.NotFoundError as error:
-        raise UserError(f"there is no {path}: {measure}") from error
-    except ValueError as error:
-        raise UserError(f"{path} holds no measures ({error}): {measure}") from error
-    if tf.io.gfile.exists(explainer_path):
-        there = _load(explainer_path).fingerprint
-        if metrics.get("explainer") != there:
-            raise UserError(f"{path} is of another explainer than {explainer_path} ({there[:12]}): {measure}")
-    return metrics
-
-
-def read_parts(path: str, explainer: Explainer) -> list[Part]:
-    """Reads the parts that an evaluation found in an explainer's filters.
-
-    Raises:
-        UserError: there are none, the file is damaged, or they are of another explainer, an earlier one.
-    """
-    evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it groups filters into parts"
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            return parts.from_json(file.read(), explainer.fingerprint)
-    except tf.errors.NotFoundError as error:
-        raise UserError(f"there is no {path}: {evaluate}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: {error}; {evaluate}") from error
-
-
-def read_best_measure(path: str) -> str:
-    """Reads by which measure a training chose its best epoch; empty where it took the last one.
-
-    Args:
-        path: of the record that the training left.
-    """
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            return json.loads(file.read())["flags"]["best_measure"] or ""
-    except (tf.errors.NotFoundError, ValueError, KeyError):
-        return ""
-
-
-def load_explainer(path: str, manifest: Manifest, *, trust_code: bool = False) -> Explainer:
-    """Reads a trained explainer.
-
-    Args:
-        path: a `.keras` file.
-        manifest: of the features that it is to be measured on.
-        trust_code: whether code among the performer's layers, of which it holds copies, is run.
-
-    Raises:
-        UserError: it is missing, no explainer, or of another performer or other layers than the features.
-    """
-    explainer = _load(path, trust_code=trust_code)
-    if explainer.performer not in (None, manifest.performer):
-        raise UserError(
-            f"{path} explains another performer ({explainer.performer[:12]}) than the stored features are of "
-            f"({manifest.performer[:12]}): {_TRAIN}"
-        )
-    theirs = [explainer.feature_shape, *((layer.name, layer.units) for layer in explainer.distilled)]
-    ours = [manifest.target.shape, *((layer.name, layer.shape[-1]) for layer in manifest.distilled)]
-    if theirs != ours:
-        raise UserError(f"{path} explains layers {theirs}, the stored features are {ours}: {_TRAIN}")
-    return explainer
-
-
-def _load(path: str, *, trust_code: bool = False) -> Explainer:
-    if not tf.io.gfile.exists(path):
-        raise UserError(f"there is no explainer {path}: {_TRAIN}")
-    try:
-        explainer = keras.models.load_model(path, compile=False, safe_mode=not trust_code)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {_TRAIN}") from error
-    if not isinstance(explainer, Explainer):
-        raise UserError(f"{path} is a {type(explainer).__name__}, not an explainer: {_TRAIN}")
-    return explainer
-
-
 def evaluate(
     explainer: Explainer,
     head: keras.Model,
@@ -249,7 +150,7 @@ def evaluate(
     Raises:
         UserError: the split has no image of any category, or a landmark is asked for that there is not.
     """
-    collected = _Parts(explainer, features)
+    collected = CollectedResponses(explainer, features)
     accuracy = ClassAccuracy(features.outputs)
     for batch in features.batches(config.split, negatives=True):
         accuracy.add(batch[SCORES], batch[LABEL])
@@ -364,85 +265,12 @@ def _fidelity_figures(fidelity: FidelitySummary) -> dict[str, Any]:
     return dataclasses.asdict(fidelity) | {"accuracy_difference": difference}
 
 
-def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
-    """Cuts a model of some layers' outputs, by name, out of the explainer."""
-    return keras.Model(explainer.input, {name: explainer.get_layer(name).output for name in layers})
-
-
-def outputs(model: keras.Model, features: np.ndarray) -> Batch:
-    """Runs a model of named outputs on one batch.
-
-    Args:
-        model: of the target layer's features.
-        features: `[B, L, L, D]`, of any number of images.
-
-    Returns:
-        `[B, ...]` by the outputs' names.
-    """
-    return {name: ops.convert_to_numpy(output) for name, output in model(features, training=False).items()}
-
-
-class _Parts:
-    """Collects what the measures of parts need, batch by batch."""
-
-    def __init__(self, explainer: Explainer, features: Features) -> None:
-        manifest = features.manifest
-        side, _, filters = manifest.target.shape
-        images = sum(manifest.class_counts[name] for name in features.categories)
-        self._features, self._target = features, manifest.target.name
-        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *_TRACKS))
-        self._peaks: dict[str, list[Peaks]] = {name: [] for name in LAYERS}
-        self._units = {name: StrongestUnits(images, side**2, filters) for name in LAYERS}
-        self._known: list[Batch] = []
-        self.energy = EnergyShare(explainer.part_share)
-        self.ids: list[str] = []
-
-    def add(self, batch: Batch) -> None:
-        target = batch[self._target].astype(np.float32)
-        maps = outputs(self._maps, target)
-        self.energy.add(*(maps[track] for track in _TRACKS))
-        for name in LAYERS:
-            activations = target if name == PERFORMER else maps[name]
-            self._peaks[name].append(Peaks.of(activations))
-            self._units[name].add(activations)
-        self._known.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
-        self.ids += [image_id.decode() for image_id in batch[ID]]
-
-    def of_layer(self, name: str) -> tuple[Peaks, Any]:
-        return Peaks.joined(self._peaks[name]), self._units[name].regions()
-
-    def annotations(self, chosen: Sequence[str]) -> Annotations:
-        labels, landmarks, positions = (
-            np.concatenate([batch[name] for batch in self._known])
-            for name in (LABEL, LANDMARKS, FOLD_POSITION)
-        )
-        manifest, dataset = self._features.manifest, self._features.dataset
-        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
-        rows = _landmark_rows(chosen, manifest.landmarks)
-        return Annotations(
-            categories=self._features.categories,
-            landmark_names=tuple(manifest.landmarks[row] for row in rows),
-            labels=np.searchsorted(in_categories, labels),
-            landmarks=landmarks[:, rows],
-            held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
-        )
-
-
-def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:
-    for name in chosen:
-        if name not in stored:
-            raise UserError(
-                f"--landmarks={name}: the stored features have no such landmark, only: {', '.join(stored)}"
-            )
-    return [row for row, name in enumerate(stored) if name in chosen or not chosen]
-
-
 def _fidelity(
     explainer: Explainer, head: keras.Model, features: Features, split: Split, progress: Progress
 ) -> Fidelity:
     fidelity = new_fidelity(features)
     for batch in features.batches(split, negatives=True):
-        decoded = outputs(explainer, batch[features.manifest.target.name].astype(np.float32))
+        decoded = named_outputs(explainer, batch[features.manifest.target.name].astype(np.float32))
         add_decoded(fidelity, head, features, batch, decoded)
         progress("fidelity", len(batch[LABEL]))
     return fidelity

@@ -8,7 +8,8 @@ import itertools
 import numpy as np
 
 from tf_explainer.config import EvaluationConfig
-from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, Progress
+from tf_explainer.evaluation.collected_responses import PERFORMER
+from tf_explainer.evaluation.evaluation import Evaluation, Progress
 from tf_explainer.features.schema import CROP, LABEL
 from tf_explainer.features.stored_features import Features
 

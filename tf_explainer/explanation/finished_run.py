@@ -16,8 +16,8 @@ import tensorflow as tf
 from tf_explainer.config import AttributionConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.image_files import read_images
 from tf_explainer.errors import UserError
-from tf_explainer.evaluation.evaluation import load_explainer, read_parts
 from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.results import load_explainer, read_parts
 from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.explanation import average_image, run_summary
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer

@@ -2,7 +2,7 @@ import numpy as np
 
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
-from tf_explainer.evaluation.evaluation import PERFORMER
+from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.explanation import average_image, verdict
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.plugins.images.run_scores import of_images

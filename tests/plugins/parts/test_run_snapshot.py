@@ -4,7 +4,8 @@ import pytest
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tests.plugins.snapshot_example import client_of, wait_for
 from tf_explainer.config import EvaluationConfig, SnapshotConfig
-from tf_explainer.evaluation.evaluation import PERFORMER, evaluate
+from tf_explainer.evaluation.collected_responses import PERFORMER
+from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.plugins.parts import run_snapshot
 from tf_explainer.plugins.parts.callback import PartsSnapshots

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_explainer.config import AttributionConfig
-from tf_explainer.evaluation.evaluation import PERFORMER
+from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explanation.attribution import Attribution, Attributor
 from tf_explainer.features.schema import SCORES

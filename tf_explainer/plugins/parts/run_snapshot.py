@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tf_explainer.evaluation.evaluation import PERFORMER, Evaluation, layer_maps, outputs
+from tf_explainer.evaluation.collected_responses import PERFORMER, layer_maps, named_outputs
+from tf_explainer.evaluation.evaluation import Evaluation
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
@@ -102,7 +103,9 @@ class ShownImages:
             return target
         model = layer_maps(explainer, [layer])
         parts = [
-            outputs(model, target[first : first + _BATCH_SIZE].astype(np.float32))[layer].astype(np.float16)
+            named_outputs(model, target[first : first + _BATCH_SIZE].astype(np.float32))[layer].astype(
+                np.float16
+            )
             for first in range(0, len(target), _BATCH_SIZE)
         ]
         return np.concatenate(parts)

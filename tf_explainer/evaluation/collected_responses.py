@@ -1,0 +1,116 @@
+"""What the filters of performer and explainer do on all images, as the measures of parts need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_explainer.errors import UserError
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS
+from tf_explainer.features.stored_features import Batch, Features
+from tf_explainer.images.folds import fold_of
+from tf_explainer.metrics.fidelity import EnergyShare
+from tf_explainer.metrics.layer_measures import Annotations
+from tf_explainer.metrics.part_interpretability import StrongestUnits
+from tf_explainer.metrics.peaks import Peaks
+
+PERFORMER = "performer"
+LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
+_TRACKS = ("norm_interp", "norm_ordin")
+
+
+def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
+    """Cuts a model of some layers' outputs, by name, out of the explainer."""
+    return keras.Model(explainer.input, {name: explainer.get_layer(name).output for name in layers})
+
+
+def named_outputs(model: keras.Model, features: np.ndarray) -> Batch:
+    """Runs a model of named outputs on one batch.
+
+    Args:
+        model: of the target layer's features.
+        features: `[B, L, L, D]`, of any number of images.
+
+    Returns:
+        `[B, ...]` by the outputs' names.
+    """
+    return {name: ops.convert_to_numpy(output) for name, output in model(features, training=False).items()}
+
+
+class CollectedResponses:
+    """Where the filters of each layer peak and what they cover, with what is known of the images.
+
+    Args:
+        explainer: whose layers are measured, beside its performer's target layer.
+        features: whose images are added, batch by batch.
+
+    Attributes:
+        energy: the interpretable track's share of the mixed features' energy.
+        ids: of the images.
+    """
+
+    def __init__(self, explainer: Explainer, features: Features) -> None:
+        manifest = features.manifest
+        side, _, filters = manifest.target.shape
+        images = sum(manifest.class_counts[name] for name in features.categories)
+        self._features, self._target = features, manifest.target.name
+        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *_TRACKS))
+        self._peaks: dict[str, list[Peaks]] = {name: [] for name in LAYERS}
+        self._units = {name: StrongestUnits(images, side**2, filters) for name in LAYERS}
+        self._known: list[Batch] = []
+        self.energy = EnergyShare(explainer.part_share)
+        self.ids: list[str] = []
+
+    def add(self, batch: Batch) -> None:
+        """Adds images of the categories."""
+        target = batch[self._target].astype(np.float32)
+        maps = named_outputs(self._maps, target)
+        self.energy.add(*(maps[track] for track in _TRACKS))
+        for name in LAYERS:
+            activations = target if name == PERFORMER else maps[name]
+            self._peaks[name].append(Peaks.of(activations))
+            self._units[name].add(activations)
+        self._known.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
+        self.ids += [image_id.decode() for image_id in batch[ID]]
+
+    def of_layer(self, name: str) -> tuple[Peaks, Any]:
+        """Returns where the filters of one of `LAYERS` peak, and the regions of their strongest units."""
+        return Peaks.joined(self._peaks[name]), self._units[name].regions()
+
+    def annotations(self, chosen: Sequence[str]) -> Annotations:
+        """Returns what is known of the images.
+
+        Args:
+            chosen: landmarks that count; empty: all.
+
+        Raises:
+            UserError: the stored features have no such landmark.
+        """
+        labels, landmarks, positions = (
+            np.concatenate([batch[name] for batch in self._known])
+            for name in (LABEL, LANDMARKS, FOLD_POSITION)
+        )
+        manifest, dataset = self._features.manifest, self._features.dataset
+        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+        rows = _landmark_rows(chosen, manifest.landmarks)
+        return Annotations(
+            categories=self._features.categories,
+            landmark_names=tuple(manifest.landmarks[row] for row in rows),
+            labels=np.searchsorted(in_categories, labels),
+            landmarks=landmarks[:, rows],
+            held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
+        )
+
+
+def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:
+    for name in chosen:
+        if name not in stored:
+            raise UserError(
+                f"--landmarks={name}: the stored features have no such landmark, only: {', '.join(stored)}"
+            )
+    return [row for row, name in enumerate(stored) if name in chosen or not chosen]
