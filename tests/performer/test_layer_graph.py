@@ -173,3 +173,22 @@ def test_places_name_every_call():
 )
 def test_is_vector(shape, vector):
     assert layer_graph.is_vector(keras.Input(shape)) is vector
+
+
+def test_the_path_between_two_tensors_is_the_models():
+    keras.utils.set_random_seed(0)
+    image = x = keras.Input((8, 8, 3))
+    relu = L.ReLU(name="relu")
+    for _ in range(3):
+        left, right = keras.ops.split(L.Conv2D(6, 3, padding="same")(x), 2, axis=-1)
+        x = relu(L.Add()([left, 2 * right]))
+    model = keras.Model(image, L.GlobalAveragePooling2D()(x))
+    pixels = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    expected = np.asarray(model(pixels))
+    for name in ("relu.1", "relu.2", "relu.3"):
+        lower = layer_graph.places(model)[name]
+        above = layer_graph.between(lower, model.outputs[0])
+        below = np.asarray(keras.Model(image, lower)(pixels))
+        np.testing.assert_allclose(np.asarray(above(below)), expected, rtol=1e-5)
+        assert {id(weight) for weight in above.weights} <= {id(weight) for weight in model.weights}
+    assert list(layer_graph.places(model)).count("relu.3") == 1

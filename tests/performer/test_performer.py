@@ -330,3 +330,20 @@ def test_published_weights_are_explained_at_the_chosen_layers():
     np.testing.assert_allclose(scores, outputs["scores"], rtol=1e-3, atol=1e-6)
     assert performer.feature_shape == (4, 4, 576)
     assert performer.receptive_field() == ReceptiveField(size=267, stride=16, centre=15.5)
+
+
+def test_a_target_whose_layer_is_called_again_above_it():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3))
+    relu = keras.layers.ReLU(name="relu")
+    x = relu(keras.layers.Conv2D(4, 3, strides=2)(image))
+    x = keras.layers.Flatten(name="flat")(relu(keras.layers.Conv2D(5, 3)(x)))
+    hidden = keras.layers.Dense(6, activation="relu", name="fc")(x)
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(hidden))
+    performer = Performer(
+        model, PerformerConfig(image_size=16, target_layer="relu.1", distilled_layers=("fc",))
+    )
+    performer.check()
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    target = performer.feature_model()(pixels)["relu.1"]
+    np.testing.assert_allclose(performer.trunk()(target), keras.Model(image, x)(pixels), rtol=1e-5)

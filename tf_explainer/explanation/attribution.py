@@ -22,9 +22,10 @@ import tensorflow as tf
 from keras import ops
 
 from tf_explainer.config import AttributionConfig, OutputKind
+from tf_explainer.errors import UserError
 from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.explanation import integrated_gradients
-from tf_explainer.performer import output_kind
+from tf_explainer.performer import layer_graph, output_kind
 from tf_explainer.scores import log_odds
 
 # How many points of how many images go through the network at once.
@@ -203,20 +204,26 @@ class LayerAttributor(TrackAttributor):
 
     Args:
         model: a functional classifier of one input.
-        layer: its name; the scores see nothing that does not pass through it.
+        layer: its name, `relu.2` for the second call of one that is called several times.
         outputs: what the model's outputs are, as the flag of that name.
         config: the method; None: as by default.
 
+    Attributes:
+        kind: of the outputs.
+
     Raises:
-        UserError: what the outputs mean cannot be told.
+        UserError: there is no such layer, the scores see what does not pass through it, or what the outputs
+            mean cannot be told.
     """
 
     def __init__(
         self, model: keras.Model, layer: str, outputs: str = "auto", config: AttributionConfig | None = None
     ) -> None:
-        maps, scores = model.get_layer(layer).output, model.outputs[0]
+        scores = model.outputs[0]
+        maps = _place(model, layer)
         kind = output_kind.output_kind(scores, outputs)
-        above = keras.Model(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
+        self.kind = kind
+        above = layer_graph.between(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
         filters, nothing = keras.Input(maps.shape[1:]), keras.Input(maps.shape[1:])
         super().__init__(
             keras.Model(model.inputs[0], [maps, ops.zeros_like(maps)]),
@@ -225,6 +232,24 @@ class LayerAttributor(TrackAttributor):
             config or AttributionConfig(),
             _NOTHING,
         )
+
+
+def _place(model: keras.Model, layer: str) -> Any:
+    places = layer_graph.places(model)
+    if layer not in places:
+        calls = [name for name in places if name.startswith(f"{layer}.")]
+        raise UserError(
+            f"layer {layer!r} is called several times: name one of its calls, {', '.join(calls)}"
+            if calls
+            else f"the model has no layer {layer!r}; it has {', '.join(list(places)[-20:])}"
+        )
+    if not layer_graph.separates(places[layer], model.outputs[0]):
+        passed = [name for name, place in places.items() if layer_graph.separates(place, model.outputs[0])]
+        raise UserError(
+            f"the scores do not depend on layer {layer!r} alone: choose one that everything passes through, "
+            f"such as {', '.join(name for name in passed if layer_graph.is_map(places[name])) or passed[-1]}"
+        )
+    return places[layer]
 
 
 class LogOdds(keras.layers.Layer):

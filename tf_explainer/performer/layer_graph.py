@@ -94,6 +94,29 @@ def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., An
     return graph._run_through_graph(list(tensors), call_fn=call)
 
 
+def between(lower: Any, upper: Any) -> keras.Model:
+    """Returns the model from one symbolic tensor to another that is computed from it; it shares the layers.
+
+    `keras.Model(lower, upper)` takes later calls of the layer that made `lower` for its new input.
+
+    Args:
+        lower: a tensor through which all passes that `upper` knows of the model's input.
+        upper: another, or a new layer's output.
+    """
+    start = keras.Input(batch_shape=lower.shape, dtype=lower.dtype)
+    made = {id(lower): start}
+    below = {id(tensor) for tensor in in_order(lower)}
+    for tensor in in_order(upper):
+        if id(tensor) in below or id(tensor) in made:
+            continue
+        operation, node_index, _ = tensor._keras_history
+        node = operation._inbound_nodes[node_index]
+        args, kwargs = node.arguments.fill_in(made)
+        results = keras.tree.flatten(operation(*args, **kwargs))
+        made |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
+    return keras.Model(start, made[id(upper)])
+
+
 def put_first(output: Any) -> None:
     """Makes the calls that lead to a tensor the first of their layers, which `layer.output` gives."""
     used: dict[int, tuple[Any, set[int]]] = {}

@@ -177,7 +177,7 @@ class Performer:
     def _copy(self, lower: Any, upper: Any, name: str) -> keras.Model:
         between = [layer_graph.producer(each).name for each in (lower, upper)]
         return frozen_copy(
-            keras.Model(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}"
+            layer_graph.between(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}"
         )
 
     def _require(self, name: str, flag: str) -> None:

@@ -23,10 +23,12 @@ from keras import ops
 
 from tf_explainer.explanation import verdict
 from tf_explainer.explanation.attribution import Attribution, LayerAttributor
+from tf_explainer.performer.rebuilding import equivalence
 from tf_explainer.plugins.images import metadata
 from tf_explainer.plugins.parts import square_canvas
 from tf_explainer.plugins.parts.quantised_maps import packed
 from tf_explainer.plugins.summary_tags import write_blobs, write_tensor
+from tf_explainer.scores import class_probabilities
 
 _LEVELS = 127
 _BATCH_SIZE = 16
@@ -147,18 +149,20 @@ def of_model(
 
     Args:
         model: a functional classifier of one image input.
-        layer: of a snapshot of the Parts plugin; the scores see nothing that does not pass through it.
+        layer: of a snapshot of the Parts plugin; everything that the scores know passes through it.
         images: `[N, H, W, 3]` uint8, those of the snapshot.
         names: of the classes, two where the model has one output.
         outputs: what its outputs are, as the flag of that name; `auto`: its last activation tells.
 
     Raises:
-        UserError: what the outputs mean cannot be told.
+        UserError: the scores see what does not pass through the layer, what the outputs mean cannot be told,
+            or the model that is explained does not say what the model says of the first images.
     """
     attributor = LayerAttributor(model, layer, outputs)
     batches = [
         images[first : first + _BATCH_SIZE].astype(np.float32) for first in range(0, len(images), _BATCH_SIZE)
     ]
+    _check_same(model, attributor, batches[0], layer)
     scores = np.concatenate([attributor.log_odds(batch) for batch in batches])
     classes = likely_classes(scores)
     return ImageScores(
@@ -168,6 +172,16 @@ def of_model(
         explainer_scores=scores,
         performer_scores=ops.convert_to_numpy(ops.sigmoid(scores)),
         method=attributor.method,
+    )
+
+
+def _check_same(model: keras.Model, attributor: LayerAttributor, images: np.ndarray, layer: str) -> None:
+    expected = class_probabilities(equivalence.scores(model, images), attributor.kind)
+    equivalence.check_same_scores(
+        ops.convert_to_numpy(expected),
+        ops.convert_to_numpy(ops.sigmoid(attributor.log_odds(images))),
+        model,
+        f"the model that is cut at layer {layer!r}",
     )
 
 
