@@ -41,9 +41,14 @@ def run_python(document, known):
 def test_the_readme(runs, monkeypatch):
     monkeypatch.chdir(runs)
     known = run_python("README.md", {})
-    assert known["parts"].output_shape[1:3] == known["explainer"].feature_shape[:2]
     assert len(known["explanation"].parts) == 2
     assert np.asarray(Image.open("explained.png")).std() > 10
+
+
+def test_the_explainer_itself(runs, monkeypatch):
+    monkeypatch.chdir(runs)
+    known = run_python("docs/explanations.md", {})
+    assert known["parts"].output_shape[1:3] == known["explainer"].feature_shape[:2]
 
 
 def test_the_export(runs, monkeypatch, capsys):

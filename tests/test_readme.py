@@ -13,7 +13,8 @@ from tf_explainer import flags
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = [shlex.split(line) for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line]
+LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line]
+COMMANDS = [shlex.split(line) for line in LINES + re.findall(r"\| `(python [^`]+)` \|", TEXT)]
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c[0] == "python"], ids=" ".join)
@@ -39,13 +40,26 @@ def test_a_make_target_exists():
 
 def test_a_flag_exists():
     named = set(re.findall(r"--([a-z_]+)", TEXT)) - {"help", "flagfile", "direct_num_workers", "logdir"}
-    assert len(named) > 5
+    assert len(named) >= 5
     assert named <= set(flags.FLAGS)
 
 
 def test_a_link_and_a_path_exist():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("https://")]
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT) if not link.startswith("https://")]
     paths = re.findall(r"`((?:configs|docs|pipelines|tests|tf_explainer|tools)/[\w./]+)`", TEXT)
     assert links
     assert paths
     assert [name for name in links + paths if not (ROOT / name).exists()] == []
+
+
+def test_an_anchor_exists():
+    anchors = re.findall(r"\]\(([^)#]+)#([^)]+)\)", TEXT)
+    assert anchors
+    for document, anchor in anchors:
+        headings = re.findall(r"^#+ (.*)$", (ROOT / document).read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_it_is_read_in_a_few_minutes():
+    words = re.sub(r"```.*?```|!?\[|\]\([^)]*\)|^\|.*$", " ", TEXT, flags=re.DOTALL | re.MULTILINE).split()
+    assert len(words) <= 650
