@@ -337,7 +337,7 @@ class EvaluationConfig:
         top_images: images a filter and landmark keep; ICNN: 100.
         evidence_images: held-out images of which squares are covered, to see what parts look at; 0: none. It
             runs the performer 49 times an image (VGG-16 on one CPU: 12 images take 45 s).
-        bootstrap: resamples for the 95 % intervals of the figures of layers and of fidelity; 0: none.
+        bootstrap: resamples for the 95 % intervals of the figures of parts, layers and fidelity; 0: none.
         compare: work directories whose measures are laid side by side, instead of measuring one.
         compare_format: how: a column a run for the terminal, or a row a run, by network and data set, in
             Markdown or as comma-separated values.

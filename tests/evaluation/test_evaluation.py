@@ -14,6 +14,7 @@ from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.collected_responses import LAYERS
 from tf_explainer.evaluation.evaluation import (
+    _halves,
     _permuted,
     evaluate,
 )
@@ -161,8 +162,20 @@ def test_intervals_hold_the_figures_that_they_are_of(evaluated):
         low, high = bounds["layers"][name]["location_instability"]
         assert low < high
         assert low - 0.03 < layer["location_instability"] < high + 0.03
+    for name, landmark in metrics["parts"]["landmarks"].items():
+        for figure in ("pck", "pck_performer", "ratio"):
+            bound = bounds["parts"]["landmarks"][name][figure]
+            assert (bound is None) == (landmark[figure] is None)
+            # A part is chosen anew in every resample, so that the middle may lie to one side.
+            assert bound is None or bound[0] - 0.2 <= landmark[figure] <= bound[1] + 0.2
+    ratios = [landmark["ratio"] for landmark in bounds["parts"]["landmarks"].values()]
+    assert any(low < high for low, high in filter(None, ratios))
     low, high = bounds["fidelity"]["relative_error"]["fc1"]
     assert low < metrics["fidelity"]["relative_error"]["fc1"] < high
+
+
+def test_an_image_is_resampled_within_its_half():
+    assert _halves(np.array([0, 1, 0, 0, 1, 1])).tolist() == [0, 2, 1, 0, 3, 2]
 
 
 def test_permuted_images_leave_nothing_to_follow():

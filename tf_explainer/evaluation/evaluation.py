@@ -178,6 +178,17 @@ def evaluate(
     maps = collect_part_maps(
         explainer, features, config.split, groups, scale, lambda images: progress("part maps", images)
     )
+    raw = layers[PERFORMER].peaks
+    named = parts.name_parts(
+        groups, shown.peaks, whereabouts(maps, annotations, features.grid), annotations.annotated_categories
+    )
+    names = [part.name for part in named]
+
+    def of_parts(images: np.ndarray) -> dict[str, Any]:
+        known, of_performer = annotations.select(images), raw.select(images)
+        measured = measure_parts(maps[images], of_performer, known, features.grid, config.top_images)
+        return part_figures(measured, names)
+
     tracks = measure_tracks(explainer, head, features, measured_on, lambda images: progress("tracks", images))
     evidence = {}
     if config.evidence_images and feature_model is not None:
@@ -186,16 +197,9 @@ def evaluate(
         )
     return Evaluation(
         groups=groups,
-        parts=parts.name_parts(
-            groups,
-            shown.peaks,
-            whereabouts(maps, annotations, features.grid),
-            annotations.annotated_categories,
-        ),
+        parts=named,
         part_maps=maps,
-        part_measures=measure_parts(
-            maps, layers[PERFORMER].peaks, annotations, features.grid, config.top_images
-        ),
+        part_measures=measure_parts(maps, raw, annotations, features.grid, config.top_images),
         tracks=tracks,
         evidence=evidence,
         chosen_by=chosen_by,
@@ -207,7 +211,7 @@ def evaluate(
         explainer=explainer.fingerprint,
         class_accuracy=accuracy.by_class(),
         fidelity=fidelity.summary(),
-        intervals=_intervals(layers, annotations, fidelity, config, progress),
+        intervals=_intervals(layers, of_parts, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
     )
 
@@ -223,17 +227,27 @@ def _groups(explainer: Explainer, peaks: Peaks, features: Features) -> np.ndarra
 
 def _intervals(
     layers: dict[str, LayerMeasures],
+    measures_of: Callable[[np.ndarray], dict[str, Any]],
     annotations: Annotations,
     fidelity: Fidelity,
     config: EvaluationConfig,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    """Resamples the images of the categories, and the images that fidelity is measured on."""
+    """Resamples the images of the categories, and the images that fidelity is measured on.
 
-    def of_parts(images: np.ndarray) -> dict[str, Any]:
+    Args:
+        layers: their measures.
+        measures_of: from the indices of images to the figures of the parts.
+        annotations: of the images.
+        fidelity: on the images that training never saw.
+        config: how often.
+        progress: told how many images are done.
+    """
+
+    def of_images(images: np.ndarray) -> dict[str, Any]:
         progress("bootstrap", len(images))
         chosen = annotations.select(images)
-        return {
+        return {"parts": measures_of(images)} | {
             name: summarise(resample(layer, annotations, images, config.top_images), chosen)
             for name, layer in layers.items()
         }
@@ -241,11 +255,21 @@ def _intervals(
     def of_fidelity(images: np.ndarray) -> dict[str, Any]:
         return _fidelity_figures(fidelity.summary(images))
 
-    parts = bootstrap_intervals(of_parts, annotations.labels, config.bootstrap)
-    if parts is None:
+    bounds = bootstrap_intervals(of_images, _halves(annotations.labels), config.bootstrap)
+    if bounds is None:
         return None
     one_group = np.zeros(fidelity.images, int)
-    return {"layers": parts, "fidelity": bootstrap_intervals(of_fidelity, one_group, config.bootstrap)}
+    return {
+        "parts": bounds.pop("parts"),
+        "layers": bounds,
+        "fidelity": bootstrap_intervals(of_fidelity, one_group, config.bootstrap),
+    }
+
+
+def _halves(labels: np.ndarray) -> np.ndarray:
+    """Numbers, for each category, the images that PCK chooses parts on and those it measures, `[N]`."""
+    of_label = [np.cumsum(labels == label) - 1 for label in range(labels.max() + 1)]
+    return 2 * labels + np.stack(of_label)[labels, np.arange(len(labels))] % 2
 
 
 def _permuted(layer: LayerMeasures, annotations: Annotations, config: EvaluationConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tf_explainer.evaluation.table_layout import aligned, entry, percent, places
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
 
 LEGEND = {
     "PCK@0.1": "share of images on which the part peaks within a tenth of the crop of the landmark; part, "
@@ -30,7 +30,7 @@ def part_blocks(metrics: Mapping[str, Any]) -> list[str]:
     """
     blocks = []
     if metrics["parts"]["landmarks"]:
-        blocks.append(_landmark_block(metrics["parts"]))
+        blocks.append(_landmark_block(metrics["parts"], entry(metrics.get("intervals"), ("parts",))))
     blocks.append(_track_block(metrics))
     if metrics["evidence"]:
         blocks.append(_evidence_block(metrics["evidence"]))
@@ -69,16 +69,19 @@ def comparison_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
     ]
 
 
-def _landmark_block(parts: Mapping[str, Any]) -> str:
+def _landmark_block(parts: Mapping[str, Any], intervals: Mapping[str, Any] | None) -> str:
+    def bounded(form: Form, *path: str) -> str:
+        return with_bounds(form, entry(parts, path), entry(intervals, path))
+
     heading = [f"{parts['count']} parts: PCK@0.1, %", "best part", "", "fixed point", "performer", "R", ""]
     rows = [
         [
             f"  {name}",
-            percent(landmark["pck"]),
+            bounded(percent, "landmarks", name, "pck"),
             _names(landmark["pck_part"]),
             percent(landmark["pck_fixed_point"]),
             percent(landmark["pck_performer"]),
-            places(2)(landmark["ratio"]),
+            bounded(places(2), "landmarks", name, "ratio"),
             _names(landmark["ratio_part"]),
         ]
         for name, landmark in parts["landmarks"].items()
@@ -87,8 +90,8 @@ def _landmark_block(parts: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             aligned([heading, *rows]),
-            f"NMI, ARI, %: {percent(parts['nmi'])}, {percent(parts['ari'])} {grid}",
-            f"independent parts: {places(1)(parts['independent_parts'])}",
+            f"NMI, ARI, %: {bounded(percent, 'nmi')}, {bounded(percent, 'ari')} {grid}",
+            f"independent parts: {bounded(places(1), 'independent_parts')}",
         ]
     )
 

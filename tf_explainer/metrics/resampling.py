@@ -21,7 +21,8 @@ def bootstrap_intervals(
 
     Args:
         measure: from the indices of images, with repetitions, to figures: a dictionary, nested at will.
-        groups: `[N]`, each image's group; every resample has as many images of a group as there are.
+        groups: `[N]`, each image's group; an image is replaced by one of its group, so that what belongs to
+            places in the order of the images (which half is measured) stays.
         replicates: how many resamples; 0: none.
         seed: of the resamples.
 
@@ -33,10 +34,12 @@ def bootstrap_intervals(
         return None
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    figures = [
-        measure(np.concatenate([random.choice(images, len(images)) for images in members]))
-        for _ in range(replicates)
-    ]
+    figures = []
+    for _ in range(replicates):
+        resampled = np.empty(len(groups), int)
+        for images in members:
+            resampled[images] = random.choice(images, len(images))
+        figures.append(measure(resampled))
     return _combined(figures, _bounds)
 
 
