@@ -156,7 +156,9 @@ def test_without_held_out_images_fidelity_is_that_of_all(tmp_path):
 
 def test_intervals_hold_the_figures_that_they_are_of(evaluated):
     features, _, explainer, head, _, _ = evaluated
-    metrics = evaluate(explainer, head, features, EvaluationConfig(bootstrap=40)).metrics()
+    groups = np.arange(explainer.feature_shape[-1]) // 2
+    config = EvaluationConfig(bootstrap=40)
+    metrics = evaluate(explainer, head, features, config, groups=groups).metrics()
     bounds = metrics["intervals"]
     for name, layer in metrics["layers"].items():
         low, high = bounds["layers"][name]["location_instability"]
