@@ -34,7 +34,7 @@ SEQUENCES = {
 }
 ROUTES = {
     "parts": ["runs", "index", "figures", "history", "peaks", "tops", "maps", "crop", "sprite"],
-    "part_images": ["runs", "index", "contributions", "tracks"],
+    "part_images": ["runs", "index", "contributions", "means", "tracks"],
 }
 ANY_ARGUMENTS = {"layer": LAYER, "filter": 0, "image": 0, "sheet": 0, "track": 0}
 
