@@ -1,4 +1,4 @@
-"""The first screen of the Parts tab in a real browser: what each class consists of, and the ways from there."""
+"""The first screen of the Parts tab in a real browser: what classes consist of, and the ways from there."""
 
 import numpy as np
 import pytest

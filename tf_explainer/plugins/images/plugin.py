@@ -71,7 +71,7 @@ class ImagesPlugin(SnapshotPlugin):
 
 
 def _means_by_class(classes: list[Any], contributions: np.ndarray, ranks: int) -> np.ndarray:
-    """Averages each filter's contributions to the class that is named, over the images that are taken for it."""
+    """Averages each filter's contributions to the named class, over the images that are taken for it."""
     if len(classes) != len(contributions) or contributions.shape[1] % ranks:
         raise DamagedError(f"contributions of shape {list(contributions.shape)} to {len(classes)} images")
     if not all(type(label) is int and 0 <= label < _MOST_CLASSES for label in classes):

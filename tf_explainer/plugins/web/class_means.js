@@ -17,7 +17,7 @@ export function classMeans(layer, scores, means) {
         ["filters in no part", sum([...filters].filter((_, f) => Number.isNaN(layer.values.group[f])))],
         ["ordinary track", mean(scores.ordinary, images)],
         ["average image", mean(scores.baseline, images)],
-        ["gap of the attribution", mean(scores.gap, images)],
+        ["gap", mean(scores.gap, images)],
       ].filter(([, value]) => value !== 0);
       return {
         label,
