@@ -278,7 +278,7 @@ def test_overlays_and_themes(tab):
 
 def test_a_wrong_link_is_a_message_not_a_blank_page(tab):
     for state in (
-        "&p.parts.run=nowhere&p.parts.step=x",
+        "&p.parts.run=nowhere&p.parts.step=x&p.parts.view=filters",
         "&p.parts.filter=999&p.parts.sort=no&p.parts.look=,,,,",
         "&p.parts.ranges=a:b;c&p.parts.layer=%25zz",
     ):

@@ -111,7 +111,7 @@ def test_sort_range_search_flags_and_parts(tab, downloads):
     low.send_keys("0.5", Keys.ENTER)
     wait_for(lambda: "p.parts.ranges=" in tab.address)
     assert int(tab.find("output.count").text.split(" of ")[0]) < every or "0.5" in tab.address
-    tab.open("parts")
+    tab.open("parts", "&p.parts.view=filters")
     tab.ready("grid")
     # The largest part, by its landmark or, in runs of before, by its number.
     assert tab.find(".row:first-child h2", "filters")

@@ -55,6 +55,16 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
         assert (np.abs(coded * scale / 127 - expected) <= scale / 253).all()
 
 
+@pytest.mark.parametrize(("step", "seed"), [(2, 0), (30, 1)])
+def test_the_mean_of_a_class_is_that_of_the_images_taken_for_it(client, step, seed):
+    named = some_scores(seed).ranked[0]
+    answer = client.get(f"{BASE}/means?run=run&step={step}")
+    means = np.frombuffer(answer.data, "<f4").reshape(2, FILTERS)
+    for label in (0, 1):
+        expected = named.attribution.parts[named.classes == label].mean(axis=0)
+        np.testing.assert_allclose(means[label], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("address", "code", "words"),
     [

@@ -7,6 +7,7 @@ All addresses are below `/data/plugin/part_images/`, for reading. The Parts plug
 | `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
 | `index` | run, step | JSON, see `images.summary.ImageScores.index` |
 | `contributions` | run, step, image | `[K, F]` float32, of the image's K classes |
+| `means` | run, step | `[C, F]` float32, mean contributions to each of the C named classes, in rising order |
 | `tracks` | run, step, track (0: interpretable, 1: ordinary; 2, 3: of the second class) | `[N, L, L]` int8 |
 | `static/FILE` | | the front end |
 
@@ -18,11 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tf_explainer.plugins import stored_values
 from tf_explainer.plugins.http import BYTES, Answer, Arguments, BadRequestError, route, where
 from tf_explainer.plugins.images import metadata
 from tf_explainer.plugins.index_check import check_images
 from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
+from tf_explainer.plugins.stored_values import DamagedError
+
+_MOST_CLASSES = 1_000_000
 
 
 class ImagesPlugin(SnapshotPlugin):
@@ -37,6 +43,7 @@ class ImagesPlugin(SnapshotPlugin):
         """Returns the WSGI applications by address."""
         return super().get_plugin_apps() | {
             "/contributions": self._contributions,
+            "/means": self._means,
             "/tracks": self._tracks,
         }
 
@@ -49,10 +56,31 @@ class ImagesPlugin(SnapshotPlugin):
         return values[image].tobytes(), BYTES
 
     @route
+    def _means(self, request: Any, arguments: Arguments) -> Answer:
+        run, step = arguments.text("run"), arguments.number("step")
+        index = stored_values.plain(self._reader.tensor(*where(request), run, metadata.INDEX, step))
+        self._check(index)
+        values = stored_values.table(self._reader.tensor(*where(request), run, metadata.CONTRIBUTIONS, step))
+        return _means_by_class(index["classes"], values, 1 + len(index["others"])).tobytes(), BYTES
+
+    @route
     def _tracks(self, request: Any, arguments: Arguments) -> Answer:
         run, step, track = arguments.text("run"), arguments.number("step"), arguments.number("track")
         content = self._reader.blob(*where(request), run, metadata.TRACKS, step, track)
         return stored_values.gzip_stream(content), BYTES
+
+
+def _means_by_class(classes: list[Any], contributions: np.ndarray, ranks: int) -> np.ndarray:
+    """Averages each filter's contributions to the named class, over the images that are taken for it."""
+    if len(classes) != len(contributions) or contributions.shape[1] % ranks:
+        raise DamagedError(f"contributions of shape {list(contributions.shape)} to {len(classes)} images")
+    if not all(type(label) is int and 0 <= label < _MOST_CLASSES for label in classes):
+        raise DamagedError("classes that are no whole numbers")
+    named = np.array(classes, int)
+    first = contributions[:, : contributions.shape[1] // ranks].astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = [first[named == label].mean(axis=0) for label in np.unique(named)]
+        return np.stack(means).astype("<f4") if means else np.zeros((0, first.shape[1]), "<f4")
 
 
 class ImagesLoader(SnapshotLoader):

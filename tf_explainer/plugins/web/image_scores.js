@@ -51,6 +51,12 @@ export class ImageScores {
     return all.subarray(rank * filters, (rank + 1) * filters);
   }
 
+  /** Each filter's mean contribution to the classes that are named, in rising order of these. */
+  async means() {
+    const { run, step } = this;
+    return this.#once("means", async () => new Float32Array(await (await ask("means", { run, step })).arrayBuffer()));
+  }
+
   /** A track's contributions by place on an image, in nats of log-odds. */
   async track(track, n, units) {
     const { run, step } = this;

@@ -1,11 +1,13 @@
 // The Parts tab.
 
+import { ClassView } from "./class_view.js";
 import { download, Look, Message, Select, StepSlider } from "./controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "./figures.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
 import { Sidebar } from "./filter_sidebar.js";
 import * as host from "./host.js";
+import { runs as askScoredRuns, ImageScores } from "./image_scores.js";
 import { KeyHelp } from "./key_help.js";
 import { lookFrom, lookText } from "./look.js";
 import { runs as askRuns, snapshotOf } from "./snapshots.js";
@@ -18,6 +20,7 @@ const IMAGES_PLUGIN = "part_images";
 const DEFAULTS = {
   run: "",
   step: "",
+  view: "",
   layer: "",
   filter: "",
   sort: "",
@@ -34,6 +37,10 @@ const DEFAULTS = {
   zoom: "",
   unfolded: "",
 };
+
+const VIEWS = { classes: "classes", matrix: "matrix", filters: "filters" };
+// An address that says more than this of the grid of filters leads to that.
+const OF_ANY_VIEW = ["run", "step", "view", "look"];
 
 const KEYS = [
   ["← ↑ ↓ →", "walk through the filters"],
@@ -91,14 +98,37 @@ function useLayer(run, step, name, reloads) {
   return loaded;
 }
 
+/** What decides the images of a run at a step; null where that is not stored, undefined while it is not known. */
+function useScores(run, step, reloads) {
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    if (step === undefined) return undefined;
+    let current = true;
+    askScoredRuns()
+      .then(({ runs }) => (runs[run]?.includes(step) ? ImageScores.load(run, step) : null))
+      .then(
+        (scores) => current && setLoaded({ run, step, scores }),
+        () => current && setLoaded({ run, step, scores: null }),
+      );
+    return () => {
+      current = false;
+    };
+  }, [run, step, reloads]);
+  return loaded.run === run && loaded.step === step ? loaded.scores : undefined;
+}
+
 function App() {
   const { found, reloads } = useRuns(askRuns);
-  const [state, set] = useAddress(PLUGIN, DEFAULTS, without);
+  const [state, put] = useAddress(PLUGIN, DEFAULTS, without);
+  // Who is among the filters stays there, whatever else is put back to what it is by default.
+  const shownView = useRef("");
+  const set = (change) => put({ ...(shownView.current === "filters" && { view: "filters" }), ...change });
   const names = Object.keys(found?.runs ?? {}).sort();
   const run = names.includes(state.run) ? state.run : (latestRun(found?.runs, names) ?? "");
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
   const { layer, error } = useLayer(run, step, state.layer, reloads);
+  const scores = useScores(run, step, reloads);
   const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
   const beside = useLayer(
     otherSteps ? state.compare : "",
@@ -157,6 +187,7 @@ function App() {
     const keys = (event) => {
       if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
       if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (shownView.current !== "filters" && /^[npg]$/.test(event.key)) return;
       const moved = (by) =>
         steps && set({ step: String(steps[Math.min(Math.max(steps.indexOf(step) + by, 0), steps.length - 1)]) });
       const actions = {
@@ -190,6 +221,25 @@ function App() {
     ["index", "filter number"],
     ...layer.figures.filter(({ kind }) => kind !== "filter").map(({ key, label }) => [key, label]),
   ];
+  const asksForFilters = Object.keys(DEFAULTS).some(
+    (key) => !OF_ANY_VIEW.includes(key) && state[key] !== DEFAULTS[key],
+  );
+  const answered = scores && layer.snapshot.layerNames.includes(scores.layer);
+  const asked = Object.hasOwn(VIEWS, state.view) ? state.view : asksForFilters ? "filters" : "classes";
+  if (scores === undefined && asked !== "filters")
+    return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
+  const view = answered ? asked : "filters";
+  shownView.current = view;
+  const openPart = (group) =>
+    set({
+      view: "filters",
+      layer: scores.layer,
+      query: `group ${group + 1}`,
+      ranges: "",
+      flags: "",
+      grouped: "1",
+      filter: "",
+    });
   const share = host.linkTo(PLUGIN, without(state));
   const saveCsv = () =>
     download(
@@ -201,12 +251,22 @@ function App() {
       <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
         onChange=${(value) => set({ run: value, step: "" })}/>
       <${StepSlider} steps=${steps} step=${step} onChange=${(value) => set({ step: String(value) })}/>
-      <${Select} label="layer" value=${layer.name}
+      ${
+        answered &&
+        html`<span class="views" role="group" aria-label="view">${Object.entries(VIEWS).map(
+          ([key, text]) => html`<button class="plain" aria-pressed=${view === key}
+            onClick=${() => set({ view: key })}>${text}</button>`,
+        )}</span>`
+      }
+      ${
+        view === "filters" &&
+        html`<${Select} label="layer" value=${layer.name}
         options=${layer.snapshot.index.layers.map(({ name, title }) => [name, title])}
-        onChange=${(value) => set({ layer: value, filter: "" })}/>
+        onChange=${(value) => set({ layer: value, filter: "", view: "filters" })}/>
       <${Select} label="beside" value=${state.compare} title="a second run, in the corner of every cell"
         options=${[["", "no other run"], ...names.filter((name) => name !== run).map((name) => [name, name])]}
-        onChange=${(value) => set({ compare: value })}/>
+        onChange=${(value) => set({ compare: value })}/>`
+      }
       ${
         state.compare &&
         html`<output
@@ -214,7 +274,9 @@ function App() {
       }
       <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
     </header>
-    <header class="bar second">
+    ${
+      view === "filters" &&
+      html`<header class="bar second">
       <input ref=${search} class="search" type="search" aria-label="search"
         placeholder="Search: 17, 42, dead, group 3 ( / )" value=${state.query}
         onInput=${(event) => set({ query: event.target.value })}/>
@@ -227,10 +289,15 @@ function App() {
       <${Look} look=${look} onChange=${(next) => set({ look: lookText(next) })}/>
       <span class="spring"></span><output class="count">${filters.length} of ${layer.filters} filters</output>
       <button class="plain" onClick=${saveCsv} title="figures of these filters">CSV</button>
-    </header>
+    </header>`
+    }
     <${Missing} ...${{ state, names, run, step, layer }} skipped=${found.skipped}/>
     <div class="body">
-      <${Sidebar} ...${{ layer, ranges, flags }} onRanges=${(next) => set({ ranges: rangesText(next) })}
+      ${
+        view !== "filters"
+          ? html`<${ClassView} snapshot=${layer.snapshot} ...${{ scores, view }} onPart=${openPart}
+              onImage=${(n) => host.open(IMAGES_PLUGIN, { run, step, image: n })}/>`
+          : html`<${Sidebar} ...${{ layer, ranges, flags }} onRanges=${(next) => set({ ranges: rangesText(next) })}
         onFlags=${(next) => set({ flags: next.join(",") })}/>
       <${FilterGrid} ...${{ layer, other, filters, grouped, look, sort }} side=${Math.min(Math.max(Number(state.side) || 116, 48), 480)}
         unfolded=${state.unfolded} onUnfold=${(unfolded) => set({ unfolded })}
@@ -243,6 +310,7 @@ function App() {
         shown=${state.shown} path=${state.path} onShow=${(shown) => set({ shown })} onPath=${(path) => set({ path })}
         onClose=${() => set({ filter: "" })} onOpen=${open} onZoom=${setZoomed}
           onFilter=${(range) => set({ ranges: rangesText({ ...ranges, ...range }) })}/>`
+      }`
       }
     </div>
     ${

@@ -25,7 +25,7 @@ export function useRuns(ask) {
 }
 
 // A change of one of these is a step that Back undoes; sliders, searches and the like only rewrite the address.
-const PLACES = ["run", "layer", "filter", "image", "class", "compare", "zoom"];
+const PLACES = ["run", "view", "layer", "filter", "image", "class", "compare", "zoom"];
 
 const stateFrom = (defaults, given) => ({
   ...defaults,

@@ -1,0 +1,65 @@
+// What the score of each class consists of: means over the images that the network takes for it, by part.
+
+import { groupCount, groupName, partColour, partRank } from "./figures.js";
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const mean = (values, images) => sum(images.map((n) => values[n])) / images.length;
+
+/** The named classes, those with the most images first; `means` as `ImageScores.means` gives them. */
+export function classMeans(layer, scores, means) {
+  const count = groupCount(layer);
+  const labels = [...new Set(scores.classes)].sort((a, b) => a - b);
+  return labels
+    .map((label, k) => {
+      const images = [...scores.classes.keys()].filter((n) => scores.classes[n] === label);
+      const filters = means.subarray(k * layer.filters, (k + 1) * layer.filters);
+      const rest = [
+        ["filters in no part", sum([...filters].filter((_, f) => Number.isNaN(layer.values.group[f])))],
+        ["ordinary track", mean(scores.ordinary, images)],
+        ["average image", mean(scores.baseline, images)],
+        ["gap", mean(scores.gap, images)],
+      ].filter(([, value]) => value !== 0);
+      return {
+        label,
+        name: scores.names[label] ?? `output ${label}`,
+        images: typicalFirst(images, scores, layer.snapshot.images),
+        score: mean(scores.scores, images),
+        parts: partsOf(layer, filters, count),
+        rest,
+      };
+    })
+    .sort((a, b) => b.images.length - a.images.length || a.label - b.label);
+}
+
+function partsOf(layer, filters, count) {
+  const parts = Array.from({ length: count }, (_, group) => ({
+    group,
+    name: groupName(layer, group),
+    colour: partColour(group, count),
+    value: 0,
+    f: -1,
+  }));
+  filters.forEach((value, f) => {
+    const part = parts[layer.values.group[f]];
+    if (!part) return;
+    part.value += value;
+    if (part.f < 0 || Math.abs(value) > Math.abs(filters[part.f])) part.f = f;
+  });
+  return parts.filter(({ f }) => f >= 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+}
+
+/** Images that are what they are taken for come first, and of these the ones for which the parts speak most. */
+function typicalFirst(images, scores, { labels, classes }) {
+  const wrong = (n) =>
+    labels[n] >= 0 && classes.includes(scores.names[scores.classes[n]])
+      ? Number(classes[labels[n]] !== scores.names[scores.classes[n]])
+      : 0;
+  return images.sort((a, b) => wrong(a) - wrong(b) || scores.parts[b] - scores.parts[a]);
+}
+
+/** Whether the parts that are on the object give less than all else does. */
+export function isLeftOver({ parts, rest }) {
+  const off = parts.filter(({ name }) => partRank(name) === 3).map(({ value }) => value);
+  const on = sum(parts.map(({ value }) => value)) - sum(off);
+  return sum([...off, ...rest.map(([, value]) => value)].map(Math.abs)) > Math.abs(on);
+}
