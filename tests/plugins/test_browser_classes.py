@@ -108,3 +108,29 @@ def test_an_image_of_a_class_is_explained(tab):
     tab.find(".class-card[data-class=cat] .link").click()
     tab.enter("part_images")
     assert int(tab.ready("image").get_attribute("data-image")) % 2 == 1, "image 1, 3, ... are taken for cats"
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "expected"),
+    [
+        ("legs (cat, cow), cat 58 % of images against 45 % by chance; cow 60 % ...", "cow", "legs"),
+        ("legs (cat, cow), cat 58 % of images against 45 % by chance", "deer", "part 4"),
+        ("head (cat), legs (cow) 2, cat 58 % of images against 45 % by chance", "cat", "head 2"),
+        ("head, 93 % of images against 31 % by chance", "cat", "head"),
+        ("part 4, on nothing that is annotated", "deer", "part 4"),
+        ("legs (cat), 58 % of images against 45 % by chance", "output 3", "legs (cat)"),
+        ("image border 2", "deer", "image border 2"),
+    ],
+)
+def test_a_part_is_never_called_by_another_class(tab, name, class_name, expected):
+    tab.open("parts")
+    tab.ready("classes")
+    found = tab.driver.execute_async_script(
+        """const [name, ofClass, done] = arguments;
+        const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+        import(loaded.find((url) => url.includes("figures.js"))).then(({ nameInClass }) =>
+          done(nameInClass(name, 3, ofClass, ["cat", "cow", "deer"])));""",
+        name,
+        class_name,
+    )
+    assert found == expected

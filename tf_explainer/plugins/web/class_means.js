@@ -1,6 +1,6 @@
 // What the score of each class consists of: means over the images that the network takes for it, by part.
 
-import { groupCount, groupName, partColour, partRank } from "./figures.js";
+import { groupCount, groupName, nameInClass, partColour, partRank } from "./figures.js";
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const mean = (values, images) => sum(images.map((n) => values[n])) / images.length;
@@ -19,22 +19,24 @@ export function classMeans(layer, scores, means) {
         ["average image", mean(scores.baseline, images)],
         ["gap", mean(scores.gap, images)],
       ].filter(([, value]) => value !== 0);
+      const name = scores.names[label] ?? `output ${label}`;
       return {
         label,
-        name: scores.names[label] ?? `output ${label}`,
+        name,
         images: typicalFirst(images, scores, layer.snapshot.images),
         score: mean(scores.scores, images),
-        parts: partsOf(layer, filters, count),
+        parts: partsOf(layer, filters, count, name),
         rest,
       };
     })
     .sort((a, b) => b.images.length - a.images.length || a.label - b.label);
 }
 
-function partsOf(layer, filters, count) {
+function partsOf(layer, filters, count, className) {
   const parts = Array.from({ length: count }, (_, group) => ({
     group,
     name: groupName(layer, group),
+    nameHere: nameInClass(groupName(layer, group), group, className, layer.snapshot.images.classes),
     colour: partColour(group, count),
     value: 0,
     f: -1,

@@ -3,6 +3,7 @@
 import { classMeans, isLeftOver } from "./class_means.js";
 import { signed as exactly } from "./contribution_list.js";
 import { Message } from "./controls.js";
+import { shortName } from "./figures.js";
 import { LOOK } from "./look.js";
 import { layerOf, Picture } from "./picture.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
@@ -11,7 +12,6 @@ const SHOWN = 6;
 const SIDE = 232;
 
 const signed = (value) => exactly(Number(value.toFixed(2)));
-const shortName = (name) => name.split(", ")[0];
 
 /** The parts' regions on an image, each outlined in its colour, with a numbered mark that leads to the part. */
 function PartsMap({ layer, n, parts, lit, onLight, onPart }) {
@@ -31,10 +31,10 @@ function PartsMap({ layer, n, parts, lit, onLight, onPart }) {
   return html`<div class="parts-map" style=${`width:${SIDE}px;height:${SIDE}px`}>
     <${Picture} side=${SIDE} look=${LOOK} label=${`parts on ${snapshot.images.ids[n]}`} ask=${ask}
       what=${`parts,${snapshot.run},${snapshot.step},${layer.name},${n},${lit}`}/>
-    ${parts.map(({ group, name, colour, f }, k) => {
+    ${parts.map(({ group, nameHere, colour, f }, k) => {
       if (layer.peak(f, n) === 0) return null;
       const [y, x] = layer.place(f, n);
-      return html`<button key=${group} class="mark" aria-label=${`open ${name}`} title=${name}
+      return html`<button key=${group} class="mark" aria-label=${`open ${nameHere}`} title=${nameHere}
         style=${`left:${100 * x}%;top:${100 * y}%;border-color:rgb(${colour})`} onClick=${() => onPart(group)}
         onMouseEnter=${() => onLight(group)} onMouseLeave=${() => onLight(null)}
         onFocus=${() => onLight(group)} onBlur=${() => onLight(null)}>${k + 1}</button>`;
@@ -74,12 +74,15 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
           <button class="plain" aria-label="next image" onClick=${() => moved(1)}>›</button>
           <button class="link" onClick=${() => onImage(n)}>explain this image</button></figcaption></figure>
       <ol class="mean-bars">${parts.map(
-        ({ group, name, colour, value }, k) => html`<li key=${group}><button class=${lit === group ? "lit" : ""}
+        (
+          { group, name, nameHere, colour, value },
+          k,
+        ) => html`<li key=${group}><button class=${lit === group ? "lit" : ""}
           data-part=${group} onClick=${() => onPart(group)} title=${`${name}: open this part`}
           onMouseEnter=${() => setLit(group)} onMouseLeave=${() => setLit(null)}
           onFocus=${() => setLit(group)} onBlur=${() => setLit(null)}>
           <span class="mark" style=${`border-color:rgb(${colour})`}>${k + 1}</span>
-          <span class="name">${shortName(name)}</span><${MeanBar} ...${{ value, full, colour }}/>
+          <span class="name">${nameHere}</span><${MeanBar} ...${{ value, full, colour }}/>
           <span class="value">${signed(value)}</span></button></li>`,
       )}
       ${rest.map(

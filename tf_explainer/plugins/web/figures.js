@@ -14,6 +14,18 @@ const SIGN = { "% of images": " %", "% of units": " %", "% of side": " %", nats:
 /** What a group of filters is called: by the landmark that it follows, else by its number. */
 export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
 
+/** A part's name without how often it is true. */
+export const shortName = (name) => name.replace(/, (?:[^,]* )?\d+ % of images.*$|, on nothing that is annotated$/, "");
+
+/** A part's short name on images of a class, one of `classes`: never by the landmark of another class. */
+export function nameInClass(name, group, className, classes) {
+  const short = shortName(name);
+  const landmarks = [...short.matchAll(/(?:^|, )([^,(]+) \(([^)]*)\)/g)];
+  if (!landmarks.length || !classes.includes(className)) return short;
+  const own = landmarks.find(([, , here]) => here.split(", ").includes(className));
+  return own ? own[1] + (short.match(/\)( \d+)$/)?.[1] ?? "") : `part ${group + 1}`;
+}
+
 /** The place of a part in the list: what is named first, what is none of the object last. */
 export function partRank(name) {
   if (/^(beside the object|image border)/.test(name)) return 3;
