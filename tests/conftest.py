@@ -7,10 +7,10 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Several processes share the cores: threads that wait for each other, as k-means' do, would burn what others need.
+# Processes share the cores: threads that wait for each other, as k-means' do, would burn what others need.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# glibc reads these where a process begins, so they are for those that this one starts: memory of large arrays is
-# kept for the next ones, and not asked of the system each time.
+# Memory of large arrays is kept for the next ones. glibc reads this where a process begins, so it is for
+# those that this one starts, such as those of pytest-xdist.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 28))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(1 << 30))
 os.environ["PYTHONPATH"] = os.pathsep.join(
