@@ -27,6 +27,9 @@ SMALL = (
     "--steps=0",
     "--epochs=2",
     "--num_shards=3",
+    "--attribution_steps=8",
+    "--summary_images=12",
+    "--snapshot_images=12",
 )
 # Processes of their own, which may talk too.
 WORKERS = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")

@@ -75,8 +75,8 @@ def test_a_part_on_another_landmark_in_each_category_has_both_names():
 
 
 def test_where_else_parts_are_is_said():
-    landmarks = np.tile(np.array([0.4, 0.4, 0.1, 0.1]), (20, 2, 1))
-    units = np.tile(np.array([[4, 2], [5, 5], [2, 2]]), (20, 1, 1))
+    landmarks = np.tile(np.array([0.34, 0.5, 0.68, 1.0]), (20, 2, 1))
+    units = np.tile(np.array([[4, 2], [5, 5], [1, 1]]), (20, 1, 1))
     found = named(units, landmarks, [0, 1, 2])
     assert [part.name for part in found] == [parts.BESIDE, parts.BORDER, "part 3"]
 

@@ -49,14 +49,23 @@ def test_every_category_has_a_landmark_of_its_own():
 
 
 def test_beside_the_object_and_on_the_border():
-    landmarks = np.tile(np.array([0.4, 0.4, 0.1, 0.1]), (20, 2, 1))
-    # A unit is 0.15 wide and begins at 0.1: the box and its margin reach from 0.3 to 0.5.
+    # Rows look at 0.1, 0.25, ...: the box of the landmarks' extents, which ends at 0.68, holds rows 0 to 3.
+    landmarks = np.tile(np.array([0.34, 0.5, 0.68, 1.0]), (20, 2, 1))
     units = np.tile(np.array([[2, 2], [4, 2], [5, 5]]), (20, 1, 1))
-    units[:5, 0] = 4
+    units[:5, 0, 0] = 4
     on, beside, corner = whereabouts(maps_at(units), annotations(landmarks), GRID)
     assert (on.outside, on.border) == (0.25, 0)
     assert (beside.outside, beside.border) == (1, 0)
     assert (corner.outside, corner.border) == (1, 1)
+
+
+def test_landmarks_of_a_small_part_do_not_tell_where_the_object_ends():
+    # A head and a foot of an animal that fills the crop: what is on its flank is not beside it.
+    landmarks = np.tile(np.array([[0.2, 0.2, 0.1, 0.1], [0.4, 0.3, 0.1, 0.1]]), (20, 1, 1))
+    (flank,) = whereabouts(maps_at(np.full((20, 1, 2), 3)), annotations(landmarks), GRID)
+    assert flank.followed == {}
+    assert math.isnan(flank.outside)
+    assert flank.border == 0
 
 
 def test_without_landmarks_the_border_is_known_and_nothing_else():

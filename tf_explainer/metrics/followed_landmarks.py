@@ -15,6 +15,9 @@ from tf_explainer.metrics.peaks import Peaks
 ABOVE_CHANCE = 0.1
 """By how much a part must find a landmark more often than the best fixed point does, to be named after it."""
 
+_EXTENT = 2 / 3
+"""Share of the crop that the box around the landmarks must cover, in the mean, to be the object's extent."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Followed:
@@ -37,8 +40,9 @@ class Whereabouts:
 
     Attributes:
         followed: by category, what it finds there; a category without is one where it finds nothing.
-        outside: share of the images with landmarks on which it peaks outside the box around these, NaN
-            where there is no such image.
+        outside: share of the images with landmarks on which it peaks outside the box around these; NaN
+            where there is no such image, or where that box leaves out more than a third of the crop, so that
+            landmarks do not tell where the object ends.
         border: share of the images on which it peaks in the outermost units; NaN where it never responds.
     """
 
@@ -109,6 +113,9 @@ def _outside(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.
         return np.full(live.shape[1], np.nan)
     low = np.nanmin((landmarks[..., :2] - margin)[annotated], axis=1)[:, None]
     high = np.nanmax((landmarks[..., :2] + margin)[annotated], axis=1)[:, None]
+    covered = np.prod(np.minimum(high, 1) - np.maximum(low, 0), axis=-1)
+    if covered.mean() < _EXTENT:
+        return np.full(live.shape[1], np.nan)
     away = ((places[annotated] < low) | (places[annotated] > high)).any(axis=-1)
     return _share(away, live[annotated])
 
