@@ -77,6 +77,7 @@ def _explanations(
 
 
 def _line(name: str, explanation: Explanation) -> str:
+    """Says what is printed of an image: its class, the strongest parts, and how far to believe them."""
     greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3])
     return (
         f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}\n"

@@ -267,7 +267,7 @@ def _intervals(
 
 
 def _halves(labels: np.ndarray) -> np.ndarray:
-    """Numbers, for each category, the images that PCK chooses parts on and those it measures, `[N]`."""
+    """Returns each image's group, `[N]` int: its category, and the half of PCK's images that it is in."""
     of_label = [np.cumsum(labels == label) - 1 for label in range(labels.max() + 1)]
     return 2 * labels + np.stack(of_label)[labels, np.arange(len(labels))] % 2
 

@@ -54,7 +54,6 @@ _FILTERS = (
     Figure("R, median", ("layers", "LAYER", "tracking", "median_ratio"), 2),
     Figure("R < 0.5", ("layers", "LAYER", "tracking", "share_below_half")),
     Figure("part interpretability", ("layers", "LAYER", "part_interpretability")),
-    Figure("distinct parts", ("layers", "LAYER", "distinct_parts"), 1),
     Figure("dead filters", ("layers", "LAYER", "dead_filters")),
 )
 _PARTS = (

@@ -220,7 +220,7 @@ class LayerAttributor(TrackAttributor):
         self, model: keras.Model, layer: str, outputs: str = "auto", config: AttributionConfig | None = None
     ) -> None:
         scores = model.outputs[0]
-        maps = _place(model, layer)
+        maps = _deciding(model, layer)
         kind = output_kind.output_kind(scores, outputs)
         self.kind = kind
         above = layer_graph.between(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
@@ -234,22 +234,19 @@ class LayerAttributor(TrackAttributor):
         )
 
 
-def _place(model: keras.Model, layer: str) -> Any:
-    places = layer_graph.places(model)
-    if layer not in places:
-        calls = [name for name in places if name.startswith(f"{layer}.")]
-        raise UserError(
-            f"layer {layer!r} is called several times: name one of its calls, {', '.join(calls)}"
-            if calls
-            else f"the model has no layer {layer!r}; it has {', '.join(list(places)[-20:])}"
-        )
-    if not layer_graph.separates(places[layer], model.outputs[0]):
-        passed = [name for name, place in places.items() if layer_graph.separates(place, model.outputs[0])]
+def _deciding(model: keras.Model, layer: str) -> Any:
+    """Returns the maps of a layer that everything the scores know passes through."""
+    maps, scores = layer_graph.place(model, layer), model.outputs[0]
+    if not layer_graph.separates(maps, scores):
+        whole = [
+            name for name, each in layer_graph.places(model).items() if layer_graph.separates(each, scores)
+        ]
+        fit = [name for name in whole if layer_graph.is_map(layer_graph.place(model, name))]
         raise UserError(
             f"the scores do not depend on layer {layer!r} alone: choose one that everything passes through, "
-            f"such as {', '.join(name for name in passed if layer_graph.is_map(places[name])) or passed[-1]}"
+            f"such as {', '.join(fit or whole[-1:])}"
         )
-    return places[layer]
+    return maps
 
 
 class LogOdds(keras.layers.Layer):

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
+from tf_explainer.errors import UserError
 from tf_explainer.performer.architectures.local_response_normalization import LocalResponseNormalization
 
 # By the names of functions, layers and operations alike, without underscores.
@@ -156,6 +157,23 @@ def places(model: keras.Model) -> dict[str, Any]:
         for number, tensor in enumerate(tensors, start=1):
             names[id(tensor)] = name if len(tensors) == 1 else f"{name}.{number}"
     return {names[key]: tensor for key, tensor in ordered.items()}
+
+
+def place(model: keras.Model, name: str) -> Any:
+    """Returns one of the `places` by its name.
+
+    Raises:
+        UserError: there is none of this name, or several calls of a layer of it.
+    """
+    found = places(model)
+    if name not in found:
+        calls = [each for each in found if each.rpartition(".")[0] == name]
+        raise UserError(
+            f"layer {name!r} is called several times: name one of its calls, {', '.join(calls)}"
+            if calls
+            else f"the model has no layer {name!r}; it has {', '.join(list(found)[-20:])}"
+        )
+    return found[name]
 
 
 def in_order(tensor: Any) -> list[Any]:

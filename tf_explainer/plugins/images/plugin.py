@@ -28,7 +28,8 @@ from tf_explainer.plugins.index_check import check_images
 from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
 from tf_explainer.plugins.stored_values import DamagedError
 
-_MOST_CLASSES = 1_000_000
+# A damaged file can hold any number; NumPy's integers end.
+_LARGEST_LABEL = 1_000_000
 
 
 class ImagesPlugin(SnapshotPlugin):
@@ -74,7 +75,7 @@ def _means_by_class(classes: list[Any], contributions: np.ndarray, ranks: int) -
     """Averages each filter's contributions to the named class, over the images that are taken for it."""
     if len(classes) != len(contributions) or contributions.shape[1] % ranks:
         raise DamagedError(f"contributions of shape {list(contributions.shape)} to {len(classes)} images")
-    if not all(type(label) is int and 0 <= label < _MOST_CLASSES for label in classes):
+    if not all(type(label) is int and 0 <= label < _LARGEST_LABEL for label in classes):
         raise DamagedError("classes that are no whole numbers")
     named = np.array(classes, int)
     first = contributions[:, : contributions.shape[1] // ranks].astype(np.float64)

@@ -114,10 +114,7 @@ def of_maps(
 
 
 def _check_layer(model: keras.Model, name: str) -> None:
-    places = layer_graph.places(model)
-    if name not in places:
-        raise UserError(f"the model has no layer {name!r}; it has {', '.join(list(places)[-20:])}")
-    shape = tuple(places[name].shape[1:])
+    shape = tuple(layer_graph.place(model, name).shape[1:])
     if len(shape) != 3:
         raise UserError(f"layer {name!r} gives {shape}: choose one that gives feature maps (A, B, D)")
 
