@@ -108,10 +108,17 @@ def _example(image: dict) -> tf.train.Example:
 def features_of(folder: pathlib.Path, count: int = 60, folds: int = 4) -> tuple[Features, list[dict]]:
     """Stores images and returns the set and the images."""
     stored = stored_images(count)
-    manifest = write_features(folder, stored)
-    dataset = DatasetConfig(dataset="folder", folds=folds)
-    outputs = Outputs(kind="softmax", names=CLASSES, classes=CLASSES)
-    return Features(manifest=manifest, directory=str(folder), dataset=dataset, outputs=outputs), stored
+    return stored_features(folder, stored, folds), stored
+
+
+def stored_features(folder: pathlib.Path, stored: list[dict], folds: int = 4) -> Features:
+    """Stores images and returns the set."""
+    return Features(
+        manifest=write_features(folder, stored),
+        directory=str(folder),
+        dataset=DatasetConfig(dataset="folder", folds=folds),
+        outputs=Outputs(kind="softmax", names=CLASSES, classes=CLASSES),
+    )
 
 
 def small_explainer() -> Explainer:

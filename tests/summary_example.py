@@ -23,5 +23,7 @@ def known_contributions():
     )
 
 
-def known_summary(measured, labelled=True, part=HEAD):
-    return summarise(measured, [part], ["fox", "fish"], held_out=False, labelled=labelled, method="by hand")
+def known_summary(measured, labelled=True, part=HEAD, negative_class=None):
+    names = ["fox", "fish"]
+    said = {"held_out": False, "labelled": labelled, "method": "by hand"}
+    return summarise(measured, [part], names, negative_class=negative_class, **said)

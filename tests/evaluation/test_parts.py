@@ -9,11 +9,12 @@ from tf_explainer.metrics.part_maps import mean_peaks, part_maps
 from tf_explainer.metrics.peaks import Peaks
 
 
-def named(units, landmarks, groups, **known):
-    """Parts of filters that peak at given units."""
+def named(units, landmarks, groups, elsewhere=np.nan, **known):
+    """Parts of filters that peak at given units, and respond `elsewhere` times as much without an object."""
     known, maps, groups = annotations(landmarks, **known), maps_at(units), np.array(groups)
     peaks = Peaks.of(maps)
-    found = whereabouts(part_maps(maps, groups, mean_peaks(peaks)), known, GRID)
+    of_parts = part_maps(maps, groups, mean_peaks(peaks))
+    found = whereabouts(of_parts, known, GRID, elsewhere * of_parts.mean(axis=(0, 1, 2)))
     return parts.name_parts(groups, peaks, found, known.annotated_categories)
 
 
@@ -79,6 +80,19 @@ def test_where_else_parts_are_is_said():
     units = np.tile(np.array([[4, 2], [5, 5], [1, 1]]), (20, 1, 1))
     found = named(units, landmarks, [0, 1, 2])
     assert [part.name for part in found] == [parts.BESIDE, parts.BORDER, "part 3"]
+
+
+def test_what_responds_without_an_object_as_much_is_background():
+    units = np.tile(np.array([[1, 1], [2, 2], [5, 5]]), (20, 1, 1))
+    found = named(units, np.zeros((20, 0, 4)), [0, 1, 2], elsewhere=np.array([1.2, 0.9, 1.2]))
+    assert [part.name for part in found] == [parts.BACKGROUND, "part 2", parts.BORDER]
+    assert [parts.is_off_object(part.name) for part in found] == [True, False, True]
+
+
+def test_what_is_on_a_landmark_is_no_background():
+    units, landmarks = riders()
+    (head,) = named(units[:, :1], landmarks, [0], elsewhere=1.5)
+    assert head.name == "head"
 
 
 def test_without_landmarks_parts_are_numbered():

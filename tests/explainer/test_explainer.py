@@ -241,6 +241,29 @@ def test_predicted_categories_share_out_filters(head, features):
     assert 2 not in ops.convert_to_numpy(categories.category())
 
 
+def test_images_without_an_object_have_no_parts_whoever_tells_them(head, features, targets):
+    none = targets["scores"].argmax(1) == 2
+
+    def part_terms(explainer, targets):
+        terms = explainer.loss_terms(targets, explainer(features))
+        return {name: float(terms[name]) for name in ("prototype", "consensus", "competition")}
+
+    explainer = build(head[0])
+    prototypes = explainer.prototypes
+    random = np.random.default_rng(0)
+    explainer.set_parts(
+        *(random.normal(size=each.shape) for each in (prototypes.projection, prototypes.prototypes)),
+        groups=np.arange(CHANNELS) % prototypes.parts,
+    )
+    targets |= {"explainer_input": features}
+    of_all = part_terms(explainer, targets)
+    by_data_set = part_terms(explainer, targets | {"shows_object": 1 - none.astype("float32")})
+    explainer.negative_class = 2
+    by_performer = part_terms(explainer, targets)
+    assert by_data_set == by_performer
+    assert all(value != of_all[name] for name, value in by_performer.items())
+
+
 def test_classification_follows_the_performers_decisions(head, features):
     explainer = build(head[0], classification_weight=1.0)
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}

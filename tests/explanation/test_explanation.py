@@ -195,6 +195,15 @@ def test_what_is_beside_the_object_is_no_object_part(explanation):
     assert terms["groups off the object"] == pytest.approx(whole)
 
 
+def test_no_object_is_explained_by_what_is_missing(explanation, run, image):
+    _, performer, explainer = run
+    missing = dataclasses.replace(explanation, of_no_object=True)
+    explain = ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer)).explain
+    assert [explain(image, name).of_no_object for name in CLASSES] == [False, False, True]
+    assert missing.verdict == explanation.verdict.replace("Object parts", "Missing object parts")
+    assert missing.verdict.count("bject parts") == 1
+
+
 def test_the_strongest_come_first(explanation):
     loud = dataclasses.replace(explanation.parts[0], part=lone_filter(7), contribution=-100.0)
     both = dataclasses.replace(explanation, lone_filters=(loud,))

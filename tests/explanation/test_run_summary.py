@@ -177,6 +177,16 @@ def test_what_is_beside_the_object_is_no_object_part():
     assert fox.verdict.endswith("; groups off the object: +2.67.")
 
 
+def test_no_object_is_explained_by_what_is_missing():
+    (fox,) = known_summary(known_contributions()).classes
+    (nothing,) = known_summary(known_contributions(), negative_class=0).classes
+    assert not fox.of_no_object
+    assert nothing.of_no_object
+    assert nothing.verdict == fox.verdict.replace("Object parts", "Missing object parts")
+    again = run_summary.from_json(known_summary(known_contributions(), negative_class=0).to_json(""), "")
+    assert again.classes == (nothing,)
+
+
 def test_a_negative_score_has_no_shares():
     measured = known_contributions()
     measured.columns[:, 3] -= 9
@@ -202,7 +212,8 @@ def test_many_parts_are_summed_up():
     )
     names = [f"part {k}" for k in range(10)]
     parts = [Part(number=k, name=name, filters=(k,)) for k, name in enumerate(names)]
-    summary = summarise(measured, parts, ["fox"], held_out=True, labelled=True, method="by hand")
+    said = {"held_out": True, "labelled": True, "method": "by hand"}
+    summary = summarise(measured, parts, ["fox"], negative_class=None, **said)
     rows = summary.classes[0].rows()
     assert [row.name for row in rows[:7]] == [*names[:6], "4 other parts"]
     assert sum(row.nats for row in rows) == pytest.approx(55)

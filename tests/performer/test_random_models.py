@@ -72,7 +72,9 @@ def check(model):
         expected = by_keras(path, images.astype(np.float32), told)
         read = read_model(path, random_models.SIZE)
     half = told["policy"] != "float32" or told["input"] == "float16" or told["quantised"]
-    tolerance = {"rtol": 0, "atol": (5e-2 if half else 1e-3) * max(np.abs(expected).max(), 1e-3)}
+    # A score near 0 is a sum of terms that are not, and half precision rounds these.
+    least, relative = (0.1, 5e-2) if half else (1e-3, 1e-3)
+    tolerance = {"rtol": 0, "atol": relative * max(np.abs(expected).max(), least)}
     np.testing.assert_allclose(numbers(read(images, training=False)), expected, **tolerance)
     config = PerformerConfig(image_size=random_models.SIZE)
     try:
@@ -98,7 +100,7 @@ def test_random_models(model):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, derandomize=True, **SETTINGS)
+@settings(max_examples=500, derandomize=True, **SETTINGS)
 @given(random_models.models())
 def test_many_random_models(model):
     check(model)

@@ -32,7 +32,7 @@ from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
-from tf_explainer.training.collected_part_maps import collect_part_maps
+from tf_explainer.training.collected_part_maps import collect_part_maps, mean_responses_elsewhere
 from tf_explainer.training.track_fidelity import TrackFidelity, add_decoded, measure_tracks, new_fidelity
 from tf_explainer.training.validation import uses_landmarks
 
@@ -179,9 +179,9 @@ def evaluate(
         explainer, features, config.split, groups, scale, lambda images: progress("part maps", images)
     )
     raw = layers[PERFORMER].peaks
-    named = parts.name_parts(
-        groups, shown.peaks, whereabouts(maps, annotations, features.grid), annotations.annotated_categories
-    )
+    elsewhere = mean_responses_elsewhere(explainer, features, config.split, groups, scale)
+    where = whereabouts(maps, annotations, features.grid, elsewhere)
+    named = parts.name_parts(groups, shown.peaks, where, annotations.annotated_categories)
     names = [part.name for part in named]
 
     def of_parts(images: np.ndarray) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _MOST = 0.5
 _FORMAT_VERSION = 3
 BESIDE = "beside the object"
 BORDER = "image border"
+BACKGROUND = "background"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Part:
     Attributes:
         number: from 1, in the order of the groups.
         name: unique. The landmark that it is on, with the categories where it is unless these are all; else
-            `beside the object` or `image border` if it mostly peaks there, else `part N`.
+            `image border` if it mostly peaks there, `background` if images without the object excite it as
+            much, `beside the object` if it mostly peaks there, else `part N`.
         filters: its members, the steadiest responders first.
         responds: share of the images on which any of its filters responds; None if not known.
         followed: by category, the landmark that it is on there.
@@ -103,6 +105,8 @@ def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
         return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in categories.items())
     if where.border > _MOST:
         return BORDER
+    if where.elsewhere >= 1:
+        return BACKGROUND
     return BESIDE if where.outside > _MOST else ""
 
 
@@ -118,8 +122,8 @@ def _told_apart(parts: Sequence[Part]) -> list[Part]:
 
 
 def is_off_object(name: str) -> bool:
-    """Returns whether a part of this name is none of the object: beside it, or on the image border."""
-    return name.startswith((BESIDE, BORDER))
+    """Returns whether a part of this name is none of the object: background, or on the border."""
+    return name.startswith((BESIDE, BORDER, BACKGROUND))
 
 
 def lone_filter(number: int) -> Part:

@@ -36,7 +36,7 @@ from tf_explainer.explainer.part_prototypes import PartPrototypes
 from tf_explainer.features.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
-FEATURES, SCORES, LOGITS = "explainer_input", "scores", "logits"
+FEATURES, SCORES, LOGITS, SHOWS_OBJECT = "explainer_input", "scores", "logits", "shows_object"
 # The layer that people look at: where its filters peak is what the terms of place are about.
 _SHOWN_LAYER = "conv_interp_2"
 # Of the losses that earlier versions trained with: an explainer of theirs loads all the same.
@@ -230,7 +230,8 @@ class Explainer(keras.Model):
         Args:
             targets: the performer's distilled features by layer, `[B, units]`; its `scores`, `[B, classes]`
                 (needed by `classification_weight` and `category_assignment`, and to tell images without an
-                object); `explainer_input`, the target layer's features, and `affine`, see
+                object); `shows_object`, `[B]` float32, 1 or 0, which tells them where no class of the
+                performer does; `explainer_input`, the target layer's features, and `affine`, see
                 `equivariance.equivariance_loss` (without them the terms that need them are 0).
             outputs: what calling the explainer returned.
             training: whether the statistics that span batches take this one in.
@@ -265,11 +266,13 @@ class Explainer(keras.Model):
     ) -> dict[str, Any]:
         """Returns the terms about parts, from the maps `[B, L, L, F]` of the layer that people look at.
 
-        Images that the performer takes for the negative class show no parts, and do not count.
+        Images that the performer takes for the negative class show no parts, and do not count; where it has
+        no such class, those that the data set has for the absence of objects.
         """
-        objects = ops.ones_like(maps[:, 0, 0, 0])
         if self.negative_class is not None and labels is not None:
             objects = ops.cast(labels != self.negative_class, "float32")
+        else:
+            objects = targets.get(SHOWS_OBJECT, ops.ones_like(maps[:, 0, 0, 0]))
         strength = ops.max(maps, axis=(1, 2)) * objects[:, None]
         if positive is not None:
             strength = strength * ops.cast(positive, "float32")

@@ -78,6 +78,7 @@ class Explanation:
         baseline: the class's score of the baseline, of which `method` tells.
         gap: what is missing to the score, the error of the attribution.
         method: how the score was shared out, and from which baseline, in words.
+        of_no_object: whether the class stands for 'no object', which parts explain by being missing.
         interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
         grid: where the maps' units look.
     """
@@ -97,6 +98,7 @@ class Explanation:
     interpretable_map: np.ndarray
     ordinary_map: np.ndarray
     grid: UnitGrid
+    of_no_object: bool = False
 
     @property
     def other_filters(self) -> float:
@@ -118,7 +120,9 @@ class Explanation:
     @property
     def verdict(self) -> str:
         """Whether object parts explain the score, in words."""
-        return verdict.verdict(self.score, self.terms)
+        parts, *others = self.terms.items()
+        name = verdict.MISSING_PARTS if self.of_no_object else verdict.PARTS
+        return verdict.verdict(self.score, {name: parts[1]} | dict(others))
 
     @property
     def strongest(self) -> tuple[SeenPart, ...]:
@@ -180,6 +184,7 @@ class ImageExplainer:
         grouped = {number for part in parts for number in part.filters}
         filters = range(explainer.get_layer(INTERPRETABLE_LAYERS[-1]).filters)
         self._alone = [lone_filter(number) for number in filters if number not in grouped]
+        self._negative_class = explainer.negative_class
         self._features = performer.feature_model()
         self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
         self._attributor = Attributor(
@@ -233,6 +238,7 @@ class ImageExplainer:
             interpretable_map=attribution.interpretable_maps[0],
             ordinary_map=attribution.ordinary_maps[0],
             grid=self._grid,
+            of_no_object=chosen == self._negative_class,
         )
 
     def explain_each(self, image: np.ndarray) -> tuple[Explanation, ...]:

@@ -91,6 +91,7 @@ def summarise_run(
         measured,
         parts,
         outputs.names,
+        negative_class=explainer.negative_class,
         held_out=held_out,
         labelled=bool((outputs.of_labels >= 0).any()),
         method=attributor.method,
@@ -150,6 +151,7 @@ def summarise(
     parts: Sequence[Part],
     class_names: Sequence[str],
     *,
+    negative_class: int | None,
     held_out: bool,
     labelled: bool,
     method: str,
@@ -160,6 +162,7 @@ def summarise(
         measured: the images.
         parts: of the first columns; each class calls them by what they are on there.
         class_names: of the performer's scores.
+        negative_class: the one that stands for 'no object'; None: there is none.
         held_out: whether training never saw the images.
         labelled: whether the data set's classes are among the performer's.
         method: how scores were shared out, in words.
@@ -167,7 +170,13 @@ def summarise(
     classes, counts = np.unique(measured.named, return_counts=True)
     frequent = classes[np.argsort(-counts, kind="stable")]
     return RunSummary(
-        classes=tuple(_class(measured, parts, int(number), class_names[number]) for number in frequent),
+        classes=tuple(
+            dataclasses.replace(
+                _class(measured, parts, int(number), class_names[number]),
+                of_no_object=int(number) == negative_class,
+            )
+            for number in frequent
+        ),
         images=len(measured.named),
         held_out=held_out,
         agreement=float((measured.explainer_named == measured.named).mean()),

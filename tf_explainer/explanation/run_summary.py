@@ -53,6 +53,7 @@ class ClassSummary:
         score: the class's mean log-odds by the explainer, in nats.
         parts: the greatest (of either sign) first.
         rest: of `NOT_PARTS` and `NOT_EXPLAINED`, in this order. With `parts` these are the score.
+        of_no_object: whether the class stands for 'no object', which parts explain by being missing.
     """
 
     name: str
@@ -60,12 +61,15 @@ class ClassSummary:
     score: float
     parts: tuple[Share, ...]
     rest: tuple[Share, ...]
+    of_no_object: bool = False
 
     @property
     def verdict(self) -> str:
         """Whether object parts explain the mean score, in words."""
         terms = {
-            verdict.PARTS: sum(part.nats for part in self.parts if not is_off_object(part.name)),
+            verdict.MISSING_PARTS if self.of_no_object else verdict.PARTS: sum(
+                part.nats for part in self.parts if not is_off_object(part.name)
+            ),
             verdict.OFF_OBJECT: sum(part.nats for part in self.parts if is_off_object(part.name)),
         }
         return verdict.verdict(self.score, terms | {share.name: share.nats for share in self.rest})

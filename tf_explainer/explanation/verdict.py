@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PARTS = "object parts"
+MISSING_PARTS = "missing object parts"
+"""What object parts are to a class that stands for 'no object'."""
 OFF_OBJECT = "groups off the object"
 OTHER_FILTERS = "filters in no part"
 ORDINARY = "ordinary track (textures)"

@@ -44,14 +44,19 @@ class Whereabouts:
             where there is no such image, or where that box leaves out more than a third of the crop, so that
             landmarks do not tell where the object ends.
         border: share of the images on which it peaks in the outermost units; NaN where it never responds.
+        elsewhere: its mean response on images of no category over that on images of the categories; NaN where
+            there are none of the former, or where it never responds.
     """
 
     followed: dict[str, Followed]
     outside: float
     border: float
+    elsewhere: float
 
 
-def whereabouts(maps: np.ndarray, annotations: Annotations, grid: UnitGrid) -> list[Whereabouts]:
+def whereabouts(
+    maps: np.ndarray, annotations: Annotations, grid: UnitGrid, elsewhere: np.ndarray
+) -> list[Whereabouts]:
     """Looks for each part's landmark.
 
     For each category it is the landmark that the part finds most often beyond chance on the even images;
@@ -61,6 +66,7 @@ def whereabouts(maps: np.ndarray, annotations: Annotations, grid: UnitGrid) -> l
         maps: `[N, L, L, P]`, of `part_maps`.
         annotations: of these images.
         grid: where the units look.
+        elsewhere: `[P]`, the parts' mean responses on images of no category; NaN where there are none.
     """
     peaks = Peaks.of(maps)
     places = grid.centres(peaks.units)
@@ -82,8 +88,15 @@ def whereabouts(maps: np.ndarray, annotations: Annotations, grid: UnitGrid) -> l
                     chance=float(chance[1, 0, best]),
                 )
     outside, border = _outside(places, peaks.live, annotations.landmarks), _at_border(peaks, grid.side)
+    here = maps.mean(axis=(0, 1, 2), dtype=np.float64)
+    relative = np.where(here > 0, elsewhere / np.where(here > 0, here, 1), np.nan)
     return [
-        Whereabouts(followed=each, outside=float(outside[part]), border=float(border[part]))
+        Whereabouts(
+            followed=each,
+            outside=float(outside[part]),
+            border=float(border[part]),
+            elsewhere=float(relative[part]),
+        )
         for part, each in enumerate(found)
     ]
 

@@ -36,10 +36,47 @@ def collect_part_maps(
     Returns:
         `[N, L, L, P]` float32, in the order in which `features` has the images.
     """
-    shown = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+    maps_of = _part_maps_of(explainer, groups, scale)
     found = []
     for batch in features.batches(split, negatives=False):
-        maps = shown(batch[features.manifest.target.name].astype(np.float32), training=False)
-        found.append(part_maps(ops.convert_to_numpy(ops.cast(maps, "float32")), groups, scale))
+        found.append(maps_of(batch[features.manifest.target.name]))
         progress(len(batch[LABEL]))
     return np.concatenate(found)
+
+
+def mean_responses_elsewhere(
+    explainer: Explainer, features: Features, split: Split, groups: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """Returns what the parts respond on images of no category, where there are no parts to be seen.
+
+    Args:
+        explainer: as of `collect_part_maps`, and so are the others.
+        features: the stored features.
+        split: which images.
+        groups: the part of each filter.
+        scale: the filters' mean peaks.
+
+    Returns:
+        `[P]` float64, means over images and units; NaN where there is no such image.
+    """
+    maps_of = _part_maps_of(explainer, groups, scale)
+    means, target = [], features.manifest.target.name
+    for batch in features.batches(split, negatives=True):
+        none = batch[LABEL] == features.manifest.negative_label
+        if none.any():
+            means.append(maps_of(batch[target][none]).mean(axis=(1, 2), dtype=np.float64))
+    if not means:
+        return np.full(groups.max(initial=-1) + 1, np.nan)
+    return np.concatenate(means).mean(axis=0)
+
+
+def _part_maps_of(
+    explainer: Explainer, groups: np.ndarray, scale: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    shown = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+
+    def maps_of(features: np.ndarray) -> np.ndarray:
+        maps = shown(features.astype(np.float32), training=False)
+        return part_maps(ops.convert_to_numpy(ops.cast(maps, "float32")), groups, scale)
+
+    return maps_of

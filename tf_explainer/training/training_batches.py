@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tf_explainer.config import DatasetConfig, TrainConfig
 from tf_explainer.errors import UserError
+from tf_explainer.explainer.explainer import SHOWS_OBJECT
 from tf_explainer.features import views
 from tf_explainer.features.dataset import training_dataset
 from tf_explainer.features.manifest import verify_checksums
-from tf_explainer.features.schema import AFFINE, ORIGINAL, SCORES, Manifest
+from tf_explainer.features.schema import AFFINE, LABEL, ORIGINAL, SCORES, Manifest
 from tf_explainer.training import distribution
 
 
@@ -42,7 +43,8 @@ class TrainingBatches:
     def of_epoch(self, epoch: int, *, skip: int = 0, limit: int = -1) -> tf.distribute.DistributedDataset:
         """Returns per-replica dictionaries of the layers' features, float16, and of the performer's scores.
 
-        With several views they are `[B * V, ...]`, and `affine` is `[B, V, 4]`, in units of the map.
+        Where there are images of the negative class, `shows_object` is 0 for them, and 1 for the others. With
+        several views they are `[B * V, ...]`, and `affine` is `[B, V, 4]`, in units of the map.
 
         Args:
             epoch: counted from 1; 0 has an order of its own, for calibration.
@@ -55,6 +57,8 @@ class TrainingBatches:
 
         def chosen(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             kept = {name: batch[name] for name in names}
+            if self.manifest.negative_label is not None:
+                kept[SHOWS_OBJECT] = tf.cast(batch[LABEL] != self.manifest.negative_label, tf.float32)
             if len(self.views) > 1:
                 affine = tf.reshape(batch[AFFINE], (-1, len(self.views), 4))
                 kept[AFFINE] = affine @ matrix + vector

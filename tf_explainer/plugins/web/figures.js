@@ -28,7 +28,7 @@ export function nameInClass(name, group, className, classes) {
 
 /** The place of a part in the list: what is named first, what is none of the object last. */
 export function partRank(name) {
-  if (/^(beside the object|image border)/.test(name)) return 3;
+  if (/^(beside the object|image border|background)/.test(name)) return 3;
   if (/, on nothing that is annotated$/.test(name)) return 2;
   return /^part \d+$/.test(name) ? 1 : 0;
 }
