@@ -58,7 +58,7 @@ def densely_connected(input_shape, **_):
     "application",
     [
         keras.applications.MobileNetV2,
-        keras.applications.MobileNetV3Small,
+        pytest.param(keras.applications.MobileNetV3Small, marks=pytest.mark.slow),
         densely_connected,
         pytest.param(keras.applications.DenseNet121, marks=pytest.mark.slow),
     ],

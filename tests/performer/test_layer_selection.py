@@ -14,18 +14,18 @@ L = keras.layers
 # What the rule chooses at 224 pixels: where published evidence or our own is at hand, it is that layer.
 CHOSEN = {
     "vgg16": "block5_conv3",
-    "mobilenet_v2": "block_13_expand_relu",
     "mobilenet": "conv_pw_11_relu",
     "resnet50": "conv4_block6_out",
+    "efficientnet_b0": "block6a_expand_activation",
+}
+SLOW = {
+    "mobilenet_v2": "block_13_expand_relu",
     "resnet50_v2": "post_relu",
     "densenet121": "pool4_relu",
     "inception_v3": "mixed7",
     "xception": "block14_sepconv2_act",
-    "efficientnet_b0": "block6a_expand_activation",
     "efficientnet_v2_b0": "block6a_expand_activation",
     "convnext_tiny": "convnext_tiny_downsampling_layernorm_2",
-}
-SLOW = {
     "vgg19": "block5_conv4",
     "resnet101": "conv4_block23_out",
     "resnet152_v2": "conv4_block1_preact_relu",

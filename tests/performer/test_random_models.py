@@ -90,6 +90,8 @@ def check(model):
     np.testing.assert_allclose(numbers(outputs["scores"]), expected, **tolerance)
     features = numbers(outputs[performer.config.target_layer])
     if performer.treatment != "cut":
+        if told["quantised"] == "float8":  # Three bits of each factor are left, in the file alone.
+            tolerance["atol"] *= 4
         np.testing.assert_allclose(composed(performer, features), expected, **tolerance)
 
 
