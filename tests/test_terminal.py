@@ -86,6 +86,8 @@ BEAM = "/site-packages/apache_beam/runners/portability/local_job_service.py"
         ("apache_beam.runners.dataflow.dataflow_runner", "/apache_beam/x.py", logging.INFO, "running", True),
         ("PIL", "/site-packages/PIL/Image.py", logging.INFO, "opened", False),
         ("google.auth", "/site-packages/google/auth.py", logging.WARNING, "no quota project", True),
+        ("absl", "/tensorflow_datasets/feature.py", logging.WARNING, "`Text.dtype` is deprecated.", False),
+        ("absl", "/tensorflow_datasets/reader.py", logging.WARNING, "the file is from the future", True),
     ],
 )
 def test_messages_are_chosen_by_who_speaks(name, path, level, message, shown):

@@ -71,7 +71,8 @@ def _is_for_a_person(record: logging.LogRecord) -> bool:
     # By the file: many modules' loggers are not named after them. A worker's message names the worker's.
     if set(_TALKATIVE) & set(re.split(r"[/\\]", record.pathname)):
         return any(path in record.getMessage() for path in _OURS)
-    return record.levelno >= logging.WARNING
+    # What a library will do away with is for us to change.
+    return record.levelno >= logging.WARNING and "deprecated" not in record.getMessage()
 
 
 class _Formatter(logging.Formatter):
