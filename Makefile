@@ -55,11 +55,7 @@ test_kills: developer  ## Kills the extraction at random moments, 20 times in a 
 
 demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
 	rm -rf runs/demo
-	$(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
-	$(VENV_PYTHON) -m pipelines.extract_features $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.train $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.explain $(DEMO) --html
+	$(VENV_PYTHON) -m tf_explainer run $(DEMO)
 	@echo
 	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
 	@echo "Explained images:       $(CURDIR)/runs/demo/explanations/report.html"

@@ -12,6 +12,7 @@ import pytest
 from absl.testing import flagsaver
 
 from tf_explainer import flags
+from tf_explainer.__main__ import COMMANDS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
@@ -32,7 +33,12 @@ def commands():
                 whole = string.Template(line).safe_substitute(variables)
                 words = shlex.split(whole.replace(" FLAGS", f" {FLAGS}"), comments=True)
                 if words[:2] == ["python", "-m"] and words[2].startswith(("tf_explainer", "pipelines")):
-                    yield pytest.param(document, words[2:], id=f"{document}: {line}")
+                    yield pytest.param(document, with_module(words[2:]), id=f"{document}: {line}")
+
+
+def with_module(command):
+    """Puts the module of its own in the place of `tf_explainer COMMAND`."""
+    return [COMMANDS[command[1]], *command[2:]] if command[0] == "tf_explainer" else command
 
 
 def write_files_of(document, folder):

@@ -425,6 +425,17 @@ class ExportConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ChainConfig:
+    """Which steps `run` takes.
+
+    Attributes:
+        own_head: `run` trains no head: --backbone is explained with its own one and ImageNet's classes.
+    """
+
+    own_head: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkDir:
     """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
 
