@@ -1,5 +1,6 @@
 """All steps by one command: what is taken for granted, what ends it, and the whole of it on a folder."""
 
+import json
 import os
 import pathlib
 import shlex
@@ -117,6 +118,7 @@ def test_a_signal_is_left_to_the_step_and_ends_the_command(step, tmp_path, numbe
 def photographs(folder):
     """Two classes that one can tell by colour."""
     numbers = np.random.default_rng(0)
+    marks = ["file,square_x,square_y"]
     for name, colour in (("blue", 2), ("red", 0)):
         (folder / name).mkdir(parents=True)
         for index in range(30):
@@ -124,6 +126,8 @@ def photographs(folder):
             y, x = numbers.integers(0, 24, 2)
             pixels[y : y + 16, x : x + 16, colour] = 255
             Image.fromarray(pixels).save(folder / name / f"{index}.png")
+            marks.append(f"{name}/{index}.png,{x + 8},{y + 8}")
+    (folder.parent / "marks.csv").write_text("\n".join(marks))
 
 
 def small_network(path):
@@ -143,7 +147,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     command = [
         *(sys.executable, "-m", "tf_explainer", "run"),
         *("--data_dir=photos", "--performer=model.keras", "--target_layer=conv2d_1", *small.split()),
-        "--direct_num_workers=1",
+        *("--annotations=marks.csv", "--direct_num_workers=1"),
     ]
 
     def everything():
@@ -160,6 +164,9 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     report = tmp_path / "runs" / "photos" / "explanations" / "report.html"
     assert f"The report:         {report.relative_to(tmp_path)}" in first.stdout
     assert report.stat().st_size > 10_000
+    metrics = json.loads((tmp_path / "runs" / "photos" / "metrics.json").read_text())
+    assert set(metrics["parts"]["landmarks"]) == {"square"}
+    assert "Images: 30 of blue, 30 of red" in first.stdout
     last = shlex.split(first.stdout.splitlines()[-1].partition(":")[2])
     assert last[2:5] == ["tf_explainer.explain", "--dataset=folder", "--workdir=runs/photos"]
     assert last[-1] == "--image=..."
@@ -169,7 +176,11 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
         tmp_path / "runs" / "photos" / name
         for name in ("metrics.json", "parts.png", "features/manifest.json")
     ]
-    before = [path.stat().st_mtime_ns for path in kept]
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "red" / "one_more.png")
+    assert "is of 60 images: shards with others than before are done anew" in everything().stdout
+    assert json.loads(kept[2].read_text())["inputs"] == 61
+    (tmp_path / "photos" / "red" / "one_more.png").unlink()
+    before = [path.stat().st_mtime_ns for path in kept] if everything() else None
     second = everything()
     assert second.returncode == 0, second.stderr[-3000:]
     assert [path.stat().st_mtime_ns for path in kept] == before

@@ -45,6 +45,8 @@ class DatasetConfig:
         dataset: `folder`, `animal_part`, `creatures`, or a data set of tensorflow-datasets, such as
             cub200_parts.
         data_dir: where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.
+        annotations: file with boxes and landmarks for the images of a `folder`: CSV or COCO's keypoint JSON;
+            docs/datasets.md tells of both.
         split: split of a tensorflow-datasets data set.
         categories: classes to keep, by name or synset, comma-separated; empty keeps all. Their order is the
             data set's own, whatever the order here.
@@ -58,6 +60,7 @@ class DatasetConfig:
 
     dataset: str
     data_dir: str | None = None
+    annotations: str | None = None
     split: str = "train"
     categories: tuple[str, ...] = ()
     negatives: bool = True

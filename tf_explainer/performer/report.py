@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
+from tf_explainer.datasets import annotation_file
 
 # The layers that are explained may be chosen anew for one and the same performer.
 _NOT_TRAINED = (
@@ -95,7 +96,7 @@ def settings_of(
 ) -> dict[str, dict[str, Any]]:
     """Returns the settings that a trained performer depends on, as they come back from JSON."""
     settings = {
-        "dataset": dataclasses.asdict(dataset),
+        "dataset": annotation_file.identity(dataset),
         "performer": dataclasses.asdict(performer),
         "training": dataclasses.asdict(training),
     }
