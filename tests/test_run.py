@@ -1,5 +1,6 @@
 """All steps by one command: what is taken for granted, what ends it, and the whole of it on a folder."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ from PIL import Image
 from tf_explainer import flags, run
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
+from tf_explainer.performer.report import PerformerReport
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -51,7 +53,11 @@ def test_a_head_is_trained_where_there_is_none(tmp_path):
         assert not run._needs_head(workdir)
     with flagsaver.flagsaver(own_head=True):
         assert not run._needs_head(workdir)
-        (tmp_path / "performer.json").write_text("{}")
+        report = PerformerReport.of_own_head("f", ["a", "b"])
+        (tmp_path / "performer.json").write_text(report.to_json())
+        assert not run._needs_head(workdir)
+        report = dataclasses.replace(report, settings={"dataset": {}})
+        (tmp_path / "performer.json").write_text(report.to_json())
         with pytest.raises(UserError, match=r"--own_head: .*performer\.keras has a head that was trained"):
             run._needs_head(workdir)
     with flagsaver.flagsaver():
@@ -176,14 +182,19 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
         tmp_path / "runs" / "photos" / name
         for name in ("metrics.json", "parts.png", "features/manifest.json")
     ]
-    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "red" / "one_more.png")
-    assert "is of 60 images: shards with others than before are done anew" in everything().stdout
-    assert json.loads(kept[2].read_text())["inputs"] == 61
-    (tmp_path / "photos" / "red" / "one_more.png").unlink()
-    before = [path.stat().st_mtime_ns for path in kept] if everything() else None
+    before = [path.stat().st_mtime_ns for path in kept]
     second = everything()
     assert second.returncode == 0, second.stderr[-3000:]
     assert [path.stat().st_mtime_ns for path in kept] == before
     for said in ("features is whole", "evaluated with these settings before: that is kept"):
         assert said in second.stdout
     assert "trained to the end before, and is kept" in second.stderr
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "red" / "one_more.png")
+    third = everything()
+    assert third.returncode == 1
+    assert "is of 60 images: shards with others than before are done anew" in third.stdout
+    assert json.loads(kept[2].read_text())["inputs"] == 61
+    # What was trained for hours is not thrown away without a word.
+    assert "--noresume to start anew" in third.stderr
+    assert "Stopped in step 2 of 4, train. What is done is kept" in third.stderr

@@ -35,6 +35,7 @@ _INSTALL = "make setup, or pip install tf-explainer in an environment of its own
 _EXTRAS = {
     "gcp": "for Dataflow and data in gs:// buckets",
     "gpu": "for NVIDIA GPUs",
+    "hub": "for classifiers of KerasHub",
     "notebook": "for docs/creatures.ipynb",
     "tfds": "for the command `tfds build`",
 }

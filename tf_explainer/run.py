@@ -112,7 +112,14 @@ def _needs_head(workdir: WorkDir) -> bool:
         return False
     if not flags.chain().own_head:
         return True
-    if os.path.exists(workdir.performer_report):
+    from tf_explainer.performer.report import PerformerReport
+
+    try:
+        with open(workdir.performer_report, encoding="utf-8") as file:
+            trained = PerformerReport.from_json(file.read()).is_trained
+    except (OSError, ValueError):
+        trained = False
+    if trained:
         raise UserError(
             f"--own_head: {workdir.performer} has a head that was trained: name another --workdir"
         )
