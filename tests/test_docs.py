@@ -80,6 +80,20 @@ def test_a_link_leads_somewhere(document, link):
         assert ((ROOT / document).parent / link).exists()
 
 
+def anchors(text):
+    """What a link may name behind `#`: the headings, as GitHub and others write them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize(("document", "link"), named(r"\]\(([^)\s]*#[^)\s]+)\)"))
+def test_an_anchor_leads_somewhere(document, link):
+    if "://" not in link:
+        name, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / name if name else ROOT / document
+        assert anchor in anchors(target.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(("document", "link"), named(r"(\[`\w+\.\w+`\]\([^)]+\.py\))"))
 def test_a_linked_name_is_in_its_module(document, link):
     module, name, path = re.fullmatch(r"\[`(\w+)\.(\w+)`\]\((.*)\)", link).groups()

@@ -115,7 +115,8 @@ def test_a_preset_without_a_head_is_refused(classifier, tmp_path):
         read_model(str(tmp_path), SIDE)
 
 
-def test_a_preset_that_does_not_exist_is_refused(hub, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("hub")
+def test_a_preset_that_does_not_exist_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no_such_preset is no file, and KerasHub cannot load it"):
         read_model("no_such_preset", SIDE)
