@@ -28,18 +28,23 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     ("given", "assumed"),
     [
-        (["--data_dir=a/photos/"], ["--dataset=folder", "--workdir=runs/photos"]),
-        (["--data_dir=a/photos/*/*.jpg"], ["--dataset=folder", "--workdir=runs/photos"]),
-        (["--data_dir=gs://bucket/my photos/"], ["--dataset=folder", "--workdir=runs/my_photos"]),
-        (["--dataset=creatures"], ["--workdir=runs/creatures"]),
-        (["--dataset=creatures", "--workdir=here"], []),
+        (["--data_dir=a/photos/", "--views=shift"], ["--dataset=folder", "--workdir=runs/photos"]),
+        (["--data_dir=a/photos/*/*.jpg", "--views="], ["--dataset=folder", "--workdir=runs/photos"]),
+        (
+            ["--data_dir=gs://bucket/my photos/"],
+            ["--dataset=folder", "--workdir=runs/my_photos", "--views=flip"],
+        ),
+        (["--dataset=creatures"], ["--workdir=runs/creatures", "--views=flip"]),
+        (["--dataset=creatures", "--workdir=runs/here"], ["--views=flip"]),
     ],
 )
 def test_what_is_left_out_is_taken_for_granted(given, assumed):
     with flagsaver.flagsaver():
         flags.FLAGS(["program", *given])
         assert run._assume() == assumed
-        assert flags.workdir().root == (assumed[-1].partition("=")[2] if assumed else "here")
+        assert f"--workdir={flags.workdir().root}" in [*assumed, *given]
+        if "--views=flip" in assumed:
+            assert flags.extraction().views == ("flip",)
 
 
 def test_images_have_to_be_named():
@@ -162,7 +167,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
 
     first = everything()
     assert first.returncode == 0, first.stderr[-3000:]
-    assert "Taken for granted: --dataset=folder --workdir=runs/photos" in first.stdout
+    assert "Taken for granted: --dataset=folder --workdir=runs/photos --views=flip\n" in first.stdout
     titles = [line for line in first.stdout.splitlines() if line.startswith("Step ")]
     names = ("extract_features", "train", "evaluate", "explain")
     assert titles == [f"Step {number} of 4: {name}" for number, name in enumerate(names, 1)]

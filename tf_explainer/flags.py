@@ -176,10 +176,15 @@ def workdir() -> config.WorkDir:
     return config.WorkDir(root=root.rstrip("/"), features_dir=FLAGS.features_dir)
 
 
-def assume(name: str, value: str) -> list[str]:
-    """Gives a flag that is not set a value; returns the argument that says so."""
+def is_written(name: str) -> bool:
+    """Tells whether a flag stands on the command line or in a flagfile."""
+    return bool(FLAGS[name].present)
+
+
+def assume(name: str, value: str | list[str]) -> list[str]:
+    """Gives a flag that is not written a value; returns the argument that says so."""
     FLAGS[name].value = value
-    return [f"--{name}={value}"]
+    return [f"--{name}={value if isinstance(value, str) else ','.join(value)}"]
 
 
 def names_workdir() -> bool:

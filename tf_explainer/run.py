@@ -74,6 +74,8 @@ def _assume() -> list[str]:
     if not flags.names_workdir():
         named = re.split(r"[*?\[]", data_dir)[0] if data_dir else flags.FLAGS.dataset
         assumed += flags.assume("workdir", f"runs/{_base_name(named)}")
+    if not flags.is_written("views"):
+        assumed += flags.assume("views", ["flip"])  # Parts learn to move with what moves.
     return assumed
 
 
