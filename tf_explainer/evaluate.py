@@ -18,6 +18,7 @@ from tf_explainer import flags
 from tf_explainer.config import DatasetConfig, EvaluationConfig, PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.progress_bar import Stages
+from tf_explainer.source_digest import source_digest
 
 if TYPE_CHECKING:
     from tf_explainer.explainer.explainer import Explainer
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         "settings": _settings(config, dataset)
         | {"attribution": dataclasses.asdict(attribution), "shown_images": shown_images}
         | {"features": feature_fingerprint(manifest), "class_names": list(outputs.names)}
+        | {"code": source_digest()}
     }
     if not flags.extraction().overwrite and (kept := _kept(workdir, explainer, made_of)):
         print(f"{workdir.root} was evaluated with these settings before: that is kept.\n")

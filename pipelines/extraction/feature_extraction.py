@@ -23,7 +23,7 @@ from pipelines.extraction.staged_performer import LoadedPerformer
 from pipelines.feature_set import feature_set
 from pipelines.feature_set.shard_report import ShardReport, ShardSettings, finished_report
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
-from tf_explainer.datasets import annotation_file
+from tf_explainer.datasets.annotations import annotation_file
 from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.features import schema
 from tf_explainer.images.record import ImageReference

@@ -6,7 +6,7 @@
 Classes are numbered in the order of their names, as `keras.utils.image_dataset_from_directory` does. A
 sub-folder that is named as the negative class holds images of no category. Which files are images, see
 `image_files`. Sub-folders may be links to folders elsewhere. Boxes and landmarks may come from a file, see
-`annotation_file`.
+`annotations/`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from absl import logging
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, image_files
-from tf_explainer.datasets.annotation_file import Annotations, read_annotations
+from tf_explainer.datasets.annotations.annotation_file import Annotations, read_annotations
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images.folds import hashed_shard

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
-from tf_explainer.datasets import annotation_file
+from tf_explainer.datasets.annotations import annotation_file
 
 # The layers that are explained may be chosen anew for one and the same performer.
 _NOT_TRAINED = (

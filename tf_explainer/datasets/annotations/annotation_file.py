@@ -16,8 +16,8 @@ from typing import Any
 from absl import logging
 
 from tf_explainer.config import DatasetConfig
-from tf_explainer.datasets import annotation_coco, annotation_csv
-from tf_explainer.datasets.annotated_object import AnnotatedObject
+from tf_explainer.datasets.annotations import coco_keypoints, landmark_table
+from tf_explainer.datasets.annotations.annotated_object import AnnotatedObject
 from tf_explainer.datasets.decode import size_in_pixels
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import clip_to_image
@@ -65,7 +65,7 @@ def read_annotations(path: str, locations: Mapping[str, str], data_dir: str) -> 
     """
     content = _content(path)
     is_json = content.lstrip()[:1] in (b"{", b"[")
-    names, objects = (annotation_coco if is_json else annotation_csv).parse(path, content)
+    names, objects = (coco_keypoints if is_json else landmark_table).parse(path, content)
     of_image: dict[str, list[AnnotatedObject]] = collections.defaultdict(list)
     unknown = []
     id_of = _matcher(locations)

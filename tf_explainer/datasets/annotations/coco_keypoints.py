@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tf_explainer.datasets.annotated_object import AnnotatedObject
+from tf_explainer.datasets.annotations.annotated_object import AnnotatedObject
 from tf_explainer.errors import UserError
 from tf_explainer.images.record import Box, Landmark
 

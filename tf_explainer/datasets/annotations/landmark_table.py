@@ -15,7 +15,7 @@ import math
 import os
 from collections.abc import Sequence
 
-from tf_explainer.datasets.annotated_object import AnnotatedObject
+from tf_explainer.datasets.annotations.annotated_object import AnnotatedObject
 from tf_explainer.errors import UserError
 from tf_explainer.images.record import Box, Landmark
 

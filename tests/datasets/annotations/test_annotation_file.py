@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tf_explainer.config import DatasetConfig
-from tf_explainer.datasets import annotation_file, registry
+from tf_explainer.datasets import registry
+from tf_explainer.datasets.annotations import annotation_file
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import landmarks_in_crop
 from tf_explainer.images.record import Box, Landmark
