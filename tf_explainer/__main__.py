@@ -31,7 +31,14 @@ def run() -> None:
         (sys.stdout if asked else sys.stderr).write(_usage() if asked else f"Error: {_refusal(name)}\n")
         sys.exit(0 if asked else 1)
     sys.argv = [sys.argv[0], *arguments]
-    importlib.import_module(module).run()
+    try:
+        command = importlib.import_module(module)
+    except ModuleNotFoundError as error:  # The wrong Python, or none of the project's packages.
+        sys.exit(
+            f"Error: {sys.executable} has no {error.name}: take Python 3.11 to 3.13, `make setup`, then "
+            "`source .venv/bin/activate` (or pip install tf-explainer)"
+        )
+    command.run()
 
 
 def _usage() -> str:

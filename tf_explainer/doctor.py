@@ -175,6 +175,8 @@ def _tensorflow() -> Iterator[Finding]:
 
 
 def _memory() -> Finding:
+    if not hasattr(os, "sysconf"):
+        return Finding("size", f"{os.cpu_count()} processors")
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     state = f"{os.cpu_count()} processors, {size / 1e9:.0f} GB of memory"
     return Finding("size", state, "" if size >= _ENOUGH_MEMORY else "a VGG-16 takes about 4 GB")

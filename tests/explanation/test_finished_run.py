@@ -86,6 +86,7 @@ def test_a_part_shows_the_images_on_which_it_responds_most(run):
     shown = run.show("head", images=3)
     assert shown.width == 3 * shown.height + 12
     assert np.asarray(shown).std() > 5
+    assert np.array_equal(np.asarray(run.show(PARTS[0].number, images=3)), np.asarray(shown))
     wide = run.show("head", images=5)
     assert np.array_equal(np.asarray(wide)[:, : shown.height], np.asarray(shown)[:, : shown.height])
 

@@ -91,20 +91,21 @@ class FinishedRun:
             raise UserError("a run that lies in no work directory has no summary: read one by load_run")
         return read_summary(self.workdir.summary, self.fingerprint)
 
-    def show(self, part: str, images: int = 8) -> Image.Image:
+    def show(self, part: str | int, images: int = 8) -> Image.Image:
         """Draws what a part looks at: the images of the run on which it responds most, and where it does.
 
         Args:
-            part: its name, as `parts` and pictures have it.
+            part: its name, as `parts` and pictures have it, or its number, from 1.
             images: how many at most.
 
         Raises:
             ValueError: there is no such part.
             UserError: the run lies in no work directory, or its features are gone.
         """
-        names = [each.name for each in self.parts]
-        if part not in names:
-            raise ValueError(f"there is no part {part!r}; the nearest: {nearest_names(part, names)}")
+        named = {each.name: row for row, each in enumerate(self.parts)}
+        row: dict[str | int, int] = {each.number: row for row, each in enumerate(self.parts)} | named
+        if part not in row:
+            raise ValueError(f"there is no part {part!r}; the nearest: {nearest_names(str(part), named)}")
         if self.workdir is None:
             raise UserError("a run that lies in no work directory has no images: read one by load_run")
         manifest = read_manifest(self.workdir.features)
@@ -112,9 +113,8 @@ class FinishedRun:
         features = Features(
             manifest=manifest, directory=self.workdir.features, dataset=DatasetConfig(dataset="")
         )
-        number = names.index(part)
-        colour = part_colours(len(names))[number]
-        return part_picture.draw(self.parts[number], self.explainer, features, images, colour)
+        colour = part_colours(len(named))[row[part]]
+        return part_picture.draw(self.parts[row[part]], self.explainer, features, images, colour)
 
     @overload
     def explain(  # type: ignore[overload-overlap]  # A text is a sequence of texts, too.

@@ -17,7 +17,7 @@ from tf_explainer.explanation.run_summary import RunSummary
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-img { max-width: 100%; border-radius: 6px; }
+img { border-radius: 6px; }
 table { border-collapse: collapse; margin: .5rem 0 2.5rem; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -56,18 +56,20 @@ def of_summary(summary: RunSummary) -> str:
 def of_parts(parts: Sequence[Part]) -> str:
     """Returns a table of parts: what each is on, how many filters it has, how often it responds."""
     body = "".join(
-        f'<tr><td>{html.escape(part.title)}</td><td class="number">{len(part.filters)}</td>'
+        f'<tr><td class="number">{part.number}</td><td>{html.escape(part.title)}</td>'
+        f'<td class="number">{len(part.filters)}</td>'
         f'<td class="number">{"" if part.responds is None else f"{part.responds:.0%}"}</td></tr>'
         for part in parts
     )
-    return f"<table><tr><th>part</th><th>filters</th><th>responds on images</th></tr>{body}</table>"
+    return f"<table><tr><th></th><th>part</th><th>filters</th><th>responds on images</th></tr>{body}</table>"
 
 
 def _image(picture: Image.Image, what: str) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{encoded}">'
+    # A notebook has no style of ours.
+    return f'<img style="max-width: 100%" alt="{html.escape(what)}" src="data:image/png;base64,{encoded}">'
 
 
 def of_explanation(title: str, explanation: Explanation, picture: Image.Image) -> str:

@@ -41,10 +41,9 @@ def load_preset(name: str) -> tuple[keras.Model, keras.layers.Layer | None]:
     try:
         import keras_hub
     except ImportError as error:
-        what = "" if os.path.isdir(name) or name.startswith(_SCHEMES) else " is no file; if it"
-        raise UserError(
-            f"--performer={name}{what} is a preset of KerasHub, which is missing: {_INSTALL}"
-        ) from error
+        is_sure = os.path.isdir(name) or name.startswith(_SCHEMES)
+        what = "is a preset of KerasHub" if is_sure else "is no file, and might be a preset of KerasHub"
+        raise UserError(f"--performer={name} {what}, which is not installed: {_INSTALL}") from error
     try:
         model = keras_hub.models.ImageClassifier.from_preset(name)
     except Exception as error:  # Whatever a download, or a preset of another kind, raises.
