@@ -6,6 +6,7 @@ python -m tf_explainer.evaluate --compare=runs/fox,runs/cat --compare_format=mar
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -86,7 +87,8 @@ def main(arguments: Sequence[str]) -> None:
         summary = run_contributions.summarise_run(
             explainer, head, result.parts, average, features, attribution, report
         )
-    atomic_file.write_text(workdir.metrics, result.to_json(made_of))
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(workdir.metrics)  # Written last, it says that all else is there.
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     average_image.write(workdir.mean_features, average, result.explainer)
     atomic_file.write_text(workdir.summary, summary.to_json(result.explainer))
@@ -101,6 +103,7 @@ def main(arguments: Sequence[str]) -> None:
             scores = run_scores.of_images(explainer, head, shown, average, attribution, report)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
+    atomic_file.write_text(workdir.metrics, result.to_json(made_of))
     _tell(workdir, summary, result.metrics(), shown_images=shown_images)
 
 

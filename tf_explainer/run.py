@@ -45,8 +45,8 @@ def main(arguments: Sequence[str]) -> None:
         code = _run(step, [*assumed, *page, *(sys.argv[1:] if step == _EXTRACT else ours)])
         if code:
             sys.stderr.write(
-                f"Stopped in step {number} of {len(steps)}, {name}. What is done is kept: once that is mended, "
-                "the same command goes on from there.\n"
+                f"Stopped in step {number} of {len(steps)}, {name}. What is done is kept: the same command "
+                "goes on from there.\n"
             )
             sys.exit(code)
     output = flags.explanation().output or workdir.explanations
