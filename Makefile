@@ -55,15 +55,8 @@ test_kills: developer  ## Kills the extraction at random moments, 20 times in a 
 
 demo: setup  ## Runs the whole chain on drawn creatures, anew each time, into runs/demo
 	rm -rf runs/demo
-	$(VENV_PYTHON) -m tf_explainer.train_performer $(DEMO)
-	$(VENV_PYTHON) -m pipelines.extract_features $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.train $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.evaluate $(DEMO)
-	$(VENV_PYTHON) -m tf_explainer.explain $(DEMO) --html
-	@echo
-	@echo "Pictures of the parts:  $(CURDIR)/runs/demo/parts.png"
-	@echo "Explained images:       $(CURDIR)/runs/demo/explanations/report.html"
-	@echo "All filters and curves: make tensorboard   (.venv/bin/tensorboard --logdir=runs/demo/tensorboard)"
+	$(VENV_PYTHON) -m tf_explainer run $(DEMO)
+	@echo "All of it in a browser: make tensorboard"
 
 tensorboard: setup  ## Opens the demo in TensorBoard, tab Parts (ARGS="--logdir=runs --port=6007" for other runs)
 	@[ -n "$(ARGS)" ] || [ -d runs/demo/tensorboard ] || { echo "There is no demo yet: make demo"; exit 1; }

@@ -26,7 +26,8 @@ def test_every_binary_is_a_program():
             for path in (ROOT / package).glob("*.py")
             if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
         }
-        assert set(re.findall(r'"(\w+)"', block)) == binaries
+        # Those have a name each; `__main__` is one name for all of them.
+        assert set(re.findall(r'"(\w+)"', block)) == binaries - {"__main__"}
         assert len(binaries) >= 3
 
 

@@ -12,6 +12,7 @@ import pytest
 from absl.testing import flagsaver
 
 from tf_explainer import flags
+from tf_explainer.__main__ import COMMANDS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
@@ -32,7 +33,12 @@ def commands():
                 whole = string.Template(line).safe_substitute(variables)
                 words = shlex.split(whole.replace(" FLAGS", f" {FLAGS}"), comments=True)
                 if words[:2] == ["python", "-m"] and words[2].startswith(("tf_explainer", "pipelines")):
-                    yield pytest.param(document, words[2:], id=f"{document}: {line}")
+                    yield pytest.param(document, with_module(words[2:]), id=f"{document}: {line}")
+
+
+def with_module(command):
+    """Puts the module of its own in the place of `tf_explainer COMMAND`."""
+    return [COMMANDS[command[1]], *command[2:]] if command[0] == "tf_explainer" else command
 
 
 def write_files_of(document, folder):
@@ -72,6 +78,20 @@ def test_a_command_parses(document, command, monkeypatch, tmp_path):
 def test_a_link_leads_somewhere(document, link):
     if "://" not in link:
         assert ((ROOT / document).parent / link).exists()
+
+
+def anchors(text):
+    """What a link may name behind `#`: the headings, as GitHub and others write them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize(("document", "link"), named(r"\]\(([^)\s]*#[^)\s]+)\)"))
+def test_an_anchor_leads_somewhere(document, link):
+    if "://" not in link:
+        name, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / name if name else ROOT / document
+        assert anchor in anchors(target.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("document", "link"), named(r"(\[`\w+\.\w+`\]\([^)]+\.py\))"))

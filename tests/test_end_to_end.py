@@ -164,12 +164,26 @@ def test_the_explainer_is_a_keras_model(chain):
 
 def test_running_a_finished_step_again_changes_nothing(chain):
     workdir, *_ = chain
-    names = ("performer.keras", "features/manifest.json", "explainer.keras")
-    before = {name: (workdir / name).read_bytes() for name in names}
-    for binary in STEPS[:3]:
-        assert warm_python.run("-m", binary, *SMALL, f"--workdir={workdir}").returncode == 0
-    for name in names[:2]:
-        assert (workdir / name).read_bytes() == before[name], name
+    names = ("performer.keras", "features/manifest.json", "metrics.json", "parts.png", "summary.json")
+    before = {name: (workdir / name).stat().st_mtime_ns for name in names}
+    for binary in STEPS[:4]:
+        again = warm_python.run("-m", binary, *SMALL, f"--workdir={workdir}")
+        assert again.returncode == 0, again.stderr
+    assert {name: (workdir / name).stat().st_mtime_ns for name in names} == before
+    assert "evaluated with these settings before" in again.stdout
+    first = chain[1]["tf_explainer.evaluate"]
+    assert first[: first.rindex("Next:")] in again.stdout
+
+
+def test_an_evaluation_with_other_settings_or_a_file_less_is_made_anew(chain):
+    workdir, *_ = chain
+    for change in ("--top_images=99", ""):
+        command = filter(None, ("-m", "tf_explainer.evaluate", *SMALL, f"--workdir={workdir}", change))
+        (workdir / "summary.png").unlink()
+        again = warm_python.run(*command)
+        assert again.returncode == 0, again.stderr
+        assert "evaluated with these settings before" not in again.stdout
+        assert (workdir / "summary.png").exists()
 
 
 @pytest.mark.parametrize(

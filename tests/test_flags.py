@@ -27,6 +27,7 @@ BUILDERS = {
     flags.attribution: config.AttributionConfig(),
     flags.explanation: config.ExplanationConfig(),
     flags.export: config.ExportConfig(),
+    flags.chain: config.ChainConfig(),
 }
 OURS = [flag.name for flag in flags.FLAGS.flags_by_module_dict()[flags.__name__]]
 

@@ -13,6 +13,8 @@ import zipfile
 
 import pytest
 
+from tf_explainer.__main__ import COMMANDS
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # What pipelines/ holds besides modules makes images of a checkout.
@@ -39,9 +41,11 @@ def binaries():
 
 def test_every_binary_is_a_console_script():
     expected = {
-        f"tf-explainer-{module.split('.')[1].replace('_', '-')}": f"{module}:run" for module in binaries()
+        f"tf-explainer-{module.split('.')[1].replace('_', '-')}": f"{module}:run"
+        for module in binaries() - {"tf_explainer.__main__"}
     }
-    assert PROJECT["scripts"] == expected
+    assert PROJECT["scripts"] == expected | {"tf-explainer": "tf_explainer.__main__:run"}
+    assert set(COMMANDS.values()) == binaries() - {"tf_explainer.__main__"}
     assert len(expected) >= 4
 
 

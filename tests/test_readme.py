@@ -9,6 +9,7 @@ import pytest
 from absl.testing import flagsaver
 
 from tf_explainer import flags
+from tf_explainer.__main__ import COMMANDS as MODULES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,12 +22,16 @@ COMMANDS = [shlex.split(line) for line in LINES + re.findall(r"\| `(python [^`]+
 def test_a_command_parses(command, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert command[1] == "-m"
-    assert importlib.util.find_spec(command[2])
+    _, _, module, *arguments = command
+    if module == "tf_explainer":
+        module, *arguments = MODULES[arguments[0]], *arguments[1:]
+    assert importlib.util.find_spec(module)
     with flagsaver.flagsaver():
-        assert flags.FLAGS(command[2:]) == [command[2]]
-        flags.workdir()
-        flags.dataset()
+        assert flags.FLAGS([module, *arguments]) == [module]
         flags.performer()
+        if module != "tf_explainer.run":  # What is left out there is taken for granted.
+            flags.workdir()
+            flags.dataset()
 
 
 def test_a_make_target_exists():
@@ -40,7 +45,7 @@ def test_a_make_target_exists():
 
 def test_a_flag_exists():
     named = set(re.findall(r"--([a-z_]+)", TEXT)) - {"help", "flagfile", "direct_num_workers", "logdir"}
-    assert len(named) >= 5
+    assert named >= {"data_dir", "performer"}
     assert named <= set(flags.FLAGS)
 
 
@@ -61,5 +66,6 @@ def test_an_anchor_exists():
 
 
 def test_it_is_read_in_a_few_minutes():
-    words = re.sub(r"```.*?```|!?\[|\]\([^)]*\)|^\|.*$", " ", TEXT, flags=re.DOTALL | re.MULTILINE).split()
-    assert len(words) <= 650
+    prose = re.sub(r"```.*?```", " ", TEXT, flags=re.DOTALL)
+    words = re.sub(r"!?\[|\]\([^)]*\)|^\|.*$", " ", prose, flags=re.MULTILINE).split()
+    assert 300 < len(words) <= 650

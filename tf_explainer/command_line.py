@@ -10,7 +10,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 _WIDTH = 100
-_SCRIPTS = "tf-explainer-"
+_SCRIPT = "tf-explainer"
+ONE_OF_ALL_STEPS = "TF_EXPLAINER_ONE_OF_ALL_STEPS"
+"""Variable of the environment that is set for steps behind which the next one follows by itself."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,10 @@ def command(module: str, started: Sequence[str]) -> list[str]:
     """
     if "-m" in started:
         return [*started[: started.index("-m") + 1], module]
-    scripts = [word for word in started[:2] if os.path.basename(word).startswith(_SCRIPTS)]
+    scripts = [word for word in started[:2] if os.path.basename(word).startswith(_SCRIPT)]
     if not scripts:
         return ["python", "-m", module]
-    name = _SCRIPTS + module.rpartition(".")[2].replace("_", "-")
+    name = f"{_SCRIPT}-{module.rpartition('.')[2].replace('_', '-')}"
     folder = os.path.dirname(scripts[0])
     on_path = shutil.which(name)
     return [name if on_path and os.path.dirname(on_path) == folder else os.path.join(folder, name)]
@@ -61,14 +63,24 @@ def following(
         arguments: of this step.
         not_ours: those of them, in their order, that the next step does not know.
     """
+    kept = [
+        argument
+        for argument in without(arguments, not_ours)
+        if argument.partition("=")[0].lstrip("-") != "dry_run"
+    ]
+    return shlex.join([*command(module, started), *kept])
+
+
+def without(arguments: Sequence[str], not_ours: Sequence[str]) -> list[str]:
+    """Returns arguments without some of them, which stand among them in their order."""
     left = list(not_ours)
     kept = []
     for argument in arguments:
         if left and argument == left[0]:
             left.pop(0)
-        elif argument.partition("=")[0].lstrip("-") != "dry_run":
+        else:
             kept.append(argument)
-    return shlex.join([*command(module, started), *kept])
+    return kept
 
 
 def usage(purpose: str, groups: Iterable[tuple[str, Iterable[FlagHelp]]]) -> str:

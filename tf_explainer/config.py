@@ -45,6 +45,8 @@ class DatasetConfig:
         dataset: `folder`, `animal_part`, `creatures`, or a data set of tensorflow-datasets, such as
             cub200_parts.
         data_dir: where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.
+        annotations: file with boxes and landmarks for the images of a `folder`: CSV or COCO's keypoint JSON;
+            docs/datasets.md tells of both.
         split: split of a tensorflow-datasets data set.
         categories: classes to keep, by name or synset, comma-separated; empty keeps all. Their order is the
             data set's own, whatever the order here.
@@ -58,6 +60,7 @@ class DatasetConfig:
 
     dataset: str
     data_dir: str | None = None
+    annotations: str | None = None
     split: str = "train"
     categories: tuple[str, ...] = ()
     negatives: bool = True
@@ -73,7 +76,8 @@ class PerformerConfig:
     """Which pre-trained network is explained, and at which layers.
 
     Attributes:
-        performer: a .keras or HDF5 file; default: WORKDIR/performer.keras.
+        performer: a .keras or HDF5 file, or a classifier of KerasHub: a preset's name, a hf:// or kaggle://
+            handle, or a preset's folder; default: WORKDIR/performer.keras.
         backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s.
         backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture; for
             alexnet, vgg_m and vgg_s the file that MatConvNet publishes (imagenet-vgg-m.mat).
@@ -422,6 +426,17 @@ class ExportConfig:
     """
 
     output: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChainConfig:
+    """Which steps `run` takes.
+
+    Attributes:
+        own_head: `run` trains no head: --backbone is explained with its own one and ImageNet's classes.
+    """
+
+    own_head: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,24 @@ python -m tf_explainer.evaluate --compare=runs/fox,runs/cat --compare_format=mar
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
 from tf_explainer import flags
 from tf_explainer.config import DatasetConfig, EvaluationConfig, PerformerConfig, WorkDir
+from tf_explainer.errors import UserError
 from tf_explainer.progress_bar import Stages
+from tf_explainer.source_digest import source_digest
+
+if TYPE_CHECKING:
+    from tf_explainer.explainer.explainer import Explainer
+    from tf_explainer.explanation.run_summary import RunSummary
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,8 +38,6 @@ def main(arguments: Sequence[str]) -> None:
 
     from tf_explainer import atomic_file
     from tf_explainer.evaluation import contact_sheet, evaluation, parts, results
-    from tf_explainer.evaluation.class_accuracy import order_warning
-    from tf_explainer.evaluation.table import table
     from tf_explainer.explanation import average_image, run_contributions, summary_picture
     from tf_explainer.features.manifest import check_manifest, read_manifest
     from tf_explainer.features.outputs import outputs_of
@@ -38,6 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.plugins.parts import run_snapshot
     from tf_explainer.plugins.run_writer import RunWriter
     from tf_explainer.training.checkpoints import last_step
+    from tf_explainer.training.training_identity import feature_fingerprint
 
     manifest = read_manifest(workdir.features)
     performer = load_performer(performer_config, workdir)
@@ -45,12 +55,18 @@ def main(arguments: Sequence[str]) -> None:
     explainer = results.load_explainer(
         workdir.explainer, manifest, trust_code=performer_config.trust_performer_code
     )
-    features = Features(
-        manifest=manifest,
-        directory=workdir.features,
-        dataset=dataset,
-        outputs=outputs_of(performer, manifest),
-    )
+    outputs = outputs_of(performer, manifest)
+    features = Features(manifest=manifest, directory=workdir.features, dataset=dataset, outputs=outputs)
+    made_of = _made_of(performer_config, dataset) | {
+        "settings": _settings(config, dataset)
+        | {"attribution": dataclasses.asdict(attribution), "shown_images": shown_images}
+        | {"features": feature_fingerprint(manifest), "class_names": list(outputs.names)}
+        | {"code": source_digest()}
+    }
+    if not flags.extraction().overwrite and (kept := _kept(workdir, explainer, made_of)):
+        print(f"{workdir.root} was evaluated with these settings before: that is kept.\n")
+        _tell(workdir, *kept, shown_images=shown_images)
+        return
     with Stages() as stages:
 
         def report(stage: str, images: int) -> None:
@@ -71,7 +87,8 @@ def main(arguments: Sequence[str]) -> None:
         summary = run_contributions.summarise_run(
             explainer, head, result.parts, average, features, attribution, report
         )
-    atomic_file.write_text(workdir.metrics, result.to_json(_made_of(performer_config, dataset)))
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(workdir.metrics)  # Written last, it says that all else is there.
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     average_image.write(workdir.mean_features, average, result.explainer)
     atomic_file.write_text(workdir.summary, summary.to_json(result.explainer))
@@ -86,9 +103,17 @@ def main(arguments: Sequence[str]) -> None:
             scores = run_scores.of_images(explainer, head, shown, average, attribution, report)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
+    atomic_file.write_text(workdir.metrics, result.to_json(made_of))
+    _tell(workdir, summary, result.metrics(), shown_images=shown_images)
+
+
+def _tell(workdir: WorkDir, summary: RunSummary, metrics: dict[str, Any], *, shown_images: int) -> None:
+    """Prints what was measured, and where it is."""
+    from tf_explainer.evaluation.table import table
+
     print(summary)
-    print(f"\n{table(result.metrics())}")
-    if warning := order_warning(result.class_accuracy):
+    print(f"\n{table(metrics)}")
+    if warning := metrics["class_order_warning"]:
         print(f"\n{warning}")
     print(f"\nWhat the network looks at is in {workdir.summary}, as a picture in {workdir.summary_picture}")
     print(f"The measures are in {workdir.metrics}, pictures of the parts in {workdir.parts}")
@@ -97,7 +122,39 @@ def main(arguments: Sequence[str]) -> None:
     print(flags.next_command("tf_explainer.explain"))
 
 
-def _made_of(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, str]:
+def _kept(
+    workdir: WorkDir, explainer: Explainer, made_of: dict[str, Any]
+) -> tuple[RunSummary, dict[str, Any]] | None:
+    """Reads what an evaluation with these settings has left of this explainer, if all of it."""
+    from tf_explainer.evaluation import results
+    from tf_explainer.explanation import average_image
+    from tf_explainer.explanation.finished_run import read_summary
+
+    drawn = [workdir.summary_picture, workdir.parts]
+    if made_of["settings"]["shown_images"]:
+        drawn.append(workdir.evaluation_snapshot)
+    try:
+        metrics = results.read_metrics(workdir.metrics)
+        if metrics.get("explainer") != explainer.fingerprint or metrics.get("run") != made_of:
+            return None
+        results.read_parts(workdir.part_groups, explainer)
+        average_image.read(workdir.mean_features, explainer)
+        summary = read_summary(workdir.summary, explainer.fingerprint)
+    except UserError:
+        return None  # What is missing or damaged is made anew.
+    return (summary, metrics) if all(map(os.path.exists, drawn)) else None
+
+
+def _settings(config: EvaluationConfig, dataset: DatasetConfig) -> dict[str, Any]:
+    """Returns what the measures depend on, as it comes back from JSON."""
+    measured = {
+        name: value for name, value in dataclasses.asdict(config).items() if not name.startswith("compare")
+    }
+    folds = {"folds": dataset.folds, "held_out_fold": dataset.held_out_fold}
+    return json.loads(json.dumps(measured | folds))
+
+
+def _made_of(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, Any]:
     """Returns what tables over runs tell a run by."""
     chosen = f": {', '.join(dataset.categories)}" if dataset.categories else ""
     return {"network": performer.performer or performer.backbone, "dataset": dataset.dataset + chosen}

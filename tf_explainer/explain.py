@@ -3,7 +3,7 @@ r"""Explains images: which object parts the performer sees, where, and how much 
 python -m tf_explainer.explain --flagfile=configs/vgg.flags --image=cat.jpg
 python -m tf_explainer.explain --flagfile=configs/vgg.flags --image='photos/*.jpg' --html
 
-Without --image it explains some images of the run that training never saw.
+Without --image it explains some images of the run that training never saw, if there are any.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from absl import logging
+
 from tf_explainer import flags
 from tf_explainer.errors import UserError
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
     from tf_explainer.config import WorkDir
     from tf_explainer.explanation.explanation import Explanation, ImageExplainer
+    from tf_explainer.features.dataset import Split
     from tf_explainer.features.schema import Manifest
+    from tf_explainer.features.stored_features import Features
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -88,31 +92,36 @@ def _line(name: str, explanation: Explanation) -> str:
 def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
     """Yields images with their names; those that cannot be read are told of, and left out."""
     if not named:
-        yield from _held_out(workdir, manifest)
+        yield from _images_of_run(workdir, manifest)
         return
     from tf_explainer.datasets.image_files import read_images
 
     yield from read_images(named)
 
 
-def _held_out(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
-    from tf_explainer.features.schema import CROP, ID, LABEL
+def _images_of_run(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
     from tf_explainer.features.stored_features import Features
 
     features = Features(manifest=manifest, directory=workdir.features, dataset=flags.dataset())
     wanted = flags.explanation().held_out_images
-    # One of each category in turn, so that all of them are seen.
+    chosen = list(_of_each_category(features, "held_out", wanted))
+    if not chosen:
+        logging.warning("No image of the run is held out: these were trained on; --image names others")
+        chosen = list(_of_each_category(features, "all", wanted))
+    yield from chosen
+
+
+def _of_each_category(features: Features, split: Split, wanted: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields some images of each category in turn, so that all of them are seen."""
+    from tf_explainer.features.schema import CROP, ID, LABEL
+
     of_category: dict[int, int] = {}
     most = -(-wanted // len(features.categories))
-    count = 0
-    for batch in features.batches("held_out", negatives=False, with_crops=True):
+    for batch in features.batches(split, negatives=False, with_crops=True):
         for name, label, crop in zip(batch[ID], batch[LABEL], batch[CROP], strict=True):
-            if count < wanted and of_category.get(int(label), 0) < most:
+            if sum(of_category.values()) < wanted and of_category.get(int(label), 0) < most:
                 of_category[int(label)] = of_category.get(int(label), 0) + 1
-                count += 1
                 yield name.decode(), crop
-    if not count:
-        raise UserError("no image of the run is held out: name some, --image=cat.jpg")
 
 
 def _file_name(name: str) -> str:

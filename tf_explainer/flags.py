@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import sys
 import types
 import typing
@@ -29,6 +30,7 @@ _Config = TypeVar("_Config")
 # The settings, under the titles of the help and in its order.
 _GROUPS: dict[str, type] = {
     "The work directory": config.WorkDir,
+    "All steps (run)": config.ChainConfig,
     "The images": config.DatasetConfig,
     "The performer": config.PerformerConfig,
     "The training of the performer (train_performer)": config.PerformerTrainingConfig,
@@ -174,6 +176,17 @@ def workdir() -> config.WorkDir:
     return config.WorkDir(root=root.rstrip("/"), features_dir=FLAGS.features_dir)
 
 
+def is_written(name: str) -> bool:
+    """Tells whether a flag stands on the command line or in a flagfile."""
+    return bool(FLAGS[name].present)
+
+
+def assume(name: str, value: str | list[str]) -> list[str]:
+    """Gives a flag that is not written a value; returns the argument that says so."""
+    FLAGS[name].value = value
+    return [f"--{name}={value if isinstance(value, str) else ','.join(value)}"]
+
+
 def names_workdir() -> bool:
     """Tells whether a work directory is named."""
     return FLAGS.workdir is not None
@@ -292,6 +305,11 @@ def explanation() -> config.ExplanationConfig:
     return _from_flags(config.ExplanationConfig)
 
 
+def chain() -> config.ChainConfig:
+    """Returns which steps are run."""
+    return _from_flags(config.ChainConfig)
+
+
 def export() -> config.ExportConfig:
     """Returns where the SavedModel goes."""
     return _from_flags(config.ExportConfig)
@@ -300,10 +318,14 @@ def export() -> config.ExportConfig:
 def next_command(module: str, *, with_others: bool = False) -> str:
     """Returns a line with the command of the step that follows this one, with the flags of this one.
 
+    The line is empty where that step follows by itself.
+
     Args:
         module: of that step.
         with_others: whether it gets Beam's options, too.
     """
+    if command_line.ONE_OF_ALL_STEPS in os.environ:
+        return ""
     not_ours = [] if with_others else _left_over
     return f"Next: {command_line.following(module, sys.orig_argv, sys.argv[1:], not_ours)}"
 

@@ -20,6 +20,7 @@ def main(arguments: Sequence[str]) -> None:
     if performer.performer:
         raise UserError(f"--performer={performer.performer} is a performer already: there is none to be made")
 
+    from tf_explainer.datasets import census
     from tf_explainer.datasets.registry import open_source
     from tf_explainer.performer.training import existing_performer, train_performer
 
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str]) -> None:
     if report:
         print(f"{workdir.performer} was made with these settings before and is kept.")
     else:
+        source = open_source(dataset)
+        for said in counted.lines() if (counted := census.of_folder(source)) else ():
+            print(said)
         with Stages() as stages:
 
             def show(stage: str, done: int, total: int, measures: Mapping[str, float]) -> None:
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
                 bar.update(done - bar.n)
 
             report = train_performer(
-                open_source(dataset),
+                source,
                 dataset=dataset,
                 performer=performer,
                 training=training,

@@ -23,6 +23,7 @@ from pipelines.extraction.staged_performer import LoadedPerformer
 from pipelines.feature_set import feature_set
 from pipelines.feature_set.shard_report import ShardReport, ShardSettings, finished_report
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
+from tf_explainer.datasets.annotations import annotation_file
 from tf_explainer.datasets.source import ImageSource, SequentialSource
 from tf_explainer.features import schema
 from tf_explainer.images.record import ImageReference
@@ -170,7 +171,7 @@ def plan(
     config = performer.config
     layers = (config.target_layer, *config.distilled_layers)
     # Folds divide the images when they are read; the features do not depend on them.
-    images = {name: value for name, value in dataclasses.asdict(dataset).items() if "fold" not in name}
+    images = {name: value for name, value in annotation_file.identity(dataset).items() if "fold" not in name}
     stored = {
         name: getattr(extraction, name)
         for name in ("num_shards", "batch_size", "encoding", "jpeg_quality", "views", "views_seed")

@@ -22,8 +22,9 @@ from pipelines.extraction import (
     throughput_sample,
 )
 from pipelines.extraction.feature_extraction import ExtractFeatures, FeatureExtraction
-from pipelines.feature_set import dead_letters, feature_set
+from pipelines.feature_set import atomic_files, dead_letters, feature_set
 from tf_explainer.config import DatasetConfig, DryRunConfig, ExtractionConfig, PerformerConfig, WorkDir
+from tf_explainer.datasets import census
 from tf_explainer.datasets.labelled_crops import read_crops
 from tf_explainer.datasets.registry import open_source
 from tf_explainer.errors import UserError
@@ -80,7 +81,14 @@ def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
     feature_set.claim(features_dir, extraction.configuration, overwrite=job.extraction.overwrite)
     if job.extraction.retry_dead_letters:
         tell(f"{dead_letters.forget(features_dir)} dead letters are tried again")
-    if manifest := feature_set.find_whole(features_dir):
+    counted = census.of_folder(extraction.source)
+    for line in counted.lines() if counted else ():
+        tell(line)
+    manifest = feature_set.find_whole(features_dir)
+    if manifest and counted and counted.images != manifest.inputs:
+        tell(f"{features_dir} is of {manifest.inputs} images: shards with others than before are done anew")
+        atomic_files.remove(features_dir, schema.MANIFEST)
+    elif manifest:
         tell(
             f"{features_dir} is whole: {_balance(manifest)}. "
             f"(After a change of the images themselves, remove its {schema.MANIFEST} and run this again.)"

@@ -13,19 +13,31 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.feature_set import atomic_files
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
+from tf_explainer.performer.formats.hub_presets import is_preset
 from tf_explainer.performer.performer import Performer, load_performer
+from tf_explainer.performer.report import PerformerReport
 
 _STAGED = "performer.keras"
 
 
 def save_if_new(performer: Performer, workdir: WorkDir) -> None:
-    """Saves a backbone with its own head to where a trained performer would be, for the later steps."""
-    if performer.config.performer or FileSystems.exists(workdir.performer):
+    """Saves what lies in no file (a preset, a backbone with its own head) where a trained performer would be.
+
+    There workers find it; and later steps a backbone, with the names of its classes beside it.
+    """
+    if _is_file(performer.config) or FileSystems.exists(workdir.performer):
         return
     with tempfile.TemporaryDirectory() as directory:
         local = os.path.join(directory, _STAGED)
         performer.model.save(local)
         atomic_files.publish_file(local, workdir.performer)
+    if performer.config.class_names and not performer.config.performer:
+        report = PerformerReport.of_own_head(performer.fingerprint, performer.config.class_names)
+        atomic_files.publish_text(workdir.performer_report, report.to_json())
+
+
+def _is_file(config: PerformerConfig) -> bool:
+    return bool(config.performer) and not is_preset(config.performer or "")
 
 
 def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
@@ -54,7 +66,7 @@ def staged_config(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
 
 
 def _of_file(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
-    if config.performer:
+    if _is_file(config):
         return config
     # What is in the work directory preprocesses by itself.
     return dataclasses.replace(config, performer=workdir.performer, preprocessing=None)

@@ -265,6 +265,12 @@ def test_held_out_images_where_none_is_named(command, tmp_path):
     assert len(set(classes)) == 3
 
 
+def test_images_that_were_trained_on_where_none_is_held_out(command, tmp_path, caplog):
+    command(f"--explanations_dir={tmp_path}", "--held_out_images=2", "--folds=1000000", "--held_out_fold=999")
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    assert "No image of the run is held out" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -215,7 +215,8 @@ def test_dead_letters_are_tried_again_and_nothing_else_is_touched(extract, tmp_p
     capsys.readouterr()
     extract(*arguments, "--retry_dead_letters")
     said = capsys.readouterr().out
-    assert said.startswith("2 dead letters are tried again\n8 images in = 7 records + 1 dead letters")
+    assert said.startswith("2 dead letters are tried again\nImages: 8 of images\n")
+    assert "\n8 images in = 7 records + 1 dead letters" in said
     after = files(tmp_path / "features")
     (letter,) = map(json.loads, after["dead_letters.jsonl"].splitlines())
     assert (letter["id"], letter["kind"]) == ("1.png", "empty")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
@@ -35,6 +35,8 @@ SUFFIXES = (
 """What the name of an image ends in, in capitals or not."""
 MAX_PIXELS = 89_478_485
 """Images of more pixels are refused: Pillow's own limit, 256 MiB of RGB."""
+
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
 
 # A file of a megabyte can take a gigabyte while it is decoded. Threads take turns at such files.
 _LARGE = 1 << 24
@@ -109,15 +111,21 @@ def _upper_bytes(image: Image.Image) -> Image.Image:
     )
 
 
-def size_in_pixels(path: str) -> tuple[int, int]:
-    """Returns an image file's (width, height) as stored, from its header alone.
+def size_in_pixels(path: str, *, upright: bool = False) -> tuple[int, int]:
+    """Returns an image file's (width, height), from its header alone.
+
+    Args:
+        path: of the file.
+        upright: whether EXIF orientation is applied; else as stored.
 
     Raises:
         UnreadableImageError: the file is missing or its header cannot be read.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return image.size
+            width, height = image.size
+            turned = upright and image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
+            return (height, width) if turned else (width, height)
     except Exception as error:
         raise UnreadableImageError(f"its size cannot be read: {error}") from error
 

@@ -5,7 +5,8 @@
 
 Classes are numbered in the order of their names, as `keras.utils.image_dataset_from_directory` does. A
 sub-folder that is named as the negative class holds images of no category. Which files are images, see
-`image_files`. Sub-folders may be links to folders elsewhere.
+`image_files`. Sub-folders may be links to folders elsewhere. Boxes and landmarks may come from a file, see
+`annotations/`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from absl import logging
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, image_files
+from tf_explainer.datasets.annotations.annotation_file import Annotations, read_annotations
 from tf_explainer.datasets.source import ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images.folds import hashed_shard
@@ -34,7 +36,7 @@ class Folder:
         all_classes: of all folders that there are.
         folders: where each class lies, relative to `data_dir`.
         negative_class: one of the classes, or None.
-        landmark_names: none.
+        annotations: boxes and landmarks.
     """
 
     data_dir: str
@@ -42,15 +44,27 @@ class Folder:
     all_classes: tuple[str, ...]
     folders: tuple[str, ...]
     negative_class: str | None
-    landmark_names: tuple[str, ...] = ()
+    annotations: Annotations = dataclasses.field(default_factory=Annotations)
+
+    @property
+    def landmark_names(self) -> tuple[str, ...]:
+        """Every landmark that an image may carry, in a fixed order."""
+        return self.annotations.landmark_names
 
     def references(self) -> Iterator[ImageReference]:
         """Yields every image's reference, class by class, in the order of their paths."""
         for label, folder in enumerate(self.folders):
             skipped: list[str] = []
             for path in image_files.find_images(os.path.join(self.data_dir, folder), skipped):
-                name = os.path.relpath(path, self.data_dir).replace(os.sep, "/")
-                yield ImageReference(id=name, label=label, location=path)
+                name = _id(path, self.data_dir)
+                annotated = self.annotations.objects.get(name)
+                yield ImageReference(
+                    id=name,
+                    label=label,
+                    location=path,
+                    box=annotated.box if annotated else None,
+                    landmarks=annotated.landmarks if annotated else {},
+                )
             image_files.warn_of_skipped(skipped)
 
     def shard_of(self, reference: ImageReference, num_shards: int) -> int:
@@ -76,13 +90,38 @@ def open_folder(config: DatasetConfig) -> Folder:
     names = _subfolders(data_dir)
     folders = _class_folders(data_dir, names)
     classes, negative_class = categories.arranged(config, list(folders), f"--data_dir={data_dir}")
+    annotations = Annotations()
+    if config.annotations:
+        locations = {
+            _id(path, data_dir): path
+            for folder in folders.values()
+            for path in image_files.find_images(os.path.join(data_dir, folder))
+        }
+        annotations = read_annotations(config.annotations, locations, data_dir)
+        positive = tuple(os.path.join(folders[name], "") for name in classes if name != negative_class)
+        bare = [name for name in locations if name.startswith(positive) and name not in annotations.objects]
+        _warn_of_bare(config.annotations, bare)
     return Folder(
         data_dir=data_dir,
         classes=classes,
         all_classes=tuple(names) if set(folders) <= set(names) else tuple(folders),
         folders=tuple(folders[name] for name in classes),
         negative_class=negative_class,
+        annotations=annotations,
     )
+
+
+def _id(path: str, data_dir: str) -> str:
+    return os.path.relpath(path, data_dir).replace(os.sep, "/")
+
+
+def _warn_of_bare(path: str, bare: list[str]) -> None:
+    """Tells how many images, but those of no category, the annotations do not speak of."""
+    if bare:
+        logging.warning(
+            "%d images are not in %s, such as %s: they are used whole, without landmarks",
+            *(len(bare), path, bare[0]),
+        )
 
 
 def _class_folders(data_dir: str, names: list[str]) -> dict[str, str]:

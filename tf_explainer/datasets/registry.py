@@ -6,6 +6,7 @@ import os
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.source import ImageSource
+from tf_explainer.errors import UserError
 
 
 def open_source(config: DatasetConfig) -> ImageSource:
@@ -14,6 +15,11 @@ def open_source(config: DatasetConfig) -> ImageSource:
     Raises:
         UserError: the name is unknown, or the data is not where the configuration says.
     """
+    if config.annotations and (config.dataset != "folder" or _is_pattern(config.data_dir or "")):
+        raise UserError(
+            f"--annotations={config.annotations} goes with --dataset=folder and a folder on this machine as "
+            "--data_dir"
+        )
     # Each reader's own libraries take a second or more to import.
     match config.dataset:
         case "animal_part":

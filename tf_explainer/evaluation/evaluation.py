@@ -13,7 +13,7 @@ import numpy as np
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation import parts
-from tf_explainer.evaluation.class_accuracy import ClassAccuracy
+from tf_explainer.evaluation.class_accuracy import ClassAccuracy, order_warning
 from tf_explainer.evaluation.collected_responses import LAYERS, PERFORMER, CollectedResponses, named_outputs
 from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
@@ -104,6 +104,7 @@ class Evaluation:
                 "performer_accuracy_by_class": {
                     name: share for name, (share, _) in self.class_accuracy.items()
                 },
+                "class_order_warning": order_warning(self.class_accuracy),
                 "images": len(self.ids),
                 "images_held_out": int(self.annotations.held_out.sum()),
                 "categories": list(self.annotations.categories),
@@ -113,7 +114,7 @@ class Evaluation:
             | uncertain
         )
 
-    def to_json(self, run: Mapping[str, str] | None = None) -> str:
+    def to_json(self, run: Mapping[str, Any] | None = None) -> str:
         """Returns `metrics` as indented JSON, with what the run was made of, if that is given."""
         made_of = {} if run is None else {"run": dict(run)}
         return json.dumps(made_of | self.metrics(), indent=2, allow_nan=False) + "\n"

@@ -17,7 +17,7 @@ from tf_explainer.features.schema import Manifest
 _TRAIN = "run `python -m tf_explainer.train` with the same flags"
 
 
-def read_metrics(path: str, explainer_path: str) -> dict[str, Any]:
+def read_metrics(path: str, explainer_path: str = "") -> dict[str, Any]:
     """Reads the measures of a run.
 
     Args:

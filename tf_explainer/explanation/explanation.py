@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 from scipy.special import expit
 
 from tf_explainer.config import AttributionConfig
@@ -81,6 +82,7 @@ class Explanation:
         of_no_object: whether the class stands for 'no object', which parts explain by being missing.
         interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
         grid: where the maps' units look.
+        image: what the image is called; empty: nobody said it.
     """
 
     crop: np.ndarray
@@ -99,6 +101,7 @@ class Explanation:
     ordinary_map: np.ndarray
     grid: UnitGrid
     of_no_object: bool = False
+    image: str = ""
 
     @property
     def other_filters(self) -> float:
@@ -128,6 +131,22 @@ class Explanation:
     def strongest(self) -> tuple[SeenPart, ...]:
         """All parts and lone filters, the greatest contribution (of either sign) first."""
         return _greatest_first([*self.parts, *self.lone_filters])
+
+    def plot(self, title: str | None = None) -> Image.Image:
+        """Draws it: parts on the image, what the score consists of, and contribution maps.
+
+        Args:
+            title: what the image is called; None: as it was when it was explained.
+        """
+        from tf_explainer.explanation import picture  # It draws explanations.
+
+        return picture.draw(self, self.image or self.class_name if title is None else title)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from tf_explainer.explanation import report
+
+        return report.of_explanation(self.image or self.class_name, self, self.plot())
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.part.title} {part.contribution:+.2f}" for part in self.strongest[:3])

@@ -1,6 +1,11 @@
 """What the steps have left in a work directory, ready to explain images.
 
-explanation = load_run("runs/vgg_fox").explain("fox.jpg")
+run = load_run("runs/vgg_fox")
+run.summary()  # what the network looks at
+run.show("head")  # what a part looks at
+run.explain("fox.jpg")
+
+In a notebook, each of them shows itself.
 """
 
 from __future__ import annotations
@@ -8,24 +13,32 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from tf_explainer.config import AttributionConfig, PerformerConfig, WorkDir
+from tf_explainer.config import AttributionConfig, DatasetConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.image_files import read_images
-from tf_explainer.errors import UserError
+from tf_explainer.errors import UserError, nearest_names
+from tf_explainer.evaluation.contact_sheet import part_colours
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.evaluation.results import load_explainer, read_parts
 from tf_explainer.explainer.explainer import Explainer
-from tf_explainer.explanation import average_image, run_summary
+from tf_explainer.explanation import average_image, part_picture, report, run_summary
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer
+from tf_explainer.explanation.explanations import Explanations
 from tf_explainer.explanation.run_summary import RunSummary
 from tf_explainer.features.manifest import check_manifest, read_manifest
 from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
+from tf_explainer.features.stored_features import Features
 from tf_explainer.performer.performer import Performer, load_performer
+
+ImageLike = str | os.PathLike[str] | np.ndarray
+"""A file, or pixels `[H, W, 3]` uint8, RGB, of any size."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,22 +91,59 @@ class FinishedRun:
             raise UserError("a run that lies in no work directory has no summary: read one by load_run")
         return read_summary(self.workdir.summary, self.fingerprint)
 
-    def explain(
-        self, image: str | os.PathLike[str] | np.ndarray, class_name: str | None = None
-    ) -> Explanation:
-        """Explains one image.
+    def show(self, part: str | int, images: int = 8) -> Image.Image:
+        """Draws what a part looks at: the images of the run on which it responds most, and where it does.
 
         Args:
-            image: a file, or `[H, W, 3]` uint8, RGB, of any size.
+            part: its name, as `parts` and pictures have it, or its number, from 1.
+            images: how many at most.
+
+        Raises:
+            ValueError: there is no such part.
+            UserError: the run lies in no work directory, or its features are gone.
+        """
+        named = {each.name: row for row, each in enumerate(self.parts)}
+        row: dict[str | int, int] = {each.number: row for row, each in enumerate(self.parts)} | named
+        if part not in row:
+            raise ValueError(f"there is no part {part!r}; the nearest: {nearest_names(str(part), named)}")
+        if self.workdir is None:
+            raise UserError("a run that lies in no work directory has no images: read one by load_run")
+        manifest = read_manifest(self.workdir.features)
+        # All images are shown, so that it does not matter which of them are held out.
+        features = Features(
+            manifest=manifest, directory=self.workdir.features, dataset=DatasetConfig(dataset="")
+        )
+        colour = part_colours(len(named))[row[part]]
+        return part_picture.draw(self.parts[row[part]], self.explainer, features, images, colour)
+
+    @overload
+    def explain(  # type: ignore[overload-overlap]  # A text is a sequence of texts, too.
+        self, image: ImageLike, class_name: str | None = None
+    ) -> Explanation: ...
+
+    @overload
+    def explain(self, image: Sequence[ImageLike], class_name: str | None = None) -> Explanations: ...
+
+    def explain(
+        self, image: ImageLike | Sequence[ImageLike], class_name: str | None = None
+    ) -> Explanation | Explanations:
+        """Explains one image, or several.
+
+        Args:
+            image: a file, or `[H, W, 3]` uint8, RGB, of any size; or a sequence of these and of folders and
+                patterns, of which what cannot be read is logged and left out.
             class_name: whose score; None: the class that the performer names.
 
         Raises:
-            UserError: the file is no image.
+            UserError: a file is no image, or nothing that is named is.
             ValueError: the performer has no such class.
         """
-        return self.image_explainer.explain(_pixels(image), class_name)
+        if isinstance(image, (str, os.PathLike)) or (isinstance(image, np.ndarray) and image.ndim == 3):
+            return self._explain(*_named_pixels(image), class_name)
+        each = (named for one in image for named in _several(one))
+        return Explanations(self._explain(name, pixels, class_name) for name, pixels in each)
 
-    def explain_each(self, image: str | os.PathLike[str] | np.ndarray) -> tuple[Explanation, ...]:
+    def explain_each(self, image: ImageLike) -> Explanations:
         """Explains every class that the performer says of one image: several where it is multi-label.
 
         Args:
@@ -102,18 +152,34 @@ class FinishedRun:
         Raises:
             UserError: the file is no image.
         """
-        return self.image_explainer.explain_each(_pixels(image))
+        name, pixels = _named_pixels(image)
+        explained = self.image_explainer.explain_each(pixels)
+        return Explanations(dataclasses.replace(each, image=name) for each in explained)
+
+    def _explain(self, name: str, pixels: np.ndarray, class_name: str | None) -> Explanation:
+        return dataclasses.replace(self.image_explainer.explain(pixels, class_name), image=name)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return report.of_parts(self.parts)
 
     def __repr__(self) -> str:
         target = self.performer.config.target_layer
         return f"FinishedRun({len(self.parts)} parts of {target}, classes {', '.join(self.class_names)})"
 
 
-def _pixels(image: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
+def _named_pixels(image: ImageLike) -> tuple[str, np.ndarray]:
+    several = list(_several(image))
+    if len(several) > 1:
+        raise UserError(f"{image} stands for {len(several)} images: explain([{str(image)!r}]) takes several")
+    return several[0]
+
+
+def _several(image: ImageLike) -> Iterator[tuple[str, np.ndarray]]:
     if isinstance(image, np.ndarray):
-        return image
-    ((_, pixels),) = read_images([os.fspath(image)])
-    return pixels
+        yield "", image
+    else:
+        yield from read_images([os.fspath(image)])
 
 
 def load_run(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:

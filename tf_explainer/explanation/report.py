@@ -1,4 +1,4 @@
-"""Explanations as one HTML page that stands alone: pictures inside, nothing to fetch."""
+"""Explanations as HTML, a page or a piece of one for a notebook: pictures inside, nothing to fetch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from tf_explainer.evaluation.parts import Part
 from tf_explainer.explanation import summary_picture, verdict
 from tf_explainer.explanation.explanation import Explanation
 from tf_explainer.explanation.run_summary import RunSummary
@@ -16,7 +17,7 @@ from tf_explainer.explanation.run_summary import RunSummary
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-img { max-width: 100%; border-radius: 6px; }
+img { border-radius: 6px; }
 table { border-collapse: collapse; margin: .5rem 0 2.5rem; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -31,25 +32,54 @@ def report(summary: RunSummary, explanations: Sequence[tuple[str, Explanation, I
         summary: of the run.
         explanations: of each image: what it is called, its explanation and its picture.
     """
-    sections = "\n".join(_section(*each) for each in explanations)
+    sections = "\n".join(
+        f"<h2>{html.escape(title)}</h2>\n{of_explanation(title, explanation, picture)}"
+        for title, explanation, picture in explanations
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Explanations</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>What this network looks at</h1>\n"
-        f"{_image(summary_picture.draw(summary), 'shares of each class')}\n"
-        f"<pre>{html.escape(str(summary))}</pre>\n"
+        f"{of_summary(summary)}\n"
         f"<h1>Image by image</h1>\n<p>Contributions to the score, in nats of log-odds.</p>\n{sections}\n"
         "</body></html>\n"
     )
+
+
+def of_summary(summary: RunSummary) -> str:
+    """Returns what a network looks at: the picture, and the text with all numbers."""
+    return (
+        f"{_image(summary_picture.draw(summary), 'shares of each class')}\n"
+        f"<pre>{html.escape(str(summary))}</pre>"
+    )
+
+
+def of_parts(parts: Sequence[Part]) -> str:
+    """Returns a table of parts: what each is on, how many filters it has, how often it responds."""
+    body = "".join(
+        f'<tr><td class="number">{part.number}</td><td>{html.escape(part.title)}</td>'
+        f'<td class="number">{len(part.filters)}</td>'
+        f'<td class="number">{"" if part.responds is None else f"{part.responds:.0%}"}</td></tr>'
+        for part in parts
+    )
+    return f"<table><tr><th></th><th>part</th><th>filters</th><th>responds on images</th></tr>{body}</table>"
 
 
 def _image(picture: Image.Image, what: str) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{encoded}">'
+    # A notebook has no style of ours.
+    return f'<img style="max-width: 100%" alt="{html.escape(what)}" src="data:image/png;base64,{encoded}">'
 
 
-def _section(title: str, explanation: Explanation, picture: Image.Image) -> str:
+def of_explanation(title: str, explanation: Explanation, picture: Image.Image) -> str:
+    """Returns one image's explanation: the picture, the sentence, and a row for each part.
+
+    Args:
+        title: what the image is called.
+        explanation: of the image.
+        picture: of the explanation.
+    """
     body = "".join(
         _row(each.part.title, str(len(each.part.filters)), each.contribution, each.lost_without)
         for each in explanation.strongest
@@ -59,7 +89,7 @@ def _section(title: str, explanation: Explanation, picture: Image.Image) -> str:
     body += _row("score (log-odds)", "", explanation.score, kind="sum")
     picture_of = _image(picture, f"{title}: parts, contributions and contribution maps")
     return (
-        f"<h2>{html.escape(title)}</h2>\n{picture_of}\n<p>{html.escape(explanation.verdict)}</p>\n"
+        f"{picture_of}\n<p>{html.escape(explanation.verdict)}</p>\n"
         "<table><tr><th>part</th><th>filters</th><th>contribution</th><th>lost without it</th></tr>"
         f"{body}</table>"
     )

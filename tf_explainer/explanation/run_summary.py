@@ -169,6 +169,12 @@ class RunSummary:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from tf_explainer.explanation import report  # It draws summaries.
+
+        return report.of_summary(self)
+
     def _about_mistakes(self) -> str:
         if self.mistakes is None:
             return "The performer's outputs are not the classes of this data set: mistakes are not known."

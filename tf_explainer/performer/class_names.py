@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from absl import logging
 
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer.report import PerformerReport
 
 _IMAGENET = "imagenet"
+_IMAGENET_CLASSES = 1000
 
 
 def named(config: PerformerConfig) -> PerformerConfig:
@@ -39,6 +41,20 @@ def of_training(config: PerformerConfig, workdir: WorkDir, fingerprint: str) -> 
     if report.fingerprint != fingerprint:
         return config
     return dataclasses.replace(config, class_names=tuple(report.classes))
+
+
+def of_own_head(performer_config: PerformerConfig, classes: int) -> PerformerConfig:
+    """Adds ImageNet's names where a backbone has its own head, of ImageNet's classes.
+
+    Where Keras' list of them cannot be fetched, they stay without names, and it is logged.
+    """
+    if performer_config.class_names or classes != _IMAGENET_CLASSES:
+        return performer_config
+    try:
+        return dataclasses.replace(performer_config, class_names=_imagenet())
+    except UserError as error:
+        logging.warning("%s. Classes are called by their numbers, unless a file names them", error)
+        return performer_config
 
 
 def check(names: Sequence[str], classes: int) -> None:

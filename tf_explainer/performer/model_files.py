@@ -14,7 +14,7 @@ import tensorflow as tf
 from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph
-from tf_explainer.performer.formats import foreign_files, input_forms
+from tf_explainer.performer.formats import foreign_files, hub_presets, input_forms
 from tf_explainer.performer.formats.keras_archive import Configuration
 from tf_explainer.performer.rebuilding import equivalence, unfolding
 
@@ -40,7 +40,7 @@ def read_model(
     unpickled, and no module is imported because a file names it.
 
     Args:
-        path: a `.keras` or HDF5 file, whatever it is called.
+        path: a `.keras` or HDF5 file, whatever it is called, or a preset of KerasHub, see `hub_presets`.
         image_size: side of the input, in pixels.
         preprocessing: a `keras.applications` module whose preprocessing is put before the model.
         modules: Python modules that are imported first: they register classes that the file uses.
@@ -56,11 +56,19 @@ def read_model(
             into layers, or is of another input size.
     """
     keras_settings.check()
-    original = _load(path, modules, trust_code)
+    scaling = None
+    if hub_presets.is_preset(path):
+        original, scaling = hub_presets.load_preset(path)
+    else:
+        original = _load(path, modules, trust_code)
     graph = layer_graph.functional(original)
     if graph is None:
         graph = _traced(original, path, image_size)
     before = input_forms.layers_before(graph, path, image_size, preprocessing)
+    if scaling is not None:
+        if before:
+            raise UserError(f"--preprocessing={preprocessing}: {path} brings its own, leave the flag out")
+        before = [scaling]
     images = equivalence.drawn_images(image_size)
     seen = images
     for layer in before:

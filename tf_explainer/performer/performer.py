@@ -252,6 +252,7 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
     model = saved_model(config, workdir)
     if model is None:
         model = _backbone_with_head(config, workdir)
+        config = class_names.of_own_head(config, model.outputs[0].shape[-1])
     performer = Performer(model, layer_selection.with_layers(model, class_names.named(config)))
     performer.check()
     if config.class_names or config.performer:

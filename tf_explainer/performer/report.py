@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
+from tf_explainer.datasets.annotations import annotation_file
 
 # The layers that are explained may be chosen anew for one and the same performer.
 _NOT_TRAINED = (
@@ -41,7 +43,7 @@ class PerformerReport:
     """Content of `performer.json`.
 
     Attributes:
-        settings: those that the performer depends on, by group.
+        settings: those that the performer depends on, by group; none where its head was not trained here.
         fingerprint: of the performer.
         classes: names, in the order of its scores.
         unreadable_images: how many were left out.
@@ -54,6 +56,23 @@ class PerformerReport:
     unreadable_images: int
     training: dict[str, ClassResult]
     held_out: dict[str, ClassResult]
+
+    @classmethod
+    def of_own_head(cls, fingerprint: str, classes: Sequence[str]) -> PerformerReport:
+        """Returns the report of a backbone with its own head, of which only the classes are known."""
+        return cls(
+            settings={},
+            fingerprint=fingerprint,
+            classes=list(classes),
+            unreadable_images=0,
+            training={},
+            held_out={},
+        )
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the head was trained here."""
+        return bool(self.settings)
 
     def table(self) -> str:
         """Returns the results as lines of text, one for each class."""
@@ -95,7 +114,7 @@ def settings_of(
 ) -> dict[str, dict[str, Any]]:
     """Returns the settings that a trained performer depends on, as they come back from JSON."""
     settings = {
-        "dataset": dataclasses.asdict(dataset),
+        "dataset": annotation_file.identity(dataset),
         "performer": dataclasses.asdict(performer),
         "training": dataclasses.asdict(training),
     }

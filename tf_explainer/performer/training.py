@@ -50,6 +50,10 @@ def existing_performer(
             f"how {workdir.performer} was made is not known, as {workdir.performer_report} cannot be read "
             f"({error}): {replace}"
         ) from error
+    if not report.is_trained:
+        raise UserError(
+            f"{workdir.performer} is a backbone with its own head, which was not trained: {replace}"
+        )
     training = with_pooling(training, performer)
     differing = differing_settings(report.settings, settings_of(dataset, performer, training))
     if differing:

@@ -176,7 +176,10 @@ class Trainer:
             training_identity.check_identity(settings, self._identity)
             state = self._checkpoints.restore_latest()
             if state:
-                logging.info("Resumed after step %d, in epoch %d", state.step, state.epochs + 1)
+                if self._is_done(state):
+                    logging.info("The explainer was trained to the end before, and is kept")
+                else:
+                    logging.info("Resumed after step %d, in epoch %d", state.step, state.epochs + 1)
                 return state
         self._discover_parts()
         self._calibrate()

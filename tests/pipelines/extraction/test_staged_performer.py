@@ -4,16 +4,20 @@ import pathlib
 import shutil
 import uuid
 
+import keras
 import numpy as np
 import pytest
+from keras.src.applications import imagenet_utils
 
 from pipelines.extraction import staged_performer
 from pipelines.feature_set import atomic_files
 from tests.pipelines import memory_file_system
 from tests.pipelines.squares import SIZE, saved_performer, small_performer
-from tf_explainer.config import PerformerConfig, WorkDir
+from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.errors import UserError
+from tf_explainer.performer import class_names
 from tf_explainer.performer.performer import Performer, load_performer
+from tf_explainer.performer.training import existing_performer
 
 CROPS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
 
@@ -128,3 +132,41 @@ def test_a_trained_performer_is_not_overwritten(performer, tmp_path):
 def test_a_file_that_is_named_is_not_copied(performer, tmp_path):
     staged_performer.save_if_new(performer, WorkDir(root=str(tmp_path)))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_backbone_with_its_own_head_keeps_imagenets_names(tmp_path, monkeypatch):
+    index = {str(number): [f"n{number:08d}", f"thing {number}"] for number in range(999)}
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", index | {"999": ["n00000999", "thing 0"]})
+    model = keras.applications.MobileNet(alpha=0.25, weights=None, input_shape=(32, 32, 3))
+    model.save_weights(tmp_path / "whole.weights.h5")
+    config = PerformerConfig(
+        backbone="mobilenet",
+        backbone_alpha=0.25,
+        backbone_weights=str(tmp_path / "whole.weights.h5"),
+        image_size=32,
+    )
+    workdir = WorkDir(root=str(tmp_path / "run"))
+    performer = staged_performer.load(config, workdir)
+    names = performer.config.class_names
+    assert names[:2] == ("thing 0 (n00000000)", "thing 1")
+    assert names[999] == "thing 0 (n00000999)"
+    staged_performer.save_if_new(performer, workdir)
+    # Later steps read the file, and need no list of names any more.
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", None)
+    later = load_performer(config, workdir)
+    assert later.config.class_names == names
+    assert later.fingerprint == performer.fingerprint
+    # It was not trained, so that no training is kept.
+    dataset = DatasetConfig(dataset="creatures")
+    with pytest.raises(UserError, match="a backbone with its own head, which was not trained: name another"):
+        existing_performer(dataset, config, PerformerTrainingConfig(), workdir)
+
+
+def test_without_keras_list_classes_have_numbers(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", None)
+    monkeypatch.setattr(imagenet_utils.file_utils, "get_file", refuse)
+    assert class_names.of_own_head(PerformerConfig(), 1000).class_names == ()
+    assert class_names.of_own_head(PerformerConfig(class_names=("a",)), 1000).class_names == ("a",)

@@ -1,0 +1,1 @@
+"""Boxes and landmarks of one's own for the images of a folder."""

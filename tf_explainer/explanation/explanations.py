@@ -1,0 +1,15 @@
+"""Several explanations, which show themselves in a notebook one below the other."""
+
+from __future__ import annotations
+
+from tf_explainer.explanation.explanation import Explanation
+
+
+class Explanations(tuple[Explanation, ...]):
+    """Explanations of several images, in their order."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return "\n".join(each._repr_html_() for each in self)

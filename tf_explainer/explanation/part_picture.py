@@ -1,0 +1,55 @@
+"""What a part looks at: the stored images of a run on which it responds most, with the region where."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from PIL import Image
+
+from tf_explainer.config import EvaluationConfig
+from tf_explainer.evaluation.part_examples import read_examples, strongest_images
+from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.region_overlay import Colour, overlay
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.features.schema import LABEL
+from tf_explainer.features.stored_features import Features
+
+_SIDE, _GAP, _REGION = 168, 6, 0.5
+_EVERYTHING = EvaluationConfig()
+
+
+def draw(part: Part, explainer: Explainer, features: Features, images: int, colour: Colour) -> Image.Image:
+    """Draws the images beside each other, of each category in turn; bright is more than half of the peak.
+
+    Args:
+        part: a group of the explainer's filters.
+        explainer: of the run.
+        features: of the run.
+        images: how many at most.
+        colour: of the outlines.
+
+    Returns:
+        The picture; an empty one where the part responds nowhere.
+    """
+    labels, maps = _maps(part, explainer, features)
+    chosen = strongest_images(maps.max(axis=(1, 2)), labels, images)
+    page = Image.new("RGB", (max(1, len(chosen)) * (_SIDE + _GAP) - _GAP, _SIDE), "white")
+    if not len(chosen):
+        return page
+    examples = read_examples(features, np.sort(chosen), _EVERYTHING, lambda stage, count: None)  # noqa: ARG005
+    for column, image in enumerate(chosen):
+        crop, seen = examples.crops[examples.row(image)], maps[image]
+        drawn = overlay(crop, seen, _REGION * float(seen.max()), features.grid, size=_SIDE, colour=colour)
+        page.paste(drawn, (column * (_SIDE + _GAP), 0))
+    return page
+
+
+def _maps(part: Part, explainer: Explainer, features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the categories of all images, `[N]`, and the mean maps of the part's filters, `[N, L, L]`."""
+    interpretable = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+    labels, maps = [], []
+    for batch in features.batches(_EVERYTHING.split, negatives=False):
+        responses = interpretable.predict_on_batch(batch[features.manifest.target.name].astype(np.float32))
+        labels.append(batch[LABEL])
+        maps.append(np.asarray(responses)[..., list(part.filters)].mean(axis=-1))
+    return np.concatenate(labels), np.concatenate(maps)

@@ -1,0 +1,167 @@
+r"""Runs all steps, one after another; what is done already is kept.
+
+python -m tf_explainer run --data_dir=photos --performer=model.keras
+python -m tf_explainer run --flagfile=configs/vgg.flags
+
+Flags of every step may follow, and options of Apache Beam. Whatever stops it, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Iterator, Sequence
+
+from tf_explainer import command_line, flags
+from tf_explainer.config import WorkDir
+from tf_explainer.errors import UserError
+
+_TRAIN_PERFORMER, _EXTRACT, _EXPLAIN = (
+    "tf_explainer.train_performer",
+    "pipelines.extract_features",
+    "tf_explainer.explain",
+)
+_STEPS = (_TRAIN_PERFORMER, _EXTRACT, "tf_explainer.train", "tf_explainer.evaluate", _EXPLAIN)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs each step as a process of its own, and says in the end where to look."""
+    assumed = _assume()
+    workdir = flags.workdir()
+    _check_settings(arguments)
+    steps = [step for step in _STEPS if step != _TRAIN_PERFORMER or _needs_head(workdir)]
+    if assumed:
+        print(f"Taken for granted: {' '.join(assumed)}")
+    ours = command_line.without(sys.argv[1:], arguments)
+    for number, step in enumerate(steps, 1):
+        name = step.rpartition(".")[2]
+        print(f"Step {number} of {len(steps)}: {name}")
+        page = ["--html"] if step == _EXPLAIN else []
+        code = _run(step, [*assumed, *page, *(sys.argv[1:] if step == _EXTRACT else ours)])
+        if code:
+            sys.stderr.write(
+                f"Stopped in step {number} of {len(steps)}, {name}. What is done is kept: the same command "
+                "goes on from there.\n"
+            )
+            sys.exit(code)
+    output = flags.explanation().output or workdir.explanations
+    another = command_line.following(_EXPLAIN, sys.orig_argv, [*assumed, *ours, "--image=..."])
+    print(f"The report:         {os.path.join(output, 'report.html')}")
+    print(f"What it looks at:   {workdir.summary_picture}, its parts: {workdir.parts}")
+    print(f"Every part, filter: tensorboard --logdir={workdir.tensorboard}")
+    print(f"Another image:      {another}")
+
+
+def _assume() -> list[str]:
+    """Fills in what an impatient person leaves out; returns it as flags.
+
+    Raises:
+        UserError: no images are named.
+    """
+    data_dir = flags.FLAGS.data_dir
+    assumed = []
+    if not flags.names_dataset():
+        if not data_dir:
+            raise UserError(
+                "no images are named: --data_dir=photos, a folder with a sub-folder for each class"
+            )
+        assumed += flags.assume("dataset", "folder")
+    if not flags.names_workdir():
+        named = re.split(r"[*?\[]", data_dir)[0] if data_dir else flags.FLAGS.dataset
+        assumed += flags.assume("workdir", f"runs/{_base_name(named)}")
+    if not flags.is_written("views"):
+        assumed += flags.assume("views", ["flip"])  # Parts learn to move with what moves.
+    return assumed
+
+
+def _base_name(path: str) -> str:
+    base = os.path.basename(os.path.abspath(path)) if "://" not in path else path.rstrip("/").split("/")[-1]
+    return re.sub(r"[^\w.-]+", "_", base).strip("_.") or "run"
+
+
+def _check_settings(beam_options: Sequence[str]) -> None:
+    """Refuses what a later step would refuse, before hours of work.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+    for settings in (
+        flags.dataset,
+        flags.performer_training,
+        flags.extraction,
+        flags.training,
+        flags.evaluation,
+    ):
+        settings()
+    if beam_options:
+        from pipelines.dataflow.beam_options import check
+
+        check(beam_options, list(flags.FLAGS))
+
+
+def _needs_head(workdir: WorkDir) -> bool:
+    """Tells whether there is a head to be trained.
+
+    Raises:
+        UserError: the backbone's own is asked for, but one was trained here before.
+    """
+    if flags.performer().performer:
+        return False
+    if not flags.chain().own_head:
+        return True
+    from tf_explainer.performer.report import PerformerReport
+
+    try:
+        with open(workdir.performer_report, encoding="utf-8") as file:
+            trained = PerformerReport.from_json(file.read()).is_trained
+    except (OSError, ValueError):
+        trained = False
+    if trained:
+        raise UserError(
+            f"--own_head: {workdir.performer} has a head that was trained: name another --workdir"
+        )
+    return False
+
+
+def _run(step: str, arguments: Sequence[str]) -> int:
+    """Runs a step and returns its exit status; that of the signal if one ended it, however it did."""
+    environment = os.environ | {command_line.ONE_OF_ALL_STEPS: "1"}
+    command = [sys.executable, "-m", step, *arguments]
+    with subprocess.Popen(command, env=environment) as process, _signals_for(process) as received:
+        code = process.wait()
+    if received:
+        return 128 + received[0]
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Leaves it to a step how it ends: yields the signals that came meanwhile."""
+    received: list[int] = []
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        del frame
+        received.append(number)
+        if number == signal.SIGTERM:  # The terminal sends Ctrl-C to the step as well.
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run() -> None:
+    """The console script tf-explainer-run."""
+    flags.run(main, pass_unknown=True)
+
+
+if __name__ == "__main__":
+    run()
