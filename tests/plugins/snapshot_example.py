@@ -20,6 +20,7 @@ from tf_explainer.plugins.parts.plugin import PartsLoader
 from tf_explainer.plugins.parts.snapshot import Images, Snapshot
 
 SIDE, FILTERS, IMAGES, CROP = 5, 7, 9, 40
+PARTS = 1
 GRID = UnitGrid(side=SIDE, first=0.1, spacing=0.2, extent=0.3)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -60,7 +61,7 @@ def some_snapshot(seed=0):
     return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
 
 
-def some_scores(seed=0):
+def some_scores(seed=0, *, removed=True):
     random = np.random.default_rng(seed)
     named = np.arange(IMAGES) % 2
     ranked = [
@@ -73,6 +74,7 @@ def some_scores(seed=0):
         explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
         method="integrated gradients in 50 steps, from an average image",
+        lost=random.normal(size=(IMAGES, 2, PARTS + 1)) if removed else None,
     )
 
 
