@@ -1,6 +1,7 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
-import { FLAGS, groupCount, groupName, number, partColour, partRank, written } from "./figures.js";
+import { FLAGS, number, written } from "./figures.js";
+import { groupCount, groupName, partColour, partRank } from "./object_parts.js";
 import { layerOf, Picture } from "./picture.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 

@@ -2,9 +2,10 @@
 
 import { Density, Histogram, Lines } from "./charts.js";
 import { download } from "./controls.js";
-import { FLAGS, groupName, histogram, number, written } from "./figures.js";
+import { FLAGS, histogram, number, written } from "./figures.js";
 import { draw } from "./map_drawing.js";
 import { MeanCrop } from "./mean_crop.js";
+import { groupName } from "./object_parts.js";
 import { layerOf, Picture } from "./picture.js";
 import { ask } from "./snapshots.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
