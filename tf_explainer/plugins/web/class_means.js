@@ -58,3 +58,14 @@ function typicalFirst(images, scores, { labels, classes }) {
       : 0;
   return images.sort((a, b) => wrong(a) - wrong(b) || scores.parts[b] - scores.parts[a]);
 }
+
+/** Each part's share of all that scores consist of, of either sign: [P], from what `classMeans` gives. */
+export function partShares(layer, classes) {
+  const shares = new Float32Array(groupCount(layer));
+  let total = 0;
+  for (const { images, parts, rest } of classes) {
+    for (const { group, value } of parts) shares[group] += images.length * Math.abs(value);
+    total += images.length * sum([...parts.map(({ value }) => value), ...rest.map(([, value]) => value)].map(Math.abs));
+  }
+  return shares.map((value) => value / (total || 1));
+}

@@ -144,6 +144,19 @@ function Said({ snapshot, scores, named, n }) {
   }${held}</p>`;
 }
 
+/** Whether parts explain the score, in words; with a warning where what is no part of the object dominates. */
+function Verdict({ text, unexplained }) {
+  const warns = /do not explain/.test(text);
+  const warning = "tag warn left-over";
+  return html`${text && html`<p class=${`verdict ${warns ? warning : ""}`}>${text}</p>`}
+    ${
+      unexplained &&
+      !warns &&
+      html`<p class=${warning}>Parts of the object give less than all else together: what lies beside it, in other filters
+        or in the grey bars.</p>`
+    }`;
+}
+
 /** onOpen: opens a row, a part or a filter, in the other tab. */
 export function Explained({ snapshot, layer, scores: named, n, other, state, set, look, onOpen }) {
   const scores = named.of(n, state.class) ?? named;
@@ -197,7 +210,8 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
         totals=${[found?.parts ?? 0, found?.ordinary ?? 0]}/>
     </div>
     <div class="why">
-      <h3>Why ${why}? <small>log-odds in nats; ${scores.method}</small></h3>
+      <h3>Why ${why}?</h3>
+      <p class="muted">Log-odds in nats, by ${scores.method}.</p>
       <${ClassChoice} ranks=${named.ranks} ...${{ n, scores, rather, set }}/>
       ${
         !named.of(n, state.class) &&
@@ -205,13 +219,7 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
           named.names[wholeBelow(named.names.length, state.class)] ?? "The class of this address"
         } is not stored of this image; these are.</p>`
       }
-      ${!rather && html`<p class="verdict">${scores.verdicts[n]}</p>`}
-      ${
-        found &&
-        isUnexplained(layer, rows, found) &&
-        html`<p class="tag warn left-over">Less than half is given by parts of the object: the rest lies beside it, in
-          other filters or in the grey bars.</p>`
-      }
+      <${Verdict} text=${rather ? "" : scores.verdicts[n]} unexplained=${!!found && isUnexplained(layer, rows, found)}/>
       <p class="waterfall-head"><span class="switch" role="group" aria-label="bars">
         ${["part", "filter"].map(
           (one) => html`<button class="tab" aria-pressed=${by === one}

@@ -23,13 +23,13 @@ function usePlaces(layer, n, parts) {
 }
 
 /**
- * parts: [{key, group or f, name, colour}]; lit: the key of the one that is shown alone, or null; landmarks: places
- * that are marked by crosses.
+ * parts: [{key, group or f, name, colour}]; lit: the key of the one of them, or of the others, that is shown alone, or
+ * null; landmarks: places that are marked by crosses.
  */
-export function PartsMap({ layer, n, parts, others = [], lit, side, look = LOOK, landmarks = [], onLight, onPart }) {
+export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, landmarks = [], onLight, onPart }) {
   const { snapshot } = layer;
   const places = usePlaces(layer, n, parts);
-  const alone = [...parts, ...others].filter(({ key }) => key === lit);
+  const alone = (others ?? parts).filter(({ key }) => key === lit);
   const shown = alone.length ? alone : look.mode === "none" ? [] : parts;
   const ask = async () => ({
     picture: await snapshot.crop(n),

@@ -39,7 +39,7 @@ function Step({ step, at, low, high, layer, n, lit, off, onLight, onChoose, onOf
       <span class="crop" style=${`--colour:rgb(${step.colour})`}>
         <${PartCrop} ...${{ layer, n }} one=${row} side=${CROP} label=""/>${at && html`<b>${at}</b>`}</span>${text}</button>
     <button class="plain switch-off" aria-pressed=${off.includes(key)} aria-label=${`without ${name}`}
-      title="the score without it" onClick=${() => onOff(key)}>−</button></li>`;
+      title="the score without it" onClick=${() => onOff(key)}>off</button></li>`;
 }
 
 /**
