@@ -48,17 +48,27 @@ def some_images():
     )
 
 
-def some_snapshot(seed=0):
+KNOWN = {
+    "name": "head",
+    "in_class": {"cat": "ear"},
+    "followed": {"fox": {"landmark": "head", "found": 0.93, "chance": 0.31}},
+}
+
+
+def some_snapshot(seed=0, *, old=False):
+    """A snapshot; old: as written before parts had names by class."""
     performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
     parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
     figures = [
-        dataclasses.replace(figure, names=["head, 93 % of images against 31 % by chance"])
+        dataclasses.replace(
+            figure, names=["head, 93 % of images against 31 % by chance"], groups=[] if old else [KNOWN]
+        )
         if figure.kind == "group"
         else figure
         for figure in parts.figures
     ]
     parts = dataclasses.replace(parts, figures=figures)
-    return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
+    return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"})
 
 
 def some_scores(seed=0, *, removed=True):
@@ -93,12 +103,12 @@ def _some_attribution(random):
     )
 
 
-def write_run(folder, steps=(2, 30)):
-    """Writes a run with one snapshot a step."""
+def write_run(folder, steps=(2, 30), *, old=False):
+    """Writes a run with one snapshot a step; old: without what was added later."""
     with tf.summary.create_file_writer(str(folder)).as_default():
         for n, step in enumerate(steps):
-            summary.write(some_snapshot(n), step, pictures_step=None if n == 0 else steps[0])
-            image_summary.write(some_scores(n), step)
+            summary.write(some_snapshot(n, old=old), step, pictures_step=None if n == 0 else steps[0])
+            image_summary.write(some_scores(n, removed=not old), step)
 
 
 def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):

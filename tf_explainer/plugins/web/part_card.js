@@ -47,7 +47,8 @@ function onLandmarks(layer, group) {
   const followed = followedBy(layer, group);
   if (!followed.length) return groupName(layer, group).match(/\d+ % of images against.*$/)?.[0] ?? "";
   const percent = (share) => `${Math.round(100 * share)} %`;
-  const several = layer.snapshot.images.classes.length > 1;
+  // Where all classes bear its name, that needs no class.
+  const several = followed.length > 1 || Object.keys(layer.about.group.groups[group].in_class).length > 0;
   return followed
     .map(([name, { landmark, found, chance }]) => {
       const where = `${landmark.replaceAll("_", " ")}${several ? ` of ${name}` : ""}`;
