@@ -99,19 +99,19 @@ def test_a_filter_opened(tab, downloads):
     assert tab.drawn(".panel canvas.picture")
     for name in ("random", "weakest", "strongest"):
         tab.find(".panel .tab", name.capitalize()).click()
-        assert tab.find(".panel .tab[aria-selected=true]").text == name.capitalize()
-    assert "Closest filter of the performer" in tab.find(".panel").text
+        assert tab.find(".panel .tab[aria-pressed=true]").text == name.capitalize()
+    assert "Closest filter of performer's block" in tab.find(".panel").text
     assert "images; 0 without any response" in tab.find(".panel").text
     assert tab.find("table.figures tbody tr", "mean peak")
     tab.script(
         "document.querySelector('.density .bin').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
-    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    assert "at this place" in tab.find(".panel .tab[aria-pressed=true]").text
     link = tab.address
     assert "p.parts.shown=" in link
     tab.open("parts", "&" + link.split("&", 1)[1])
     tab.ready("panel")
-    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    assert "at this place" in tab.find(".panel .tab[aria-pressed=true]").text
     tab.choose("figure across steps", "mean_peak")
     wait_for(lambda: tab.count(".panel svg circle") >= 1)
     tab.find(".panel nav button", "PNG").click()

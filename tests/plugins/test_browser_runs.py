@@ -133,7 +133,7 @@ def test_a_filter_opened(tab, downloads):
     assert tab.drawn(".panel canvas.picture")
     text = tab.find(".panel").text
     for what in (
-        "Closest filter of the performer",
+        "Closest filter of performer's",
         "Where it peaks",
         "How strongly it responds",
         "Across training",
@@ -148,7 +148,7 @@ def test_a_filter_opened(tab, downloads):
     tab.script(
         "document.querySelector('.density .bin').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
-    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    assert "at this place" in tab.find(".panel .tab[aria-pressed=true]").text
     tab.find(".panel nav button", "PNG").click()
     (picture,) = wait_for(lambda: list(downloads.glob("*.png")))
     assert picture.stat().st_size > 10_000

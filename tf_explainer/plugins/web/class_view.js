@@ -104,9 +104,9 @@ export function ClassView({ snapshot, scores, view, onPart, onImage }) {
     ]);
     return Math.max(...values.map(Math.abs), 1e-9);
   }, [classes]);
-  if (error) return html`<${Message} title="The classes cannot be shown" text=${String(error.message)}/>`;
+  if (error) return html`<${Message} inside title="The classes cannot be shown" text=${String(error.message)}/>`;
   if (!classes) return html`<p class="none">Reading…</p>`;
-  return html`<div class="class-view" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class">
+  return html`<div class="class-view" id="content" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class">
     <h1>What does this network look at?</h1>
     <p class="muted">Mean contributions of parts to the score (log-odds) of the class that the network names, over the
       ${` ${snapshot.images.count}`} images of this snapshot, by ${scores.method}. Outlined: where each part's

@@ -168,7 +168,7 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
   const [hovered, setHovered] = useState(null);
   const by = state.by === "filter" ? "filter" : "part";
   const rows = useMemo(() => (found ? rowsOf(layer, found, by, n) : []), [layer, found, by, n]);
-  if (error) return html`<${Message} title="This image cannot be explained" text=${String(error.message)}/>`;
+  if (error) return html`<${Message} inside title="This image cannot be explained" text=${String(error.message)}/>`;
   const { images } = snapshot;
   const { hasExplainer } = snapshot;
   const side = images.size * timesOf(Number(state.times), images.size);
@@ -187,7 +187,7 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
   const why = found?.rather ? `${name} rather than ${found.rather}` : name;
   const caption = `${images.ids[n]}: ${why}, ${signed(found?.score ?? 0)} nats; ${litRow?.name ?? "strongest parts"}`;
   const unit = by === "filter" ? "filters" : "parts";
-  return html`<section class="explained" data-ready=${found ? "image" : ""} data-image=${n} aria-label=${images.ids[n]}>
+  return html`<section class="explained" id="content" tabindex="-1" data-ready=${found ? "image" : ""} data-image=${n} aria-label=${images.ids[n]}>
     <div class="large">
       <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2>
         <nav aria-label="picture">${TIMES.map(

@@ -4,6 +4,7 @@ import { FLAGS, number, written } from "./figures.js";
 import { groupName, partRank } from "./object_parts.js";
 import { Alone, median, PartCard } from "./part_card.js";
 import { layerOf, Picture } from "./picture.js";
+import { useFreeKeys } from "./tab_state.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const GAP = 10;
@@ -198,12 +199,14 @@ export function FilterGrid({
     }
   };
 
+  useFreeKeys(scroller, move);
+
   const seen = view.width
     ? items.filter(
         (item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN,
       )
     : [];
-  return html`<div class="grid" ref=${scroller} tabindex="0" role="grid" aria-label="filters" onKeyDown=${move}
+  return html`<div class="grid" id="content" ref=${scroller} tabindex="0" role="region" aria-label="filters"
       data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>
       ${seen.map(

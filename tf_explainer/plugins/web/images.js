@@ -1,6 +1,6 @@
 // The Explained images tab.
 
-import { Look, Message, Select, StepSlider } from "./controls.js";
+import { Look, Message, Reading, Select, SkipLink, StepSlider } from "./controls.js";
 import { Explained } from "./explained_image.js";
 import { wholeBelow } from "./figures.js";
 import * as host from "./host.js";
@@ -91,14 +91,14 @@ function App() {
     () => (scores ? chosenImages(scores, snapshot.images, { only, sort, query: state.query }) : []),
     [scores, only, sort, state.query],
   );
-  if (!found) return html`<${Message} title="Reading…" text="TensorBoard is asked for its runs."/>`;
+  if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
     return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No explained images yet"
       text="No run in this log directory says what decides its images. To write that, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
-  if (!layer) return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
+  if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
   const wanted = wholeBelow(snapshot.images.count, state.image) ?? 0;
   // What the list leaves out is not shown beside it either.
   const n = shown.includes(wanted) ? wanted : shown[0];
@@ -108,7 +108,7 @@ function App() {
       ...(group === undefined ? { filter: f } : { query: `group ${group + 1}` }),
     });
   const options = (from) => Object.entries(from).map(([key, [text]]) => [key, text]);
-  return html`<main class="app">
+  return html`<main class="app"><${SkipLink} to="the image"/><h1 class="unseen">Explained images</h1>
     <header class="bar">
       <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
         onChange=${(value) => set({ run: value, step: "" })}/>
@@ -131,7 +131,7 @@ function App() {
         <input ref=${search} class="search" type="search" aria-label="search images"
           placeholder="Search ids and classes" value=${state.query}
           onInput=${(event) => set({ query: event.target.value })}/>
-        <${Select} label="only" value=${only} options=${options(ONLY)} onChange=${(value) => set({ only: value })}/>
+        <${Select} label="only" value=${only} options=${options(ONLY).filter(([key]) => snapshot.hasExplainer || key !== "differ")} onChange=${(value) => set({ only: value })}/>
         <${Select} label="sort" value=${sort} options=${options(SORTS)} onChange=${(value) => set({ sort: value })}/>
         <output class="count">${shown.length} of ${snapshot.images.count} images</output>
         <${ImageList} ...${{ snapshot, scores, shown }} selected=${n}
@@ -139,7 +139,7 @@ function App() {
       </aside>
       ${
         n === undefined
-          ? html`<${Message} title="No image passes" text="Clear the search, or choose all images."/>`
+          ? html`<${Message} inside title="No image passes" text="Clear the search, or choose all images."/>`
           : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }} onOpen=${openRow}/>`
       }
     </div></main>`;
@@ -147,5 +147,5 @@ function App() {
 
 /** TensorBoard calls this. */
 export function render() {
-  host.dress(() => mount(html`<${App}/>`, document.body));
+  host.dress("Explained images", () => mount(html`<${App}/>`, document.body));
 }

@@ -1,7 +1,7 @@
 // The Parts tab.
 
 import { ClassView } from "./class_view.js";
-import { Message, Select, StepSlider } from "./controls.js";
+import { Message, Reading, Select, SkipLink, StepSlider } from "./controls.js";
 import { FilterView } from "./filter_view.js";
 import * as host from "./host.js";
 import { runs as askScoredRuns, ImageScores } from "./image_scores.js";
@@ -131,22 +131,21 @@ function App() {
     return () => window.removeEventListener("keydown", keys);
   });
 
-  if (!found) return html`<${Message} title="Reading…" text="TensorBoard is asked for its runs."/>`;
+  if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
     return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No parts yet"
       text="No run in this log directory has a snapshot of parts. To write one, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
-  if (!layer) return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
+  if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
 
   const asksForFilters = Object.keys(DEFAULTS).some(
     (key) => !OF_ANY_VIEW.includes(key) && state[key] !== DEFAULTS[key],
   );
   const answered = scores && layer.snapshot.layerNames.includes(scores.layer);
   const asked = Object.hasOwn(VIEWS, state.view) ? state.view : asksForFilters ? "filters" : "classes";
-  if (scores === undefined && asked !== "filters")
-    return html`<${Message} title="Reading…" text=${`Run ${run}, step ${step}.`}/>`;
+  if (scores === undefined && asked !== "filters") return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
   const view = answered ? asked : "filters";
   shownView.current = view;
   const openPart = (group) =>
@@ -160,7 +159,7 @@ function App() {
       filter: "",
     });
   const openImage = (n) => host.open(IMAGES_PLUGIN, { run, step, image: n });
-  return html`<main class="app">
+  return html`<main class="app"><${SkipLink} to=${`the ${view}`}/>
     <header class="bar">
       <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
         onChange=${(value) => set({ run: value, step: "" })}/>
@@ -201,5 +200,5 @@ function App() {
 
 /** TensorBoard calls this. */
 export function render() {
-  host.dress(() => mount(html`<${App}/>`, document.body));
+  host.dress("Parts", () => mount(html`<${App}/>`, document.body));
 }

@@ -72,6 +72,7 @@ export function Picture({ side, ask, what, look, label, exact }) {
   }, [drawn]);
   return failed
     ? html`<div class="picture failed" style=${`width:${side}px`} title=${failed}>not stored</div>`
-    : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels} role="img" aria-label=${label}
+    : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels}
+        ...${label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }}
         style=${`width:${side}px`}></canvas>`;
 }

@@ -51,6 +51,21 @@ export function useAddress(plugin, defaults, shorten) {
   return [state, useCallback((change) => setState((last) => ({ ...last, ...change })), [])];
 }
 
+/** Keys of an element that also work while nothing has the focus, so that nobody has to click first. */
+export function useFreeKeys(element, handle) {
+  const latest = useRef();
+  latest.current = handle;
+  useEffect(() => {
+    const keys = (event) => {
+      const free = event.target === document.body;
+      if ((free && !document.querySelector("dialog[open]")) || element.current?.contains(event.target))
+        latest.current(event);
+    };
+    window.addEventListener("keydown", keys);
+    return () => window.removeEventListener("keydown", keys);
+  }, []);
+}
+
 export const nearestStep = (steps, wanted) =>
   steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
 
