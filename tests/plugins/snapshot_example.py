@@ -68,7 +68,9 @@ def some_snapshot(seed=0, *, old=False):
         for figure in parts.figures
     ]
     parts = dataclasses.replace(parts, figures=figures)
-    return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"})
+    return Snapshot(
+        images=some_images(), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"}
+    )
 
 
 def some_scores(seed=0, *, removed=True):

@@ -58,7 +58,9 @@ def test_axe_core_finds_no_violation(tab, state, dark):
         RULES,
     )
     assert len(found["passes"]) > 10
-    assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    assert [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found["violations"]
+    ] == []
 
 
 def luminance(colour):
@@ -79,7 +81,10 @@ def test_borders_bars_and_placeholders_stand_out(tab, dark):
     names = ("edge", "bar", "rest", "accent", "soft", "ink", "warn", "paper", "ground", "raised")
     read = "getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim()"
     values = tab.script(f"return arguments[0].map((name) => {read})", names)
-    colours = {name: f"#{2 * value[1:]}" if len(value) == 4 else value for name, value in zip(names, values, strict=True)}
+    colours = {
+        name: f"#{2 * value[1:]}" if len(value) == 4 else value
+        for name, value in zip(names, values, strict=True)
+    }
     for ground in ("paper", "ground", "raised"):
         for name in ("edge", "bar", "rest", "accent", "warn"):
             assert contrast(colours[name], colours[ground]) >= 3, (name, ground)

@@ -75,7 +75,9 @@ def test_the_steps_are_what_was_written_and_lead_to_the_score(tab):
     parts = [abs(value) for key, value in found.items() if key[1:].isdigit()]
     assert parts == sorted(parts, reverse=True)
     wait_for(lambda: tab.count(".crop canvas[data-drawn]") == len(parts))
-    size = tab.script("const {width, height} = document.querySelector('.crop').getBoundingClientRect(); return [width, height]")
+    size = tab.script(
+        "const {width, height} = document.querySelector('.crop').getBoundingClientRect(); return [width, height]"
+    )
     assert size == [48, 48]
 
 

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node")
 
 
 def evaluate(expression, module="figures.js"):
-    script = f"import * as m from {json.dumps((WEB / module).as_uri())}; console.log(JSON.stringify({expression}))"
+    script = (
+        f"import * as m from {json.dumps((WEB / module).as_uri())}; console.log(JSON.stringify({expression}))"
+    )
     done = subprocess.run(
         [NODE, "--input-type=module", "-e", script], capture_output=True, text=True, timeout=30, check=False
     )
@@ -101,7 +103,9 @@ def test_named_parts_come_first_and_what_is_none_of_the_object_last():
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 40])
 def test_parts_have_the_colours_of_the_contact_sheet(count):
-    drawn = evaluate(f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))", "object_parts.js")
+    drawn = evaluate(
+        f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))", "object_parts.js"
+    )
     expected = part_colours(count)
     assert np.abs(np.subtract(drawn, expected)).max() <= 1, "but for ties in rounding"
 

@@ -5,7 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from tests.plugins.snapshot_example import FILTERS, IMAGES, PARTS, SIDE, client_of, some_scores, wait_for, write_run
+from tests.plugins.snapshot_example import (
+    FILTERS,
+    IMAGES,
+    PARTS,
+    SIDE,
+    client_of,
+    some_scores,
+    wait_for,
+    write_run,
+)
 
 BASE = "/data/plugin/part_images"
 

@@ -4,7 +4,7 @@ All addresses are below `/data/plugin/part_images/`, for reading. The Parts plug
 
 | address | arguments | answer |
 | --- | --- | --- |
-| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
+| `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `images.summary.ImageScores.index` |
 | `contributions` | run, step, image | `[K, F]` float32, of the image's K classes |
 | `means` | run, step | `[C, F]` float32, mean contributions to each of the C named classes, in rising order |

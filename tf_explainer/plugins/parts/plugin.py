@@ -4,13 +4,13 @@ All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step`
 
 | address | arguments | answer |
 | --- | --- | --- |
-| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
+| `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `parts.snapshot.Snapshot.index` |
 | `figures` | run, step, layer | `[F, M]` float32 |
 | `history` | run, layer, filter | JSON: `steps`, `skipped`, and of each step its `figures` (keys), `values` |
 | `peaks`, `tops` | run, step, layer | see `parts.metadata` |
 | `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
-| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, the mean over a part's filters, 255: its highest |
+| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, the mean over a part's filters |
 | `crop` | run, step, image | JPEG |
 | `sprite` | run, step, sheet | JPEG |
 | `static/FILE` | | the front end |
