@@ -1,4 +1,4 @@
-"""Both tabs for people who use a keyboard or a screen reader: axe-core finds nothing, the focus goes where it should."""
+"""Both tabs for people who use a keyboard or a screen reader: axe-core and the focus."""
 
 import pytest
 

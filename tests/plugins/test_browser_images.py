@@ -70,13 +70,14 @@ def test_the_steps_are_what_was_written_and_lead_to_the_score(tab):
     assert "Why fox?" in tab.find(".why").text
     found = values_of(tab)
     assert found == pytest.approx(expected(0), abs=0.006)
-    assert list(found)[0] == "baseline"
+    assert next(iter(found)) == "baseline"
     assert list(found)[-3:] == ["ordinary", "gap", "score"]
     parts = [abs(value) for key, value in found.items() if key[1:].isdigit()]
     assert parts == sorted(parts, reverse=True)
     wait_for(lambda: tab.count(".crop canvas[data-drawn]") == len(parts))
     size = tab.script(
-        "const {width, height} = document.querySelector('.crop').getBoundingClientRect(); return [width, height]"
+        "const {width, height} = document.querySelector('.crop').getBoundingClientRect();"
+        "return [width, height]"
     )
     assert size == [48, 48]
 
@@ -133,7 +134,7 @@ def test_without_a_part_the_score_is_the_measured_one_or_says_that_it_is_not(tab
     lost = some_scores().lost[IMAGE, 0, 0] if run == "zebra" else written["g0"]
     tab.find("[data-step=without]")
     assert values_of(tab)["without"] == pytest.approx(written["score"] - lost, abs=0.006)
-    said = "Measured: the network was run" if run == "zebra" else "the network was not run without them"
+    said = "Measured: the network was run" if run == "zebra" else "the network was not run without"
     assert said in tab.find(".why [role=status]").text
     assert "p.part_images.off=g0" in tab.address
     tab.find("[data-step=g0] .switch-off").click()
@@ -168,8 +169,8 @@ def test_nothing_is_cut_off(tab, width, plugin):
         tab.open(plugin, f"&p.{plugin}.run=zebra&p.{plugin}.view={view}")
         tab.find("[data-ready=image], [data-ready=grid], [data-ready=classes]")
         beyond = tab.script(
-            "return [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right"
-            " > innerWidth + 1).map((one) => one.className)"
+            "return [...document.querySelectorAll('main *')].filter((one) =>"
+            " one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.className)"
         )
         assert beyond == []
         assert tab.script("return document.documentElement.scrollWidth <= innerWidth")

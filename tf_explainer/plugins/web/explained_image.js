@@ -10,7 +10,7 @@ import { TrackMaps } from "./track_maps.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 import { Waterfall } from "./waterfall.js";
 
-const SHOWN = 8;
+const SHOWN = 6;
 
 function useExplanation(layer, scores, rather, n) {
   const [loaded, setLoaded] = useState({});
@@ -187,7 +187,8 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
   const why = found?.rather ? `${name} rather than ${found.rather}` : name;
   const caption = `${images.ids[n]}: ${why}, ${signed(found?.score ?? 0)} nats; ${litRow?.name ?? "strongest parts"}`;
   const unit = by === "filter" ? "filters" : "parts";
-  return html`<section class="explained" id="content" tabindex="-1" data-ready=${found ? "image" : ""} data-image=${n} aria-label=${images.ids[n]}>
+  return html`<section class="explained" id="content" tabindex="-1" data-ready=${found ? "image" : ""}
+    data-image=${n} aria-label=${images.ids[n]}>
     <div class="large">
       <header><h2 title=${images.ids[n]}>${images.ids[n]}</h2>
         <nav aria-label="picture">${TIMES.map(

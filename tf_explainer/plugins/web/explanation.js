@@ -83,7 +83,7 @@ export function without(score, off) {
   const measured = off.every(({ lost }) => lost !== undefined);
   const lost = off.reduce((sum, row) => sum + (measured ? row.lost : row.value), 0);
   const how = !measured
-    ? "Their contributions subtracted: the network was not run without them."
+    ? "Contributions are subtracted: the network was not run without this."
     : off.length > 1
       ? "Measured for each by itself, as it is on the average image, and added up."
       : "Measured: the network was run with this as it is on the average image.";

@@ -11,7 +11,7 @@ const GAP = 10;
 const CAPTION = 42;
 const ALONE = 60;
 const CARD = 120;
-const NARROW_CARD = 208;
+const NARROW_CARD = 226;
 // A card's pictures, figures and button stand below one another in less than that.
 const NARROW = 640;
 const OVERSCAN = 480;

@@ -143,7 +143,8 @@ export function FilterView({ layer, other, scores, state, set, look, run, others
       `${layer.name}-step-${layer.snapshot.step}.csv`.replaceAll(/[^\w.-]/g, "_"),
       new Blob([csv(layer, filters)], { type: "text/csv" }),
     );
-  return html`<h1 class="unseen">Filters of ${layer.title}</h1><${Chooser} ...${{ layer, filters, state, set, look, sort, descending, grouped, search }}
+  return html`<h1 class="unseen">Filters of ${layer.title}</h1>
+    <${Chooser} ...${{ layer, filters, state, set, look, sort, descending, grouped, search }}
       hasShares=${!!shares} onCsv=${saveCsv}/>
     <div class="body">
       <${Sidebar} ...${{ layer, ranges, flags }} onRanges=${(next) => set({ ranges: rangesText(next) })}

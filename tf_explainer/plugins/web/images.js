@@ -108,6 +108,7 @@ function App() {
       ...(group === undefined ? { filter: f } : { query: `group ${group + 1}` }),
     });
   const options = (from) => Object.entries(from).map(([key, [text]]) => [key, text]);
+  const choices = options(ONLY).filter(([key]) => snapshot.hasExplainer || key !== "differ");
   return html`<main class="app"><${SkipLink} to="the image"/><h1 class="unseen">Explained images</h1>
     <header class="bar">
       <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
@@ -131,7 +132,8 @@ function App() {
         <input ref=${search} class="search" type="search" aria-label="search images"
           placeholder="Search ids and classes" value=${state.query}
           onInput=${(event) => set({ query: event.target.value })}/>
-        <${Select} label="only" value=${only} options=${options(ONLY).filter(([key]) => snapshot.hasExplainer || key !== "differ")} onChange=${(value) => set({ only: value })}/>
+        <${Select} label="only" value=${only} options=${choices}
+          onChange=${(value) => set({ only: value })}/>
         <${Select} label="sort" value=${sort} options=${options(SORTS)} onChange=${(value) => set({ sort: value })}/>
         <output class="count">${shown.length} of ${snapshot.images.count} images</output>
         <${ImageList} ...${{ snapshot, scores, shown }} selected=${n}

@@ -48,9 +48,9 @@ export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, land
       what=${["parts", snapshot.run, snapshot.step, layer.name, n, landmarks.length, alone.length, ...shown.map(({ key }) => key)].join()}/>
     ${parts.map(({ key, name, colour }, k) => {
       if (!places[key]) return null;
-      const [y, x] = places[key];
+      const at = `left:${100 * places[key][1]}%;top:${100 * places[key][0]}%`;
       return html`<button key=${key} class=${`mark ${lit === key ? "lit" : ""}`} aria-label=${`${k + 1}: ${name}`}
-        title=${name} data-mark=${key} style=${`left:${100 * x}%;top:${100 * y}%;border-color:rgb(${colour})`}
+        title=${name} data-mark=${key} style=${`${at};border-color:rgb(${colour});z-index:${lit === key ? 99 : parts.length - k}`}
         onClick=${() => onPart(key)} onMouseEnter=${() => onLight(key)} onMouseLeave=${() => onLight(null)}
         onFocus=${() => onLight(key)} onBlur=${() => onLight(null)}>${k + 1}</button>`;
     })}</div>`;
