@@ -139,9 +139,10 @@ def test_zoom_to_the_image_and_back_to_its_parts(tab):
     tab.find(".zoom nav button", "explain image").click()
     tab.enter("part_images")
     tab.ready("image")
-    assert tab.drawn(".explained canvas.picture")
+    assert tab.drawn(".large canvas.picture")
     assert "explain this score: they give" in tab.find(".verdict").text
     tab.find("button.tab", "By filter").click()
+    tab.find(".why button", f"all {FILTERS} filters").click()
     assert wait_for(lambda: tab.count(".step .crop") == FILTERS)
     tab.driver.find_elements(By.CSS_SELECTOR, "button.step-line")[1].click()
     assert wait_for(lambda: tab.count(".step-line[aria-pressed=true]") == 1)

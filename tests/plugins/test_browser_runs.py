@@ -121,7 +121,7 @@ def test_sort_range_search_flags_and_parts(tab, downloads):
     tab.ready("grid")
     # The largest part, by its landmark or, in runs of before, by its number.
     assert tab.find(".part-card", "filters alike")
-    assert tab.drawn(".cell canvas.picture")
+    assert tab.drawn(".part-card canvas.picture")
 
 
 def test_a_filter_opened(tab, downloads):
