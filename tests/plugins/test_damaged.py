@@ -108,7 +108,9 @@ def answers(client, run):
 
 
 def listed(client, plugin="parts"):
-    return json.loads(client.get(f"/data/plugin/{plugin}/runs").data)
+    answer = client.get(f"/data/plugin/{plugin}/runs")
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.data)
 
 
 @contextlib.contextmanager
