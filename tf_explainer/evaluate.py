@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
         shown = run_snapshot.ShownImages.choose(features, config.split, shown_images)
         snapshot = run_snapshot.of_evaluation(explainer, shown, result, result.parts)
         with Stages() as stages:
-            scores = run_scores.of_images(explainer, head, shown, average, attribution, report)
+            scores = run_scores.of_images(explainer, head, shown, average, result.parts, attribution, report)
         writer = RunWriter(workdir.evaluation_snapshot, anew=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
     atomic_file.write_text(workdir.metrics, result.to_json(made_of))

@@ -4,7 +4,8 @@ import pytest
 from tests.metrics.examples import GRID, annotations
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.evaluation import parts
-from tf_explainer.metrics.followed_landmarks import whereabouts
+from tf_explainer.evaluation.parts import Part, names_in_category
+from tf_explainer.metrics.followed_landmarks import Followed, whereabouts
 from tf_explainer.metrics.part_maps import mean_peaks, part_maps
 from tf_explainer.metrics.peaks import Peaks
 
@@ -119,3 +120,22 @@ def test_parts_come_back_from_json():
 def test_parts_of_another_explainer_are_refused():
     with pytest.raises(ValueError, match="of the explainer abc, not of the present def"):
         parts.from_json(parts.to_json([], "abc"), "def")
+
+
+def test_names_on_the_images_of_a_category_are_its_landmarks_and_unique():
+    def part(number, name, **followed):
+        found = {each: Followed(landmark=mark, found=0.6, chance=0.3) for each, mark in followed.items()}
+        return Part(number=number, name=name, filters=(number,), followed=found, annotated=("cat", "cow"))
+
+    found = [
+        part(1, "legs (cat, cow)", cat="legs", cow="legs"),
+        part(2, "head (cat), legs (cow)", cat="head", cow="legs"),
+        part(3, "part 3"),
+        part(4, "image border 2"),
+    ]
+    assert names_in_category(found, "cat") == ["legs", "head", "part 3", "image border 2"]
+    assert names_in_category(found, "cow") == ["legs", "legs 2", "part 3", "image border 2"]
+    assert names_in_category(found[1:2], "cat") == ["head"]
+    assert names_in_category(found, "tree") == [part.name for part in found], "nothing is known of it"
+    deer = [part(4, "legs (cat)", cat="legs")]
+    assert names_in_category(deer, "cow") == ["part 4"]

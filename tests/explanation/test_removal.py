@@ -29,3 +29,14 @@ def test_losses_are_those_of_a_second_computation():
             np.testing.assert_allclose(lost[n, column], expected, atol=1e-5)
     assert np.abs(lost[:, [0, 1, 3]]).max(axis=0).min() > 1e-3
     np.testing.assert_allclose(lost[:, 2], 0, atol=1e-5)
+
+
+def test_several_classes_an_image_are_measured_at_once():
+    explainer = small_explainer()
+    features, classes = some_features(20), np.stack([np.arange(20) % 3, (np.arange(20) + 1) % 3], axis=1)
+    attributor = Attributor(explainer, small_head(), "softmax", average())
+    lost = removal.losses(attributor, features, classes, GROUPS)
+    assert lost.shape == (20, 2, 4)
+    for k in range(2):
+        alone = removal.losses(attributor, features, classes[:, k], GROUPS)
+        np.testing.assert_allclose(lost[:, k], alone, atol=1e-6)

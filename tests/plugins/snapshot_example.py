@@ -20,6 +20,7 @@ from tf_explainer.plugins.parts.plugin import PartsLoader
 from tf_explainer.plugins.parts.snapshot import Images, Snapshot
 
 SIDE, FILTERS, IMAGES, CROP = 5, 7, 9, 40
+PARTS = 1
 GRID = UnitGrid(side=SIDE, first=0.1, spacing=0.2, extent=0.3)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -47,20 +48,32 @@ def some_images():
     )
 
 
-def some_snapshot(seed=0):
+KNOWN = {
+    "name": "head",
+    "in_class": {"cat": "ear"},
+    "followed": {"fox": {"landmark": "head", "found": 0.93, "chance": 0.31}},
+}
+
+
+def some_snapshot(seed=0, *, old=False):
+    """A snapshot; old: as written before parts had names by class."""
     performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
     parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
     figures = [
-        dataclasses.replace(figure, names=["head, 93 % of images against 31 % by chance"])
+        dataclasses.replace(
+            figure, names=["head, 93 % of images against 31 % by chance"], groups=[] if old else [KNOWN]
+        )
         if figure.kind == "group"
         else figure
         for figure in parts.figures
     ]
     parts = dataclasses.replace(parts, figures=figures)
-    return Snapshot(images=some_images(), layers=[parts, performer], notes={"p": "0.5"})
+    return Snapshot(
+        images=some_images(), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"}
+    )
 
 
-def some_scores(seed=0):
+def some_scores(seed=0, *, removed=True):
     random = np.random.default_rng(seed)
     named = np.arange(IMAGES) % 2
     ranked = [
@@ -73,6 +86,7 @@ def some_scores(seed=0):
         explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
         method="integrated gradients in 50 steps, from an average image",
+        lost=random.normal(size=(IMAGES, 2, PARTS + 1)) if removed else None,
     )
 
 
@@ -91,12 +105,12 @@ def _some_attribution(random):
     )
 
 
-def write_run(folder, steps=(2, 30)):
-    """Writes a run with one snapshot a step."""
+def write_run(folder, steps=(2, 30), *, old=False):
+    """Writes a run with one snapshot a step; old: without what was added later."""
     with tf.summary.create_file_writer(str(folder)).as_default():
         for n, step in enumerate(steps):
-            summary.write(some_snapshot(n), step, pictures_step=None if n == 0 else steps[0])
-            image_summary.write(some_scores(n), step)
+            summary.write(some_snapshot(n, old=old), step, pictures_step=None if n == 0 else steps[0])
+            image_summary.write(some_scores(n, removed=not old), step)
 
 
 def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):

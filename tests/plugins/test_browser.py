@@ -83,8 +83,9 @@ def test_grid_sort_search_flags_groups_and_ranges(tab):
     tab.find("details.range[open] .exact button:enabled").click()
     wait_for(lambda: len(shown(tab)) == FILTERS)
     tab.find("button", "by part").click()
-    tab.find(".row h2", "Head, 93 % of images against 31 % by chance")
-    tab.find(".row h2", "On their own")
+    card = tab.find(".part-card", "Head").text
+    assert "on the head of fox in 93 % of images (PCK@0.1), chance 31 %" in card
+    tab.find(".part-card", "On their own")
     assert "7 of 7" in tab.find("output.count").text
 
 
@@ -98,19 +99,19 @@ def test_a_filter_opened(tab, downloads):
     assert tab.drawn(".panel canvas.picture")
     for name in ("random", "weakest", "strongest"):
         tab.find(".panel .tab", name.capitalize()).click()
-        assert tab.find(".panel .tab[aria-selected=true]").text == name.capitalize()
-    assert "Closest filter of the performer" in tab.find(".panel").text
+        assert tab.find(".panel .tab[aria-pressed=true]").text == name.capitalize()
+    assert "Closest filter of performer's block" in tab.find(".panel").text
     assert "images; 0 without any response" in tab.find(".panel").text
     assert tab.find("table.figures tbody tr", "mean peak")
     tab.script(
         "document.querySelector('.density .bin').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
-    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    assert "at this place" in tab.find(".panel .tab[aria-pressed=true]").text
     link = tab.address
     assert "p.parts.shown=" in link
     tab.open("parts", "&" + link.split("&", 1)[1])
     tab.ready("panel")
-    assert "at this place" in tab.find(".panel .tab[aria-selected=true]").text
+    assert "at this place" in tab.find(".panel .tab[aria-pressed=true]").text
     tab.choose("figure across steps", "mean_peak")
     wait_for(lambda: tab.count(".panel svg circle") >= 1)
     tab.find(".panel nav button", "PNG").click()
@@ -138,16 +139,13 @@ def test_zoom_to_the_image_and_back_to_its_parts(tab):
     tab.find(".zoom nav button", "explain image").click()
     tab.enter("part_images")
     tab.ready("image")
-    assert tab.drawn(".explained canvas.picture")
-    assert "score of" in tab.find("table.sum").text
+    assert tab.drawn(".large canvas.picture")
     assert "explain this score: they give" in tab.find(".verdict").text
-    rows = tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
-    values = [float(row.text.replace(MINUS, "-")) for row in rows]
-    assert sum(values[:4]) == pytest.approx(values[4], abs=0.03)
     tab.find("button.tab", "By filter").click()
-    assert wait_for(lambda: tab.count(".contributions li") == FILTERS)
-    tab.driver.find_elements(By.CSS_SELECTOR, ".contributions button")[1].click()
-    assert wait_for(lambda: tab.count(".contributions [aria-selected=true]") == 1)
+    tab.find(".why button", f"all {FILTERS} filters").click()
+    assert wait_for(lambda: tab.count(".step .crop") == FILTERS)
+    tab.driver.find_elements(By.CSS_SELECTOR, "button.step-line")[1].click()
+    assert wait_for(lambda: tab.count(".step-line[aria-pressed=true]") == 1)
     tab.find("button.link").click()
     tab.enter("parts")
     tab.ready("panel")
@@ -167,43 +165,18 @@ def test_the_images_tab_is_searched_and_walked(tab):
     wait_for(lambda: "0 of 9 images" in tab.find("output.count").text)
 
 
-def test_any_stored_class_is_explained(tab):
-    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4")
-    tab.ready("image")
-    assert "Why fox?" in tab.find(".why").text
-    before = tab.find("table.sum").text
-    tab.find(".class-choice button", "cat").click()
-    wait_for(lambda: "p.part_images.class=1" in tab.address)
-    assert tab.find("table.sum tr", "score of cat")
-    tab.ready("image")
-    assert tab.find("table.sum").text != before
-    values = [
-        float(row.text.replace(MINUS, "-"))
-        for row in tab.driver.find_elements(By.CSS_SELECTOR, "table.sum .value")
-    ]
-    assert sum(values[:4]) == pytest.approx(values[4], abs=0.03)
-    selector = ".contributions .value, .rest .value"
-    listed = [
-        float(one.text.replace(MINUS, "-")) for one in tab.driver.find_elements(By.CSS_SELECTOR, selector)
-    ]
-    assert sum(listed) == pytest.approx(values[0], abs=0.02 * len(listed))
-    assert tab.drawn(".explained canvas.picture")
-    tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4&p.part_images.class=7")
-    assert "is not stored of this image" in tab.find(".missing-class").text
-
-
 def test_an_image_beside_another_run(tab):
     other = CANARY.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("=", "%3D")
     tab.open("part_images", f"&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare={other}")
     tab.ready("image")
-    wait_for(lambda: tab.count("table.sum") == 2)
-    assert tab.drawn(".explained canvas.picture")
-    assert tab.count(".tracks.beside canvas") == 2
+    wait_for(lambda: tab.count(".waterfall") == 2)
+    assert tab.drawn(".large canvas.picture")
+    assert tab.count(".beside-run .tracks canvas") == 2
     tab.find(".explained nav button", "3:1").click()
     wait_for(lambda: "p.part_images.times=3" in tab.address)
-    assert tab.script("return document.querySelector('.large > canvas').style.width") == "120px"
+    assert tab.script("return document.querySelector('.parts-map canvas').clientWidth") == 120
     tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare=gone")
-    assert "this run is not here" in tab.find(".beside").text
+    assert "this run is not here" in tab.find(".beside-run").text
 
 
 def test_steps_runs_side_by_side_and_links(tab):
@@ -241,7 +214,7 @@ def test_everything_by_keyboard(tab):
     tab.press(Keys.ESCAPE)
     wait_for(lambda: not tab.count(".panel"))
     tab.press("g")
-    wait_for(lambda: tab.count(".row h2"))
+    wait_for(lambda: tab.count(".part-card"))
     tab.press("?")
     assert "next and previous filter" in tab.ready("keys").text
     tab.press(Keys.ESCAPE)

@@ -78,7 +78,7 @@ def test_wild_addresses_change_nothing(tab, wild):
     )
     tab.open("parts", "".join(f"&p.parts.{key}={wild}" for key in keys if (key, wild) != ("flags", wild)))
     tab.ready("grid")
-    assert tab.count(".cell") > 0
+    assert tab.count(".part-card") > 0
     keys = ("image", "only", "sort", "class", "times", "by", "chosen", "look", "constructor")
     tab.open("part_images", "".join(f"&p.part_images.{key}={wild}" for key in keys))
     assert tab.ready("image").get_attribute("data-image") == "0"
@@ -99,3 +99,20 @@ def test_a_filtered_list_shows_no_unlisted_image(tab):
     assert tab.ready("image").get_attribute("data-image") == "1", "image 0 is a fox"
     tab.write("input[type=search]", "nothing like it")
     tab.find("h1", "No image passes")
+
+
+def test_a_run_that_is_being_written_appears_without_a_reload(tmp_path, tab):
+    write_run(tmp_path / "first", steps=(2,))
+    with serving(str(tmp_path), "--reload_interval=1") as server:
+        growing = Tab(tab.driver, server)
+        growing.open("parts", "&p.parts.run=first")
+        growing.ready("classes")
+        write_run(tmp_path / "second", steps=(2, 9))
+        growing.find("select[aria-label=run] option", "second")
+        growing.choose("run", "second")
+        wait_for(lambda: "2 of 2 steps kept" in growing.find(".steps output").text)
+        growing.ready("classes")
+        growing.drawn(".parts-map canvas.picture")
+        # The server goes before the page does.
+        tab.driver.switch_to.default_content()
+        tab.driver.get("about:blank")

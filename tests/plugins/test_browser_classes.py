@@ -22,7 +22,8 @@ MINUS = "\N{MINUS SIGN}"
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
-    write_run(folder / "zebra", steps=(2,))
+    write_run(folder / "old", steps=(2,), old=True)
+    write_run(folder / "zebra", steps=(3,))
     with serving(str(folder)) as server, browser(1280, 900) as driver:
         yield Tab(driver, server)
 
@@ -110,27 +111,16 @@ def test_an_image_of_a_class_is_explained(tab):
     assert int(tab.ready("image").get_attribute("data-image")) % 2 == 1, "image 1, 3, ... are taken for cats"
 
 
-@pytest.mark.parametrize(
-    ("name", "class_name", "expected"),
-    [
-        ("legs (cat, cow), cat 58 % of images against 45 % by chance; cow 60 % ...", "cow", "legs"),
-        ("legs (cat, cow), cat 58 % of images against 45 % by chance", "deer", "part 4"),
-        ("head (cat), legs (cow) 2, cat 58 % of images against 45 % by chance", "cat", "head 2"),
-        ("head, 93 % of images against 31 % by chance", "cat", "head"),
-        ("part 4, on nothing that is annotated", "deer", "part 4"),
-        ("legs (cat), 58 % of images against 45 % by chance", "output 3", "legs (cat)"),
-        ("image border 2", "deer", "image border 2"),
-    ],
-)
-def test_a_part_is_never_called_by_another_class(tab, name, class_name, expected):
+def test_a_part_bears_the_name_that_it_has_on_images_of_the_class(tab):
     tab.open("parts")
     tab.ready("classes")
-    found = tab.driver.execute_async_script(
-        """const [name, ofClass, done] = arguments;
-        const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-        import(loaded.find((url) => url.includes("figures.js"))).then(({ nameInClass }) =>
-          done(nameInClass(name, 3, ofClass, ["cat", "cow", "deer"])));""",
-        name,
-        class_name,
-    )
-    assert found == expected
+    assert tab.find(".class-card[data-class=fox] [data-part='0'] .name").text == "head"
+    assert tab.find(".class-card[data-class=cat] [data-part='0'] .name").text == "ear"
+
+
+def test_snapshots_of_before_show_the_names_that_they_have(tab):
+    tab.open("parts", "&p.parts.run=old")
+    tab.ready("classes")
+    assert tab.find(".class-card[data-class=cat] [data-part='0'] .name").text == "head"
+    tab.find("button", "filters").click()
+    assert "93 % of images against 31 % by chance" in tab.find(".part-card", "Head").text

@@ -22,7 +22,7 @@ LAYER = "block/parts"
 TENSOR, BLOBS = summary_pb2.DATA_CLASS_TENSOR, summary_pb2.DATA_CLASS_BLOB_SEQUENCE
 TENSORS = {
     "parts": [parts.INDEX, parts.layer_tag(parts.FIGURES, LAYER), parts.layer_tag(parts.KEYS, LAYER)],
-    "part_images": [images.INDEX, images.CONTRIBUTIONS],
+    "part_images": [images.INDEX, images.CONTRIBUTIONS, images.LOST],
 }
 SEQUENCES = {
     "parts": [
@@ -33,10 +33,10 @@ SEQUENCES = {
     "part_images": [images.TRACKS],
 }
 ROUTES = {
-    "parts": ["runs", "index", "figures", "history", "peaks", "tops", "maps", "crop", "sprite"],
-    "part_images": ["runs", "index", "contributions", "means", "tracks"],
+    "parts": ["runs", "index", "figures", "history", "peaks", "tops", "maps", "part_maps", "crop", "sprite"],
+    "part_images": ["runs", "index", "contributions", "lost", "means", "tracks"],
 }
-ANY_ARGUMENTS = {"layer": LAYER, "filter": 0, "image": 0, "sheet": 0, "track": 0}
+ANY_ARGUMENTS = {"layer": LAYER, "filter": 0, "group": 0, "image": 0, "sheet": 0, "track": 0}
 
 
 def text(content, shape=()):
@@ -108,7 +108,9 @@ def answers(client, run):
 
 
 def listed(client, plugin="parts"):
-    return json.loads(client.get(f"/data/plugin/{plugin}/runs").data)
+    answer = client.get(f"/data/plugin/{plugin}/runs")
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.data)
 
 
 @contextlib.contextmanager

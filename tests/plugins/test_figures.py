@@ -1,4 +1,4 @@
-"""The Parts tab's search and CSV, run by Node on the module that the browser gets."""
+"""What the tabs compute, run by Node on the modules that the browser gets."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.source_imports import ROOT
 from tf_explainer.evaluation.contact_sheet import part_colours
 
 NODE = shutil.which("node")
-FIGURES = ROOT / "tf_explainer" / "plugins" / "web" / "figures.js"
+WEB = ROOT / "tf_explainer" / "plugins" / "web"
 LAYER = """{
   filters: 24,
   about: { group: { names: { 0: "torso 1", 1: "torso 2", 2: "legs, 58 % of images" } } },
@@ -25,8 +25,10 @@ LAYER = """{
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node")
 
 
-def evaluate(expression):
-    script = f"import * as m from {json.dumps(FIGURES.as_uri())}; console.log(JSON.stringify({expression}))"
+def evaluate(expression, module="figures.js"):
+    script = (
+        f"import * as m from {json.dumps((WEB / module).as_uri())}; console.log(JSON.stringify({expression}))"
+    )
     done = subprocess.run(
         [NODE, "--input-type=module", "-e", script], capture_output=True, text=True, timeout=30, check=False
     )
@@ -95,13 +97,15 @@ def test_named_parts_come_first_and_what_is_none_of_the_object_last():
         "part 4",
         "legs, 58 % of images against 25 % by chance",
     ]
-    ranks = evaluate(f"{json.dumps(names)}.map(m.partRank)")
+    ranks = evaluate(f"{json.dumps(names)}.map(m.partRank)", "object_parts.js")
     assert ranks == [3, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 40])
 def test_parts_have_the_colours_of_the_contact_sheet(count):
-    drawn = evaluate(f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))")
+    drawn = evaluate(
+        f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))", "object_parts.js"
+    )
     expected = part_colours(count)
     assert np.abs(np.subtract(drawn, expected)).max() <= 1, "but for ties in rounding"
 
@@ -115,3 +119,50 @@ def test_no_cell_of_the_csv_file_is_a_formula(sign):
 def test_cells_of_the_csv_file_are_quoted():
     assert evaluate("m.csvText('a,\"b\"\\n')") == '"a,""b""\n"'
     assert evaluate("m.csvText('fox')") == "fox"
+
+
+def test_a_waterfall_goes_from_the_first_value_to_the_sum():
+    steps = [
+        {"value": 2},
+        {"value": -3},
+        {"value": 0.5},
+        {"value": -0.5, "sum": True},
+        {"value": 1.5, "sum": True, "aside": True},
+    ]
+    placed = evaluate(f"m.placed({json.dumps(steps)}).map(({{ from, to }}) => [from, to])", "waterfall.js")
+    assert placed == [[0, 2], [2, -1], [-1, -0.5], [0, -0.5], [0, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("off", "score", "how"),
+    [
+        ([{"value": 1, "lost": 0.25}], 4.75, "Measured: the network was run"),
+        ([{"value": 1, "lost": 0.25}, {"value": 2, "lost": 1}], 3.75, "each by itself"),
+        ([{"value": 1}], 4, "was not run without"),
+        ([{"value": 1}, {"value": 2, "lost": 1}], 2, "was not run without"),
+    ],
+)
+def test_the_score_without_parts_is_the_measured_one_where_there_is_one(off, score, how):
+    found = evaluate(f"m.without(5, {json.dumps(off)})", "explanation.js")
+    assert found["score"] == score
+    assert how in found["how"]
+
+
+def test_the_strongest_images_are_of_different_classes_and_species_first():
+    images = {"ids": ["a/1", "a/2", "b/3", "a/4", "c/5"], "labels": [0, 0, 0, 1, 1]}
+    peaks = "Uint8Array.from([9, 8, 7, 6, 0])"
+    assert evaluate(f"m.variedFirst({peaks}, {json.dumps(images)}, 4)", "part_card.js") == [0, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "rest", "left_over"),
+    [
+        ([["head", 3], ["image border 2", 1]], [1], False),
+        ([["head", 1], ["beside the object", 2]], [0], True),
+        ([["head", 3]], [2, -2], True),
+        ([["background", 5]], [], True),
+    ],
+)
+def test_what_is_no_part_of_the_object_is_left_over(parts, rest, left_over):
+    given = {"parts": [{"name": n, "value": v} for n, v in parts], "rest": [["", value] for value in rest]}
+    assert evaluate(f"m.isLeftOver({json.dumps(given)})", "object_parts.js") is left_over

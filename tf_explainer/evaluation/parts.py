@@ -65,6 +65,23 @@ class Part:
         return dataclasses.replace(self, name=name, followed=here, annotated=(category,))
 
 
+def names_in_category(parts: Sequence[Part], category: str) -> list[str]:
+    """Returns what parts are called on images of a category alone: by its landmarks, without its name.
+
+    Args:
+        parts: all of them; names stay unique.
+        category: the name of a class; one without landmarks leaves the names as they are.
+    """
+    here = [part.in_category(category) for part in parts]
+    if all(each is part for each, part in zip(here, parts, strict=True)):
+        return [part.name for part in parts]
+    renamed = [
+        dataclasses.replace(part, name=_words(part.followed[category].landmark)) if part.followed else part
+        for part in here
+    ]
+    return [part.name for part in _told_apart(renamed)]
+
+
 def name_parts(
     groups: np.ndarray, peaks: Peaks, found: Sequence[Whereabouts], annotated: Sequence[str]
 ) -> list[Part]:

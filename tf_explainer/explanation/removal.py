@@ -21,11 +21,11 @@ def losses(
     Args:
         attributor: knows the network.
         inputs: the network's, `[B, ...]`.
-        classes: `[B]` int, whose scores.
+        classes: `[B]` int, whose scores; or `[B, K]`, of several classes an image.
         groups: P groups of filters of the interpretable track.
 
     Returns:
-        `[B, P + 1]`, the score minus the score without: positive where the score loses.
+        `[B, P + 1]` or `[B, K, P + 1]`, the score minus the score without: positive where the score loses.
     """
     filters = attributor.tracks.output_shape[0][-1]
     kept = np.ones((len(groups) + 2, filters), np.float32)
@@ -34,6 +34,7 @@ def losses(
     ordinary = np.ones(len(kept), np.float32)
     ordinary[len(groups)] = 0
     size = max(1, _POINTS // len(kept))
+    wanted = np.asarray(classes)
     lost = []
     for first in range(0, len(inputs), size):
         rows = slice(first, first + size)
@@ -45,6 +46,6 @@ def losses(
         ]
         scores = ops.convert_to_numpy(attributor.scores(changed, training=False))
         scores = scores.reshape(len(some), len(kept), -1)
-        of_class = np.take_along_axis(scores, np.asarray(classes)[rows, None, None], axis=-1)[..., 0]
-        lost.append(of_class[:, -1:] - of_class[:, :-1])
-    return np.concatenate(lost).astype(np.float64)
+        of_class = np.take_along_axis(scores, wanted[rows].reshape(len(some), 1, -1), axis=-1).swapaxes(1, 2)
+        lost.append(of_class[..., -1:] - of_class[..., :-1])
+    return np.concatenate(lost).astype(np.float64).reshape(*wanted.shape, len(groups) + 1)

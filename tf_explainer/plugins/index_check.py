@@ -49,6 +49,24 @@ def _check_layer(layer: Any) -> None:
     for figure in _listed(layer, "figures"):
         for key in ("key", "label", "unit", "help", "kind"):
             _field(figure, key, str)
+        for key, check in (("names", _check_text), ("groups", _check_group)):
+            for one in _listed(figure, key) if key in figure else ():
+                check(one)
+
+
+def _check_text(name: Any) -> None:
+    if not isinstance(name, str):
+        raise DamagedError("an index with a group's name that is no text")
+
+
+def _check_group(group: Any) -> None:
+    _field(group, "name", str)
+    for name in _field(group, "in_class", Mapping).values():
+        _check_text(name)
+    for followed in _field(group, "followed", Mapping).values():
+        _field(followed, "landmark", str)
+        for key in ("found", "chance"):
+            _field(followed, key, (int, float))
 
 
 def check_images(index: Any) -> None:
@@ -56,6 +74,8 @@ def check_images(index: Any) -> None:
     _field(index, "layer", str)
     _field(index, "method", str)
     _listed(index, "names")
+    if "removed" in index:
+        _whole(index, "removed", 0)
     count = len(_listed(index, "explainer_classes"))
     for scores in (index, *_listed(index, "others")):
         for key in ("classes", "scores", "parts", "ordinary", "scales", "verdicts"):

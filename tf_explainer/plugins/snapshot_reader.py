@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections import OrderedDict
@@ -23,6 +24,10 @@ WRITE_ONE = (
 _EVERY_STEP = 10_000
 _KEPT_SEQUENCES = 256
 _LARGEST_TENSOR = 1 << 27
+_NOT_PLAIN = (
+    "TensorBoard's fast loader reads no pictures of runs with \" or \\ in their names: "
+    "start TensorBoard with --load_fast=false, or rename the directory"
+)
 
 
 class SnapshotReader:
@@ -37,26 +42,37 @@ class SnapshotReader:
     def __init__(self, data_provider: Any, plugin_name: str, multiplexer: Any = None) -> None:
         self._provider, self._plugin, self._multiplexer = data_provider, plugin_name, multiplexer
         self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
+        self._written: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def runs(self, ctx: Any, experiment: str, index_tag: str, check: Callable[[Any], None]) -> dict[str, Any]:
-        """Returns the steps of every run whose index passes, what was skipped, and how to write one."""
+        """Returns the steps of every run whose index passes, their times, and what was skipped."""
         runs: dict[str, list[int]] = {}
+        written: dict[str, list[float]] = {}
         skipped: dict[str, list[str]] = {}
-        for run, values in self._tensors_of_runs(ctx, experiment, index_tag, skipped).items():
-            for step, index in sorted(values.items()):
+        for run, values in self._data_of_runs(ctx, experiment, index_tag, skipped).items():
+            if self._multiplexer is None and not _is_plain(run):
+                skipped[run] = [_NOT_PLAIN]
+                continue
+            for step, datum in sorted(values.items()):
                 try:
-                    check(stored_values.plain(index))
+                    check(stored_values.plain(datum.numpy))
                     runs.setdefault(run, []).append(step)
+                    written.setdefault(run, []).append(datum.wall_time)
                 except DamagedError as error:
                     skipped.setdefault(run, []).append(f"step {step}: {error}")
-        return {"runs": runs, "skipped": skipped, "write_one": WRITE_ONE}
+        with self._lock:
+            if written != self._written:
+                # A run that was written anew has other blobs.
+                self._sequences.clear()
+                self._written = written
+        return {"runs": runs, "written": written, "skipped": skipped, "write_one": WRITE_ONE}
 
-    def _tensors_of_runs(
+    def _data_of_runs(
         self, ctx: Any, experiment: str, tag: str, skipped: dict[str, list[str]]
-    ) -> dict[str, dict[int, np.ndarray]]:
+    ) -> dict[str, dict[int, Any]]:
         try:
-            return self.tensors(ctx, experiment, tag)
+            return self._data(ctx, experiment, tag)
         except DamagedError:
             # The provider gives up at the first value that it cannot read: ask run by run which one that is.
             listed = self._provider.list_tensors(
@@ -65,18 +81,16 @@ class SnapshotReader:
                 plugin_name=self._plugin,
                 run_tag_filter=provider.RunTagFilter(tags=[tag]),
             )
-        found: dict[str, dict[int, np.ndarray]] = {}
+        found: dict[str, dict[int, Any]] = {}
         for run in listed:
             try:
-                found |= self.tensors(ctx, experiment, tag, run)
+                found |= self._data(ctx, experiment, tag, run)
             except DamagedError as error:
                 skipped[run] = [str(error)]
         return found
 
-    def tensors(
-        self, ctx: Any, experiment: str, tag: str, run: str | None = None
-    ) -> dict[str, dict[int, np.ndarray]]:
-        """Returns a tag's values, of any shape, by run and step; of all runs unless one is named."""
+    def _data(self, ctx: Any, experiment: str, tag: str, run: str | None = None) -> dict[str, dict[int, Any]]:
+        """Returns a tag's data by run and step; of all runs unless one is named."""
         read = self._read(ctx, experiment, [tag], None if run is None else [run])
         return {name: tags[tag] for name, tags in read.items() if tag in tags}
 
@@ -85,14 +99,14 @@ class SnapshotReader:
     ) -> tuple[dict[int, np.ndarray], ...]:
         """Returns the values, of any shape, of several tags of a run by step, read at once."""
         read = self._read(ctx, experiment, tags, [run]).get(run, {})
-        return tuple(read.get(tag, {}) for tag in tags)
+        return tuple({step: datum.numpy for step, datum in read.get(tag, {}).items()} for tag in tags)
 
     def _read(
         self, ctx: Any, experiment: str, tags: Sequence[str], runs: Sequence[str] | None
-    ) -> dict[str, dict[str, dict[int, np.ndarray]]]:
+    ) -> dict[str, dict[str, dict[int, Any]]]:
         read = self._ask(self._provider.read_tensors, ctx, experiment, tags, runs)
         return {
-            run: {tag: {datum.step: datum.numpy for datum in data} for tag, data in of_run.items()}
+            run: {tag: {datum.step: datum for datum in data} for tag, data in of_run.items()}
             for run, of_run in read.items()
         }
 
@@ -137,10 +151,10 @@ class SnapshotReader:
         Raises:
             NotStoredError: there is none.
         """
-        steps = self.tensors(ctx, experiment, tag, run).get(run, {})
+        steps = self._data(ctx, experiment, tag, run).get(run, {})
         if step not in steps:
             raise NotStoredError(_missing(tag, run, step, list(steps)))
-        return steps[step]
+        return np.asarray(steps[step].numpy)
 
     def blob(self, ctx: Any, experiment: str, run: str, tag: str, step: int, index: int) -> bytes:
         """Returns one blob of a sequence.
@@ -180,6 +194,11 @@ class SnapshotReader:
             while len(self._sequences) > _KEPT_SEQUENCES:
                 self._sequences.popitem(last=False)
         return steps[step]
+
+
+def _is_plain(run: str) -> bool:
+    """Returns whether the fast loader can read a run's blobs: its keys must not need an escape in JSON."""
+    return json.dumps(run, ensure_ascii=False) == f'"{run}"'
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:

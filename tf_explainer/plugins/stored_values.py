@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _LARGEST_STREAM = 1 << 30
+_LARGEST_UNPACKED = 1 << 27
 _CHUNK = 1 << 20
 
 
@@ -71,20 +73,40 @@ def gzip_stream(content: bytes) -> bytes:
     Raises:
         DamagedError: it is none, is cut short, or unpacks to more than 1 GiB.
     """
+    for _ in _chunks(content):
+        pass
+    return content
+
+
+def unpacked(content: bytes) -> bytes:
+    """Returns what a GZIP stream unpacks to.
+
+    Raises:
+        DamagedError: as `gzip_stream`, or it unpacks to more than 128 MiB.
+    """
+    whole = bytearray()
+    for chunk in _chunks(content, _LARGEST_UNPACKED):
+        whole += chunk
+    return bytes(whole)
+
+
+def _chunks(content: bytes, largest: int | None = None) -> Iterator[bytes]:
+    largest = largest or _LARGEST_STREAM
     if not content.startswith(GZIP_MAGIC):
         raise DamagedError("no GZIP stream")
     unpacker, rest, size = zlib.decompressobj(wbits=31), content, 0
     try:
         while rest and not unpacker.eof:
-            size += len(unpacker.decompress(rest, _CHUNK))
+            chunk = unpacker.decompress(rest, _CHUNK)
+            size += len(chunk)
             rest = unpacker.unconsumed_tail
-            if size > _LARGEST_STREAM:
-                raise DamagedError(f"a GZIP stream of more than {_LARGEST_STREAM} bytes")
+            if size > largest:
+                raise DamagedError(f"a GZIP stream of more than {largest} bytes")
+            yield chunk
     except zlib.error as error:
         raise DamagedError(f"a broken GZIP stream: {error}") from error
     if not unpacker.eof or unpacker.unused_data:
         raise DamagedError("a GZIP stream that is cut short, or followed by something else")
-    return content
 
 
 def jpeg(content: bytes) -> bytes:

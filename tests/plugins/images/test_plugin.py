@@ -5,7 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from tests.plugins.snapshot_example import FILTERS, IMAGES, SIDE, client_of, some_scores, wait_for, write_run
+from tests.plugins.snapshot_example import (
+    FILTERS,
+    IMAGES,
+    PARTS,
+    SIDE,
+    client_of,
+    some_scores,
+    wait_for,
+    write_run,
+)
 
 BASE = "/data/plugin/part_images"
 
@@ -42,9 +51,12 @@ def test_what_is_served_sums_to_the_score(client, step, seed):
         ):
             assert one["classes"][n] == stored.classes[n]
             np.testing.assert_allclose(parts, stored.attribution.parts[n], rtol=1e-6)
+            assert one.get("removed", PARTS + 1) == PARTS + 1
             total = parts.sum() + one["ordinary"][n] + one["baseline"][n] + one["gap"][n]
             assert total == pytest.approx(one["scores"][n], abs=1e-4)
             assert parts.sum() == pytest.approx(one["parts"][n], abs=1e-4)
+        lost = client.get(f"{BASE}/lost?run=run&step={step}&image={n}").data
+        np.testing.assert_allclose(np.frombuffer(lost, "<f4"), scores.lost[n].ravel(), rtol=1e-6)
     attributions = [one.attribution for one in scores.ranked]
     maps = [track for one in attributions for track in (one.interpretable_maps, one.ordinary_maps)]
     scales = [one["scales"] for one in [index, *index["others"]]]

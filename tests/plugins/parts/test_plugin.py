@@ -22,9 +22,12 @@ from tests.plugins.snapshot_example import (
     client_of,
     some_images,
     some_maps,
+    some_snapshot,
     wait_for,
     write_run,
 )
+from tf_explainer.metrics.part_maps import mean_peaks, part_maps
+from tf_explainer.metrics.peaks import Peaks
 
 BASE = "/data/plugin/parts"
 LAYER = "block/parts"
@@ -65,6 +68,21 @@ def get(client, route, **arguments):
 def test_every_run_and_step_is_listed(client, run):
     listed = get(client, "runs")
     assert listed["runs"] == {run: [2, 30], "twelve": list(range(12))}, "more than ten steps are kept"
+
+
+def test_the_map_of_a_part_is_the_mean_of_its_filters(client, run):
+    layer = some_snapshot(1).layers[0]
+    (groups,) = [figure.values for figure in layer.figures if figure.key == "group"]
+    maps = layer.maps.transpose(1, 2, 3, 0).astype(np.float32)
+    expected = part_maps(maps, np.nan_to_num(groups, nan=-1).astype(int), mean_peaks(Peaks.of(maps)))
+    assert expected.shape[-1] > 0
+    for group in range(expected.shape[-1]):
+        answer = get(client, "part_maps", run=run, step=30, layer=LAYER, group=group)
+        coded = np.frombuffer(answer, np.uint8).reshape(IMAGES, SIDE, SIDE)
+        share = expected[..., group] / expected[..., group].max()
+        np.testing.assert_allclose(coded / 255, share, atol=1 / 500)
+    refused = ask(client, "part_maps", run=run, step=30, layer=LAYER, group=99)
+    assert (refused.status_code, refused.text) == (400, "there is no part 100 in this layer")
 
 
 def test_the_index_says_what_is_known(client, run):

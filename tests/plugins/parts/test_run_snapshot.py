@@ -7,6 +7,7 @@ from tf_explainer.config import EvaluationConfig, SnapshotConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.evaluation.parts import Part
+from tf_explainer.metrics.followed_landmarks import Followed
 from tf_explainer.plugins.parts import run_snapshot
 from tf_explainer.plugins.parts.callback import PartsSnapshots
 from tf_explainer.plugins.parts.quantised_maps import LEVELS
@@ -47,7 +48,13 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     shown = ShownImages.choose(features, "all", 12)
     parts = [
         Part(number=1, name="head", filters=(4, 1)),
-        Part(number=2, name="part 2", filters=(0,), annotated=("fox",)),
+        Part(
+            number=2,
+            name="part 2",
+            filters=(0,),
+            annotated=("fox", "cat"),
+            followed={"fox": Followed(landmark="legs", found=0.75, chance=0.25)},
+        ),
     ]
     snapshot = run_snapshot.of_evaluation(explainer, shown, evaluation, parts)
     assert [layer.name for layer in snapshot.layers] == ["conv_interp_2", "conv_interp_1", PERFORMER]
@@ -60,7 +67,14 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
         assert ("match" in figures) == (layer.name != PERFORMER)
     (group,) = (figure for figure in snapshot.layers[0].figures if figure.kind == "group")
     np.testing.assert_array_equal(group.values, [1, 0, np.nan, np.nan, 0, np.nan])
-    assert group.description()["names"] == ["head", "part 2, on nothing that is annotated"]
+    assert group.description()["names"] == [
+        "head",
+        "part 2, fox 75 % of images against 25 % by chance",
+    ]
+    described = group.description()["groups"]
+    assert [one["name"] for one in described] == ["head", "part 2"]
+    assert described[1]["in_class"] == {"fox": "legs"}
+    assert described[1]["followed"]["fox"] == {"landmark": "legs", "found": 0.75, "chance": 0.25}
     assert "names" not in snapshot.layers[1].figures[0].description()
     maps = snapshot.layers[0].maps.transpose(1, 2, 3, 0) * snapshot.layers[0].scales / LEVELS
     features_in = shown.maps(explainer, PERFORMER).astype(np.float32)

@@ -6,8 +6,11 @@ Images, filters and maps are those of the snapshot of the same run and step.
 | --- | --- | --- |
 | `part_images/index` | tensor, string scalar | JSON, see `images.summary.ImageScores.index` |
 | `part_images/contributions` | tensor, `[N, K * F]` float32 | of each filter to K classes of each image |
+| `part_images/lost` | tensor, `[N, K * (P + 1)]` float32 | what K scores an image lose without each part |
 | `part_images/tracks` | blobs, 2 K | GZIP: `[N, L, L]` int8, contributions by place, tracks class by class |
 
+Losses are of P parts, in the order of the snapshot's groups, then of the ordinary track; where the index has
+no `removed`, P + 1, there are none.
 A place's contribution is `int8 * scale / 127`, with a scale for every image and class in
 the index. The first of an image's classes is the one that the performer names.
 """
@@ -19,4 +22,5 @@ FORMAT_VERSION = 2
 
 INDEX = "part_images/index"
 CONTRIBUTIONS = "part_images/contributions"
+LOST = "part_images/lost"
 TRACKS = "part_images/tracks"

@@ -4,7 +4,7 @@ All addresses are below `/data/plugin/part_images/`, for reading. The Parts plug
 
 | address | arguments | answer |
 | --- | --- | --- |
-| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
+| `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `images.summary.ImageScores.index` |
 | `contributions` | run, step, image | `[K, F]` float32, of the image's K classes |
 | `means` | run, step | `[C, F]` float32, mean contributions to each of the C named classes, in rising order |
@@ -44,17 +44,25 @@ class ImagesPlugin(SnapshotPlugin):
         """Returns the WSGI applications by address."""
         return super().get_plugin_apps() | {
             "/contributions": self._contributions,
+            "/lost": self._lost,
             "/means": self._means,
             "/tracks": self._tracks,
         }
 
     @route
     def _contributions(self, request: Any, arguments: Arguments) -> Answer:
+        return self._of_image(request, arguments, metadata.CONTRIBUTIONS), BYTES
+
+    @route
+    def _lost(self, request: Any, arguments: Arguments) -> Answer:
+        return self._of_image(request, arguments, metadata.LOST), BYTES
+
+    def _of_image(self, request: Any, arguments: Arguments, tag: str) -> bytes:
         run, step, image = arguments.text("run"), arguments.number("step"), arguments.number("image")
-        values = stored_values.table(self._reader.tensor(*where(request), run, metadata.CONTRIBUTIONS, step))
+        values = stored_values.table(self._reader.tensor(*where(request), run, tag, step))
         if image >= len(values):
             raise BadRequestError(f"there is no image {image}: 0 to {len(values) - 1}")
-        return values[image].tobytes(), BYTES
+        return values[image].tobytes()
 
     @route
     def _means(self, request: Any, arguments: Arguments) -> Answer:

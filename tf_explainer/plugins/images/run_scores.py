@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
 from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
+from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explanation import removal
 from tf_explainer.explanation.attribution import Attribution, Attributor
 from tf_explainer.features.schema import SCORES
 from tf_explainer.plugins.images.summary import ClassScores, ImageScores, likely_classes
@@ -26,6 +28,7 @@ def of_images(
     head: keras.Model,
     shown: ShownImages,
     mean_features: np.ndarray,
+    parts: Sequence[Part],
     config: AttributionConfig | None = None,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> ImageScores:
@@ -36,6 +39,7 @@ def of_images(
         head: the performer's path from the last distilled layer to the logits.
         shown: the images; what their scores say is known.
         mean_features: `[L, L, D]`, the target layer's on the average image.
+        parts: what the scores are measured without, one at a time.
         config: how a score is shared out; None: as by default. Of the steps a third is taken: there are three
             classes an image.
         progress: told the stage and how many more images are done.
@@ -55,11 +59,13 @@ def of_images(
     attributor = Attributor(explainer, head, outputs.kind, mean_features, fewer)
     ranks = likely_classes(performer_scores).T
     attributed: list[list[Attribution]] = [[] for _ in ranks]
-    log_odds = []
+    log_odds, lost = [], []
     for first in range(0, len(features), _BATCH_SIZE):
         some = slice(first, first + _BATCH_SIZE)
         for batches, classes in zip(attributed, ranks, strict=True):
             batches.append(attributor.attribute(features[some], classes[some]))
+        filters = [part.filters for part in parts]
+        lost.append(removal.losses(attributor, features[some], ranks.T[some], filters))
         log_odds.append(attributor.log_odds(features[some]))
         progress("explained images", len(features[some]))
     return ImageScores(
@@ -72,4 +78,5 @@ def of_images(
         explainer_scores=np.concatenate(log_odds),
         performer_scores=performer_scores,
         method=attributor.method,
+        lost=np.concatenate(lost),
     )

@@ -107,6 +107,8 @@ class ImageScores:
         explainer_scores: `[N, classes]`.
         performer_scores: `[N, classes]`, the performer's probabilities.
         method: how scores were shared out, in words.
+        lost: `[N, K, P + 1]`, what the scores lose without each part of the layer, and without the ordinary
+            track; None if nobody has measured that.
     """
 
     layer: str
@@ -115,6 +117,7 @@ class ImageScores:
     explainer_scores: np.ndarray
     performer_scores: np.ndarray
     method: str
+    lost: np.ndarray | None = None
 
     def index(self) -> dict[str, Any]:
         """Returns what the front end reads first, as plain values."""
@@ -126,6 +129,7 @@ class ImageScores:
             "names": list(self.names),
             **first,
             "others": others,
+            "removed": 0 if self.lost is None else self.lost.shape[-1],
             "explainer_classes": [int(label) for label in self.explainer_scores.argmax(axis=1)],
         }
 
@@ -196,6 +200,9 @@ def write(scores: ImageScores, step: int) -> None:
     write_blobs(metadata.PLUGIN_NAME, metadata.TRACKS, tracks, step)
     parts = np.concatenate([one.attribution.parts for one in scores.ranked], axis=1)
     write_tensor(metadata.PLUGIN_NAME, metadata.CONTRIBUTIONS, parts.astype(np.float32), step)
+    if scores.lost is not None:
+        lost = scores.lost.reshape(len(scores.lost), -1).astype(np.float32)
+        write_tensor(metadata.PLUGIN_NAME, metadata.LOST, lost, step)
     index = json.dumps(scores.index(), allow_nan=False)
     write_tensor(metadata.PLUGIN_NAME, metadata.INDEX, index, step)
 

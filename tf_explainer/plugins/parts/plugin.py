@@ -4,12 +4,13 @@ All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step`
 
 | address | arguments | answer |
 | --- | --- | --- |
-| `runs` | | JSON: `{"runs": {RUN: [STEP, ...]}, "skipped": {RUN: [TEXT, ...]}, "write_one": TEXT}` |
+| `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `parts.snapshot.Snapshot.index` |
 | `figures` | run, step, layer | `[F, M]` float32 |
 | `history` | run, layer, filter | JSON: `steps`, `skipped`, and of each step its `figures` (keys), `values` |
 | `peaks`, `tops` | run, step, layer | see `parts.metadata` |
 | `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
+| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, the mean over a part's filters |
 | `crop` | run, step, image | JPEG |
 | `sprite` | run, step, sheet | JPEG |
 | `static/FILE` | | the front end |
@@ -36,7 +37,7 @@ from tf_explainer.plugins.http import (
     where,
 )
 from tf_explainer.plugins.index_check import check_parts
-from tf_explainer.plugins.parts import metadata
+from tf_explainer.plugins.parts import metadata, stored_part_maps
 from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
 from tf_explainer.plugins.stored_values import DamagedError
 
@@ -57,6 +58,7 @@ class PartsPlugin(SnapshotPlugin):
             "/peaks": self._peaks,
             "/tops": self._tops,
             "/maps": self._maps,
+            "/part_maps": self._part_maps,
             "/crop": self._crop,
             "/sprite": self._sprite,
         }
@@ -102,6 +104,23 @@ class PartsPlugin(SnapshotPlugin):
     @route
     def _maps(self, request: Any, arguments: Arguments) -> Answer:
         return self._of_layer(request, arguments, metadata.MAPS, arguments.number("filter")), BYTES
+
+    @route
+    def _part_maps(self, request: Any, arguments: Arguments) -> Answer:
+        run, step, layer = arguments.text("run"), arguments.number("step"), arguments.text("layer")
+        figures, keys = (
+            self._reader.tensor(*where(request), run, metadata.layer_tag(kind, layer), step)
+            for kind in (metadata.FIGURES, metadata.KEYS)
+        )
+        filters = stored_part_maps.members(figures, keys, arguments.number("group"))
+        peaks = self._reader.blob(*where(request), run, metadata.layer_tag(metadata.PEAKS, layer), step, 0)
+        tag = metadata.layer_tag(metadata.MAPS, layer)
+        loudness = stored_part_maps.mean_peaks(peaks, len(figures))
+
+        def stream_of(f: int) -> bytes:
+            return self._reader.blob(*where(request), run, tag, step, f)
+
+        return stored_part_maps.averaged(filters, loudness, stream_of), BYTES
 
     @route
     def _crop(self, request: Any, arguments: Arguments) -> Answer:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tf_explainer.evaluation.collected_responses import PERFORMER, layer_maps, named_outputs
 from tf_explainer.evaluation.evaluation import Evaluation
-from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.parts import Part, names_in_category
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
@@ -155,22 +156,39 @@ def of_evaluation(
     order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
     layers = {name: evaluation.layers[name] for name in order}
     snapshot = _snapshot(explainer, shown, layers, evaluation.annotations, notes)
-    return dataclasses.replace(snapshot, layers=[_grouped(snapshot.layers[0], parts), *snapshot.layers[1:]])
+    return dataclasses.replace(snapshot, layers=[_grouped(snapshot, parts), *snapshot.layers[1:]])
 
 
-def _grouped(layer: Layer, parts: Sequence[Part]) -> Layer:
+def _grouped(snapshot: Snapshot, parts: Sequence[Part]) -> Layer:
     """Puts the parts that evaluation found in the place of the groups on the shown images."""
+    layer = snapshot.layers[0]
     groups = np.full(len(layer.scales), np.nan)
     for number, part in enumerate(parts):
         groups[list(part.filters)] = number
-    titles = [part.title for part in parts]
+    known: dict[str, Any] = {
+        "values": groups,
+        "names": [part.title for part in parts],
+        "groups": _described(parts, snapshot.images.classes),
+    }
     return dataclasses.replace(
         layer,
         figures=[
-            dataclasses.replace(figure, values=groups, names=titles) if figure.kind == "group" else figure
+            dataclasses.replace(figure, **known) if figure.kind == "group" else figure
             for figure in layer.figures
         ],
     )
+
+
+def _described(parts: Sequence[Part], classes: Sequence[str]) -> list[dict[str, Any]]:
+    by_class = {name: names_in_category(parts, name) for name in classes}
+    return [
+        {
+            "name": part.name,
+            "in_class": {name: names[k] for name, names in by_class.items() if names[k] != part.name},
+            "followed": {name: dataclasses.asdict(each) for name, each in part.followed.items()},
+        }
+        for k, part in enumerate(parts)
+    ]
 
 
 def _snapshot(

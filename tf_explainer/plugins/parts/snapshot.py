@@ -66,6 +66,9 @@ class Figure:
         kind: a `number`; or an index of a `class`, a `filter` (of the layer `of`), a `group`.
         of: the layer that `filter` indices point into.
         names: what groups are called, where they have names.
+        groups: of these groups, as plain values: `name`, the short one; `in_class`, its name by class, where
+            that is another; `followed`, by class a `landmark`, and on what shares of its images the group and
+            chance find it.
     """
 
     key: str
@@ -76,10 +79,11 @@ class Figure:
     kind: Literal["number", "class", "filter", "group"] = "number"
     of: str = ""
     names: Sequence[str] = ()
+    groups: Sequence[Mapping[str, Any]] = ()
 
     def description(self) -> dict[str, Any]:
         """Returns everything but the values."""
-        named = {"names": list(self.names)} if self.names else {}
+        named = {name: list(getattr(self, name)) for name in ("names", "groups") if getattr(self, name)}
         return {name: getattr(self, name) for name in ("key", "label", "unit", "help", "kind", "of")} | named
 
 

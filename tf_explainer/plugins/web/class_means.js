@@ -1,6 +1,6 @@
 // What the score of each class consists of: means over the images that the network takes for it, by part.
 
-import { groupCount, groupName, nameInClass, partColour, partRank } from "./figures.js";
+import { groupCount, groupName, partColour, partName } from "./object_parts.js";
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const mean = (values, images) => sum(images.map((n) => values[n])) / images.length;
@@ -36,18 +36,18 @@ function partsOf(layer, filters, count, className) {
   const parts = Array.from({ length: count }, (_, group) => ({
     group,
     name: groupName(layer, group),
-    nameHere: nameInClass(groupName(layer, group), group, className, layer.snapshot.images.classes),
+    nameHere: partName(layer, group, className),
     colour: partColour(group, count),
     value: 0,
-    f: -1,
+    filters: 0,
   }));
   filters.forEach((value, f) => {
     const part = parts[layer.values.group[f]];
     if (!part) return;
     part.value += value;
-    if (part.f < 0 || Math.abs(value) > Math.abs(filters[part.f])) part.f = f;
+    part.filters += 1;
   });
-  return parts.filter(({ f }) => f >= 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  return parts.filter((part) => part.filters > 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
 }
 
 /** Images that are what they are taken for come first, and of these the ones for which the parts speak most. */
@@ -59,9 +59,13 @@ function typicalFirst(images, scores, { labels, classes }) {
   return images.sort((a, b) => wrong(a) - wrong(b) || scores.parts[b] - scores.parts[a]);
 }
 
-/** Whether the parts that are on the object give less than all else does. */
-export function isLeftOver({ parts, rest }) {
-  const off = parts.filter(({ name }) => partRank(name) === 3).map(({ value }) => value);
-  const on = sum(parts.map(({ value }) => value)) - sum(off);
-  return sum([...off, ...rest.map(([, value]) => value)].map(Math.abs)) > Math.abs(on);
+/** Each part's share of all that scores consist of, of either sign: [P], from what `classMeans` gives. */
+export function partShares(layer, classes) {
+  const shares = new Float32Array(groupCount(layer));
+  let total = 0;
+  for (const { images, parts, rest } of classes) {
+    for (const { group, value } of parts) shares[group] += images.length * Math.abs(value);
+    total += images.length * sum([...parts.map(({ value }) => value), ...rest.map(([, value]) => value)].map(Math.abs));
+  }
+  return shares.map((value) => value / (total || 1));
 }

@@ -1,45 +1,16 @@
 // The first screen: what speaks for each class, part by part, beside an image with these parts; and all as a matrix.
 
-import { classMeans, isLeftOver } from "./class_means.js";
-import { signed as exactly } from "./contribution_list.js";
+import { classMeans } from "./class_means.js";
 import { Message } from "./controls.js";
-import { shortName } from "./figures.js";
-import { LOOK } from "./look.js";
-import { layerOf, Picture } from "./picture.js";
+import { signed as exactly } from "./figures.js";
+import { isLeftOver, partName } from "./object_parts.js";
+import { PartsMap } from "./parts_map.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 
 const SHOWN = 6;
 const SIDE = 232;
 
 const signed = (value) => exactly(Number(value.toFixed(2)));
-
-/** The parts' regions on an image, each outlined in its colour, with a numbered mark that leads to the part. */
-function PartsMap({ layer, n, parts, lit, onLight, onPart }) {
-  const { snapshot } = layer;
-  const ask = async () => ({
-    picture: await snapshot.crop(n),
-    layers: await Promise.all(
-      parts
-        .filter(({ group }) => lit === null || lit === group)
-        .map(async ({ f, colour }) => ({
-          ...layerOf(layer, await layer.map(f, n), LOOK),
-          colour,
-          darkness: lit === null ? 0 : LOOK.opacity,
-        })),
-    ),
-  });
-  return html`<div class="parts-map" style=${`width:${SIDE}px;height:${SIDE}px`}>
-    <${Picture} side=${SIDE} look=${LOOK} label=${`parts on ${snapshot.images.ids[n]}`} ask=${ask}
-      what=${`parts,${snapshot.run},${snapshot.step},${layer.name},${n},${lit}`}/>
-    ${parts.map(({ group, nameHere, colour, f }, k) => {
-      if (layer.peak(f, n) === 0) return null;
-      const [y, x] = layer.place(f, n);
-      return html`<button key=${group} class="mark" aria-label=${`open ${nameHere}`} title=${nameHere}
-        style=${`left:${100 * x}%;top:${100 * y}%;border-color:rgb(${colour})`} onClick=${() => onPart(group)}
-        onMouseEnter=${() => onLight(group)} onMouseLeave=${() => onLight(null)}
-        onFocus=${() => onLight(group)} onBlur=${() => onLight(null)}>${k + 1}</button>`;
-    })}</div>`;
-}
 
 function MeanBar({ value, full, colour }) {
   const share = Math.min(Math.abs(value) / full, 1) * 50;
@@ -52,6 +23,7 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
   const [lit, setLit] = useState(null);
   const [at, setAt] = useState(0);
   const parts = one.parts.slice(0, SHOWN);
+  const marked = parts.map(({ group, nameHere, colour }) => ({ key: group, group, name: nameHere, colour }));
   const others = one.parts.slice(SHOWN);
   const n = one.images[Math.min(at, one.images.length - 1)];
   const rest = [
@@ -69,7 +41,7 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
       html`<p class="tag warn left-over">Parts on the object give the smaller share: more lies beside it or in the grey bars.</p>`
     }
     <div class="class-body">
-      <figure><${PartsMap} ...${{ layer, n, parts, lit, onPart }} onLight=${setLit}/>
+      <figure><${PartsMap} ...${{ layer, n, lit, onPart }} parts=${marked} side=${SIDE} onLight=${setLit}/>
         <figcaption><button class="plain" aria-label="previous image" onClick=${() => moved(-1)}>‹</button>
           <button class="plain" aria-label="next image" onClick=${() => moved(1)}>›</button>
           <button class="link" onClick=${() => onImage(n)}>explain this image</button></figcaption></figure>
@@ -91,7 +63,7 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
       )}</ol></div></section>`;
 }
 
-function Matrix({ classes, full, onPart }) {
+function Matrix({ layer, classes, full, onPart }) {
   const groups = new Map(classes.flatMap(({ parts }) => parts.map((part) => [part.group, part])));
   const valueIn = (one, group) => one.parts.find((part) => part.group === group)?.value ?? 0;
   const largest = (group) => Math.max(...classes.map((one) => Math.abs(valueIn(one, group))));
@@ -106,7 +78,7 @@ function Matrix({ classes, full, onPart }) {
     <tbody>${rows.map(
       ({ group, name, colour }) => html`<tr key=${group}><th scope="row"><button class="link" title=${name}
         onClick=${() => onPart(group)}><i class="part-colour" style=${`background:rgb(${colour})`}></i>
-        ${shortName(name)}</button></th>
+        ${partName(layer, group)}</button></th>
       ${classes.map((one) => html`<td style=${shade(valueIn(one, group))}>${signed(valueIn(one, group))}</td>`)}</tr>`,
     )}</tbody></table>`;
 }
@@ -132,16 +104,16 @@ export function ClassView({ snapshot, scores, view, onPart, onImage }) {
     ]);
     return Math.max(...values.map(Math.abs), 1e-9);
   }, [classes]);
-  if (error) return html`<${Message} title="The classes cannot be shown" text=${String(error.message)}/>`;
+  if (error) return html`<${Message} inside title="The classes cannot be shown" text=${String(error.message)}/>`;
   if (!classes) return html`<p class="none">Reading…</p>`;
-  return html`<div class="class-view" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class">
+  return html`<div class="class-view" id="content" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class">
     <h1>What does this network look at?</h1>
     <p class="muted">Mean contributions of parts to the score (log-odds) of the class that the network names, over the
       ${` ${snapshot.images.count}`} images of this snapshot, by ${scores.method}. Outlined: where each part's
-      strongest filter responds. Click a part to open it.</p>
+      filters respond in the mean. Click a part to open it.</p>
     ${
       view === "matrix"
-        ? html`<${Matrix} ...${{ classes, full, onPart }}/>`
+        ? html`<${Matrix} ...${{ layer, classes, full, onPart }}/>`
         : html`<div class="class-cards">${classes
             .slice(0, 12)
             .map((one) => html`<${ClassCard} key=${one.label} ...${{ layer, one, full, onPart, onImage }}/>`)}</div>

@@ -71,10 +71,17 @@ export function Look({ look, onChange, unit = "activation" }) {
 }
 
 /** What a page says when there is nothing to show. */
-export function Message({ title, text, command }) {
-  return html`<main class="message"
-    data-ready="message"><h1>${title}</h1><p>${text}</p>${command && html`<pre>${command}</pre>`}</main>`;
+export function Message({ title, text, command, inside, ready = "message" }) {
+  return html`<${inside ? "section" : "main"} class="message" data-ready=${ready}><h1>${title}</h1><p>${text}</p>
+    ${command && html`<pre>${command}</pre>`}<//>`;
 }
+
+/** What a page says until there is something to show. */
+export const Reading = ({ text }) => html`<${Message} ready="reading" title="Reading…" text=${text}/>`;
+
+/** Leads past the controls; the first thing that the Tab key reaches. */
+export const SkipLink = ({ to }) => html`<button class="plain skip"
+  onClick=${() => document.getElementById("content")?.focus()}>skip to ${to}</button>`;
 
 export function download(name, blob) {
   const link = document.createElement("a");

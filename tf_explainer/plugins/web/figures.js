@@ -1,5 +1,7 @@
 // Figures of filters: how they are written, ordered and filtered.
 
+import { groupName } from "./object_parts.js";
+
 /** A number with three significant digits. */
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -11,44 +13,12 @@ export function number(value) {
 
 const SIGN = { "% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag." };
 
-/** What a group of filters is called: by the landmark that it follows, else by its number. */
-export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
-
-/** A part's name without how often it is true. */
-export const shortName = (name) => name.replace(/, (?:[^,]* )?\d+ % of images.*$|, on nothing that is annotated$/, "");
-
-/** A part's short name on images of a class, one of `classes`: never by the landmark of another class. */
-export function nameInClass(name, group, className, classes) {
-  const short = shortName(name);
-  const landmarks = [...short.matchAll(/(?:^|, )([^,(]+) \(([^)]*)\)/g)];
-  if (!landmarks.length || !classes.includes(className)) return short;
-  const own = landmarks.find(([, , here]) => here.split(", ").includes(className));
-  return own ? own[1] + (short.match(/\)( \d+)$/)?.[1] ?? "") : `part ${group + 1}`;
+/** A contribution with its sign, in as many decimals as let a sum be checked. */
+export function signed(value) {
+  const size = Math.abs(value);
+  const text = size.toFixed(size >= 100 ? 0 : size >= 0.01 || size === 0 ? 2 : 4);
+  return (value > 0 ? "+" : value < 0 ? "−" : "") + text;
 }
-
-/** The place of a part in the list: what is named first, what is none of the object last. */
-export function partRank(name) {
-  if (/^(beside the object|image border|background)/.test(name)) return 3;
-  if (/, on nothing that is annotated$/.test(name)) return 2;
-  return /^part \d+$/.test(name) ? 1 : 0;
-}
-
-/** A part's colour, as on `parts.png`: hues around the circle, neighbours of different brightness. */
-export function partColour(group, count) {
-  const value = 255 * (group % 2 ? 0.72 : 1);
-  const channel = (n) => {
-    const k = (n + (6 * group) / Math.max(count, 1)) % 6;
-    return Math.round(value * (1 - 0.9 * Math.max(0, Math.min(k, 4 - k, 1))));
-  };
-  return [channel(5), channel(3), channel(1)];
-}
-
-/** How many groups a layer's filters fall into. */
-export const groupCount = (layer) =>
-  Math.max(
-    layer.about.group?.names?.length ?? 0,
-    ...layer.values.group.filter((group) => group >= 0).map((g) => g + 1),
-  );
 
 /** A figure of a filter as text, with its unit. */
 export function written(layer, figure, f) {

@@ -1,34 +1,40 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
-import { FLAGS, groupCount, groupName, number, partColour, partRank, written } from "./figures.js";
+import { FLAGS, number, written } from "./figures.js";
+import { groupName, partRank } from "./object_parts.js";
+import { Alone, median, PartCard } from "./part_card.js";
 import { layerOf, Picture } from "./picture.js";
+import { useFreeKeys } from "./tab_state.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const GAP = 10;
 const CAPTION = 42;
-const HEADER = 40;
+const ALONE = 60;
+const CARD = 120;
+const NARROW_CARD = 226;
+// A card's pictures, figures and button stand below one another in less than that.
+const NARROW = 640;
 const OVERSCAN = 480;
 const STRIDE = 160;
 
-/** Rows and headers with their places: [{top, height, filters} or {top, height, group, count}]. */
-function layOut(sections, columns, side, unfolded) {
+/** Rows and cards with their places: [{top, height, row} or {top, height, group, filters}]. */
+function layOut(sections, columns, side, unfolded, card) {
   const items = [];
   let top = GAP;
+  const add = (height, item) => {
+    items.push({ top, height, ...item });
+    top += height;
+  };
   for (const { group, filters } of sections) {
-    if (group !== undefined) {
-      items.push({ top, height: HEADER, group, filters });
-      top += HEADER;
-    }
-    const shown = group === undefined || unfolded.has(group) ? filters.length : columns;
-    for (let n = 0; n < Math.min(filters.length, shown); n += columns) {
-      items.push({ top, height: side + CAPTION + GAP, row: filters.slice(n, n + columns) });
-      top += side + CAPTION + GAP;
-    }
+    if (group !== undefined) add((group === Infinity ? ALONE : card) + GAP, { group, filters });
+    if (group !== undefined && !unfolded.has(group)) continue;
+    for (let n = 0; n < filters.length; n += columns) add(side + CAPTION + GAP, { row: filters.slice(n, n + columns) });
   }
   return { items, height: top + GAP };
 }
 
-function sectionsOf(layer, filters, grouped) {
+/** Parts that follow a landmark come first, those of nothing that is annotated, or not on the object, last. */
+function sectionsOf(layer, filters, grouped, order) {
   const groups = layer.values.group;
   if (!grouped || !groups) return [{ filters }];
   const byGroup = new Map();
@@ -37,40 +43,22 @@ function sectionsOf(layer, filters, grouped) {
     if (!byGroup.has(group)) byGroup.set(group, []);
     byGroup.get(group).push(f);
   }
-  const rank = (group) => (group === Infinity ? 4 : partRank(groupName(layer, group)));
+  const rank = (group) => (group === Infinity ? 4 : Math.max(partRank(groupName(layer, group)), 1));
+  const keys = new Map([...byGroup].map(([group, members]) => [group, order(group, members)]));
   return [...byGroup]
-    .sort(([a], [b]) => rank(a) - rank(b) || a - b)
+    .sort(([a], [b]) => rank(a) - rank(b) || keys.get(a) - keys.get(b) || a - b)
     .map(([group, members]) => ({ group, filters: members }));
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-function median(values) {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
-}
-
-function GroupHeader({ layer, item, columns, unfolded, onUnfold }) {
-  const more =
-    item.filters.length > columns &&
-    html`<button class="plain" onClick=${() => onUnfold(item.group)}>
-    ${unfolded.has(item.group) ? "one row" : `all ${item.filters.length}`}</button>`;
-  if (item.group === Infinity)
-    return html`<h2>On their own <small>
-      ${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"} that share a place with no other
-      </small> ${more}</h2>`;
-  const ratio = layer.values.ratio;
-  const landmarks = layer.snapshot.images.landmark_names;
-  const typical = ratio && median(item.filters.map((f) => ratio[f]));
-  const followed = landmarks
-    .map((name, k) => [name, median(item.filters.map((f) => layer.values[`ratio_${k}`]?.[f] ?? NaN))])
-    .filter(([, value]) => value < 0.5)
-    .sort(([, a], [, b]) => a - b)[0];
-  const colour = partColour(item.group, groupCount(layer));
-  return html`<h2><i class="part-colour" style=${`background:rgb(${colour})`}></i>${capital(groupName(layer, item.group))}
-    <small>${item.filters.length} ${item.filters.length === 1 ? "filter" : "filters"}
-      ${followed ? `, mostly following ${followed[0]}` : landmarks.length ? ", following no landmark" : ""}
-      ${typical !== undefined && !Number.isNaN(typical) ? `, median R ${number(typical)}` : ""}</small> ${more}</h2>`;
+/** What parts are ordered by, low first: their share of all contributions, or the median of a figure. */
+function orderOf(layer, shares, sort, descending) {
+  const sign = descending ? -1 : 1;
+  const values = Object.hasOwn(layer.values, sort) ? layer.values[sort] : undefined;
+  return (group, members) => {
+    if (sort === "contribution") return sign * (shares?.[group] ?? 0);
+    const value = values ? median(members.map((f) => values[f])) : Math.min(...members);
+    return Number.isNaN(value) ? Infinity : sign * value;
+  };
 }
 
 function Cell({ layer, other, f, side, look, sort, selected, onOpen }) {
@@ -122,24 +110,34 @@ export function FilterGrid({
   other,
   filters,
   grouped,
+  shares,
   side,
   look,
   sort,
+  descending,
   selected,
   unfolded,
   onUnfold,
   onOpen,
   onSelect,
+  onZoom,
 }) {
   const scroller = useRef();
   const [view, setView] = useState({ top: 0, height: 800, width: 0 });
   const wide = other === undefined ? side : 2 * side + 2;
   const columns = Math.max(1, Math.floor((view.width - GAP) / (wide + GAP)));
   const opened = useMemo(() => new Set(unfolded.split(",").filter(Boolean).map(Number)), [unfolded]);
-  const sections = useMemo(() => sectionsOf(layer, filters, grouped), [layer, filters, grouped]);
+  const sections = useMemo(
+    () => sectionsOf(layer, filters, grouped, orderOf(layer, shares, sort, descending)),
+    [layer, filters, grouped, shares, sort, descending],
+  );
+  const narrow = view.width < NARROW;
   // Whoever is down to one part wants to see all of it.
   const open = sections.length === 1 ? new Set([sections[0].group]) : opened;
-  const { items, height } = useMemo(() => layOut(sections, columns, side, open), [sections, columns, side, unfolded]);
+  const { items, height } = useMemo(
+    () => layOut(sections, columns, side, open, narrow ? NARROW_CARD : CARD),
+    [sections, columns, side, unfolded, narrow],
+  );
   const unfold = (group) => {
     const next = new Set(opened);
     if (!next.delete(group)) next.add(group);
@@ -181,7 +179,7 @@ export function FilterGrid({
     const item = items.find(({ row }) => row?.includes(selected));
     const element = scroller.current;
     if (!item || !element) return;
-    if (item.top < element.scrollTop) element.scrollTop = item.top - HEADER;
+    if (item.top < element.scrollTop) element.scrollTop = item.top - GAP;
     else if (item.top + item.height > element.scrollTop + element.clientHeight)
       element.scrollTop = item.top + item.height - element.clientHeight;
   }, [selected, columns]);
@@ -201,12 +199,14 @@ export function FilterGrid({
     }
   };
 
+  useFreeKeys(scroller, move);
+
   const seen = view.width
     ? items.filter(
         (item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN,
       )
     : [];
-  return html`<div class="grid" ref=${scroller} tabindex="0" role="grid" aria-label="filters" onKeyDown=${move}
+  return html`<div class="grid" id="content" ref=${scroller} tabindex="0" role="region" aria-label="filters"
       data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>
       ${seen.map(
@@ -220,7 +220,9 @@ export function FilterGrid({
                   html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }}
                     selected=${f === selected}/>`,
               )
-            : html`<${GroupHeader} ...${{ layer, item, columns }} unfolded=${open} onUnfold=${unfold}/>`
+            : html`<${item.group === Infinity ? Alone : PartCard} ...${{ layer, narrow, onZoom }} group=${item.group}
+                filters=${item.filters} share=${shares?.[item.group]} open=${open.has(item.group)}
+                onUnfold=${() => unfold(item.group)}/>`
         }
       </div>`,
       )}

@@ -2,9 +2,10 @@
 
 import { Density, Histogram, Lines } from "./charts.js";
 import { download } from "./controls.js";
-import { FLAGS, groupName, histogram, number, written } from "./figures.js";
+import { FLAGS, histogram, number, written } from "./figures.js";
 import { draw } from "./map_drawing.js";
 import { MeanCrop } from "./mean_crop.js";
+import { groupName } from "./object_parts.js";
 import { layerOf, Picture } from "./picture.js";
 import { ask } from "./snapshots.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
@@ -98,15 +99,15 @@ function Match({ layer, f, look, onZoom }) {
     if (!Number.isNaN(g)) layer.snapshot.layer(about.of).then(setMatched, () => setMatched(null));
   }, [layer, f]);
   if (!about) return null;
+  const { title } = layer.snapshot.index.layers.find(({ name }) => name === about.of) ?? { title: about.of };
   const images = layer.order(f).slice(0, 4);
-  return html`<section><h3>Closest filter of the performer</h3>
+  return html`<section><h3>Closest filter of ${title}</h3>
     ${
       Number.isNaN(g)
-        ? html`<p class="muted">No filter of the performer goes with this one.</p>`
+        ? html`<p class="muted">No filter of it goes with this one.</p>`
         : html`
-      <p class="muted">#${g} of ${matched?.title ?? about.of}
-        , correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: the performer's #
-        ${g} on the same images.</p>
+      <p class="muted">#${g}, correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: #${g} on
+        the same images.</p>
       <${Images} ...${{ layer, f, images, look, onZoom }} side=${112}/>
       ${
         matched &&
@@ -212,7 +213,7 @@ export function FilterPanel({
   const group = layer.values.group?.[f];
   const [previous, next] = neighbours;
   return html`<aside class="panel" aria-label=${`filter ${f}`} data-ready="panel" data-filter=${f}>
-    <header><h2>Filter ${f} <small>${layer.title}</small></h2><nav>
+    <header><h2>Filter ${f} <small>${layer.title}</small></h2><nav aria-label=${`filter ${f}`}>
       <button disabled=${previous === undefined} onClick=${() => onOpen(previous)} title="previous filter (P)">‹
         </button>
       <button disabled=${next === undefined} onClick=${() => onOpen(next)} title="next filter (N)">›</button>
@@ -232,16 +233,16 @@ export function FilterPanel({
         title=${FLAGS[flag].help}>${flag}${flag === "duplicate" ? ` of #${layer.values.duplicate[f]}` : ""}</span>`,
       )}
         </p>
-    <section><h3 role="tablist">${Object.entries(CHOICES).map(
-      ([name, title]) => html`<button role="tab" aria-selected=${unit === null && choice === name}
+    <section><h3><span role="group" aria-label="images">${Object.entries(CHOICES).map(
+      ([name, title]) => html`<button aria-pressed=${unit === null && choice === name}
         class="tab" onClick=${() => onShow(name)}>${title}</button>`,
     )}
         ${
           unit !== null &&
-          html`<button role="tab" class="tab" aria-selected="true"
+          html`<button class="tab" aria-pressed="true"
           onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`
         }
-        <small>peaks in activation; click an image to enlarge</small></h3>
+        </span> <small>peaks in activation; click an image to enlarge</small></h3>
       <${Images} ...${{ layer, f, images, look, onZoom }} ranks/></section>
     <div class="pair">
       <section><h3>Where it peaks</h3><${Density} layer=${layer} f=${f} selected=${unit} onSelect=${setUnit}

@@ -48,10 +48,10 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
   return html`<aside class="sidebar">
     ${
       notes.length > 0 &&
-      html`<section><h3>This run</h3><dl>${notes.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}
+      html`<section><h2>This run</h2><dl>${notes.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}
       <dt>images shown</dt><dd>${layer.snapshot.images.count}</dd></dl></section>`
     }
-    <section><h3>Only</h3>${Object.entries(FLAGS).map(
+    <section><h2>Only</h2>${Object.entries(FLAGS).map(
       ([flag, { help }]) => html`<label class="check" title=${help}>
       <input type="checkbox" checked=${flags.includes(flag)}
         onChange=${() => toggle(flag)}/> ${flag} <small>${counts[flag]}</small></label>`,
@@ -67,7 +67,7 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
           </select></label>`
     }
     </section>
-    <section><h3>Ranges <small>drag over the bars</small></h3>
+    <section><h2>Ranges <small>drag over the bars</small></h2>
       ${layer.figures
         .filter(({ kind }) => kind === "number")
         .map(

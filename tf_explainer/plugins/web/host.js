@@ -73,13 +73,19 @@ function followTheme() {
   apply();
 }
 
-/** Gives the frame its style and theme, then calls back. */
-export function dress(callback) {
+/** Gives the frame its name, style and theme, then calls back. */
+export function dress(title, callback) {
+  document.title = title;
+  document.documentElement.lang = "en";
   const style = Object.assign(document.createElement("link"), {
     rel: "stylesheet",
     href: new URL("style.css", import.meta.url).href,
   });
-  style.onload = callback;
+  style.onload = () => {
+    callback();
+    // Keys are heard in here without a click, unless the person is elsewhere on the page.
+    if (outer === window || outer.document.activeElement === outer.document.body) window.focus();
+  };
   document.head.append(style);
   followTheme();
 }

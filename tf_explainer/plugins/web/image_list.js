@@ -1,6 +1,7 @@
 // All images of a snapshot, small, with what can be said of each in a word.
 
 import { Picture } from "./picture.js";
+import { useFreeKeys } from "./tab_state.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const SIDE = 74;
@@ -22,7 +23,7 @@ export const SORTS = {
 
 export const ONLY = {
   all: ["all images", () => true],
-  wrong: ["performer is wrong", (scores, images, n) => images.labels[n] >= 0 && images.labels[n] !== scores.classes[n]],
+  wrong: ["network is wrong", (scores, images, n) => images.labels[n] >= 0 && images.labels[n] !== scores.classes[n]],
   differ: ["explainer disagrees", (scores, _images, n) => scores.explainer_classes[n] !== scores.classes[n]],
   held_out: ["held out", (_scores, images, n) => images.held_out[n] === 1],
 };
@@ -71,8 +72,9 @@ export function ImageList({ snapshot, scores, shown, selected, onSelect }) {
     event.preventDefault();
     onSelect(shown[Math.min(Math.max(at + step, 0), shown.length - 1)]);
   };
+  useFreeKeys(scroller, keys);
   const { images } = snapshot;
-  return html`<div class="image-list" ref=${scroller} tabindex="0" role="listbox" aria-label="images" onKeyDown=${keys}
+  return html`<div class="image-list" ref=${scroller} tabindex="0" ...${shown.length ? { role: "listbox", "aria-label": "images" } : {}}
     data-shown=${shown.length}>
     <div style=${`height:${rows.length * ROW}px;position:relative`}>${rows.map((row, r) => {
       const top = r * ROW;

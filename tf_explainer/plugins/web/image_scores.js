@@ -51,6 +51,17 @@ export class ImageScores {
     return all.subarray(rank * filters, (rank + 1) * filters);
   }
 
+  /** What an image's score loses without each part, and without the ordinary track; null if nobody measured that. */
+  async lost(n) {
+    const { run, step, rank, removed } = this;
+    if (!removed) return null;
+    const all = await this.#once(
+      `l${n}`,
+      async () => new Float32Array(await (await ask("lost", { run, step, image: n })).arrayBuffer()),
+    );
+    return all.subarray(rank * removed, (rank + 1) * removed);
+  }
+
   /** Each filter's mean contribution to the classes that are named, in rising order of these. */
   async means() {
     const { run, step } = this;

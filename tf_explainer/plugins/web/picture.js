@@ -11,7 +11,7 @@ const COMFORTABLE = 448;
 export const timesOf = (wanted, size) =>
   TIMES.includes(wanted)
     ? wanted
-    : Math.min(Math.max(Math.round(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1));
+    : Math.min(Math.max(Math.floor(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1));
 
 export const COLOURS = { explainer: [46, 204, 255], performer: [255, 159, 28] };
 
@@ -71,7 +71,8 @@ export function Picture({ side, ask, what, look, label, exact }) {
     };
   }, [drawn]);
   return failed
-    ? html`<div class="picture failed" style=${`width:${side}px;height:${side}px`} title=${failed}>not stored</div>`
-    : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels} role="img" aria-label=${label}
-        style=${`width:${side}px;height:${side}px`}></canvas>`;
+    ? html`<div class="picture failed" style=${`width:${side}px`} title=${failed}>not stored</div>`
+    : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels}
+        ...${label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }}
+        style=${`width:${side}px`}></canvas>`;
 }

@@ -91,23 +91,45 @@ class Layer {
 
   /** All maps of a filter, [N, L, L] bytes. */
   maps(f) {
-    if (!this.mapsAsked.has(f)) {
+    return this.#maps(`f${f}`, "maps", { filter: f });
+  }
+
+  /** All maps of a part. */
+  partMaps(group) {
+    return this.#maps(`g${group}`, "part_maps", { group });
+  }
+
+  #maps(key, route, args) {
+    if (!this.mapsAsked.has(key)) {
       const { run, step } = this.snapshot;
-      const asked = ask("maps", { run, step, layer: this.name, filter: f })
+      const asked = ask(route, { run, step, layer: this.name, ...args })
         .then((response) => response.arrayBuffer())
         .then((buffer) => {
           checkSize("maps", buffer, this.snapshot.images.count * this.units);
           return new Uint8Array(buffer);
         });
-      asked.catch(() => this.mapsAsked.delete(f));
-      this.mapsAsked.set(f, asked);
+      asked.catch(() => this.mapsAsked.delete(key));
+      this.mapsAsked.set(key, asked);
       if (this.mapsAsked.size > MAPS_KEPT) this.mapsAsked.delete(this.mapsAsked.keys().next().value);
     }
-    return this.mapsAsked.get(f);
+    return this.mapsAsked.get(key);
   }
 
   async map(f, n) {
     return (await this.maps(f)).subarray(n * this.units, (n + 1) * this.units);
+  }
+
+  /** A part's map of an image, the mean over its filters, [L, L] bytes. */
+  async partMap(group, n) {
+    return (await this.partMaps(group)).subarray(n * this.units, (n + 1) * this.units);
+  }
+
+  /** A part's peak on each image, [N] bytes. */
+  async partPeaks(group) {
+    const maps = await this.partMaps(group);
+    return Uint8Array.from({ length: this.snapshot.images.count }, (_, n) =>
+      maps.subarray(n * this.units, (n + 1) * this.units).reduce((most, value) => Math.max(most, value), 0),
+    );
   }
 }
 
@@ -182,6 +204,11 @@ export class Snapshot {
     const image = await this.#picture("sprite", { sheet: Math.floor(n / (columns * rows)) });
     const at = n % (columns * rows);
     return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
+  }
+
+  /** Whether it is of an explainer and its performer; else it is of any model, which has one track. */
+  get hasExplainer() {
+    return Object.hasOwn(this.notes, "explainer");
   }
 
   className(label) {

@@ -3,7 +3,10 @@
 import * as host from "./host.js";
 import { html, useCallback, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 
-/** The runs as a server lists them, read anew whenever TensorBoard does. */
+// How often runs are asked for, in milliseconds, so that one that is being written appears by itself.
+const AGAIN = 10_000;
+
+/** The runs as a server lists them, read anew whenever TensorBoard does, and now and then. */
 export function useRuns(ask) {
   const [found, setFound] = useState(null);
   const [reloads, setReloads] = useState(0);
@@ -16,10 +19,13 @@ export function useRuns(ask) {
             setReloads((count) => count + 1);
             return next;
           }),
-        (error) => setFound({ error }),
+        (error) => setFound((last) => last ?? { error }),
       );
     read();
     host.onReload(read);
+    // A tab that is not shown has no width.
+    const again = setInterval(() => window.innerWidth && read(), AGAIN);
+    return () => clearInterval(again);
   }, []);
   return { found, reloads };
 }
@@ -51,6 +57,21 @@ export function useAddress(plugin, defaults, shorten) {
   return [state, useCallback((change) => setState((last) => ({ ...last, ...change })), [])];
 }
 
+/** Keys of an element that also work while nothing has the focus, so that nobody has to click first. */
+export function useFreeKeys(element, handle) {
+  const latest = useRef();
+  latest.current = handle;
+  useEffect(() => {
+    const keys = (event) => {
+      const free = event.target === document.body;
+      if ((free && !document.querySelector("dialog[open]")) || element.current?.contains(event.target))
+        latest.current(event);
+    };
+    window.addEventListener("keydown", keys);
+    return () => window.removeEventListener("keydown", keys);
+  }, []);
+}
+
 export const nearestStep = (steps, wanted) =>
   steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
 
@@ -61,7 +82,7 @@ export function Missing({ state, names, run, step, layer, skipped = {} }) {
     state.step !== "" && Number(state.step) !== step && `Step ${state.step} was not kept: step ${step} is shown.`,
     state.layer && layer && state.layer !== layer.name && `There is no layer ${state.layer}: ${layer.title} is shown.`,
     state.compare && !names.includes(state.compare) && `There is no run ${state.compare} to put beside.`,
-    ...Object.entries(skipped).map(([name, why]) => `Damaged in run ${name || "."}, and skipped: ${why.join("; ")}.`),
+    ...Object.entries(skipped).map(([name, why]) => `Skipped in run ${name || "."}: ${why.join("; ")}.`),
   ].filter(Boolean);
   return (
     notes.length > 0 &&

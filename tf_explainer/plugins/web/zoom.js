@@ -1,23 +1,15 @@
 // One picture large: 1:1 in the crop's own pixels, or several times that.
 
+import { Dialog } from "./dialog.js";
 import { number } from "./figures.js";
 import { layerOf, Picture, TIMES, timesOf } from "./picture.js";
-import { html, useEffect, useState } from "./vendor/preact-htm.js";
+import { html, useState } from "./vendor/preact-htm.js";
 
 export function Zoom({ layer, f, n, times: wanted, look, onTimes, onClose, onImage }) {
   const times = timesOf(wanted, layer.snapshot.images.size);
   const [marks, setMarks] = useState(true);
   const { snapshot } = layer;
   const { images } = snapshot;
-  useEffect(() => {
-    const keys = (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      onClose();
-    };
-    window.addEventListener("keydown", keys, true);
-    return () => window.removeEventListener("keydown", keys, true);
-  }, []);
   const places = marks
     ? images.landmark_names.map((name, k) => ({ name, place: snapshot.landmark(n, k) })).filter(({ place }) => place)
     : [];
@@ -26,9 +18,8 @@ export function Zoom({ layer, f, n, times: wanted, look, onTimes, onClose, onIma
     layers: [layerOf(layer, await layer.map(f, n), look)],
     marks: places,
   });
-  return html`<div class="veil" role="dialog" aria-modal="true" aria-label=${images.ids[n]}
-    onClick=${(event) => event.target === event.currentTarget && onClose()}>
-    <div class="zoom" data-ready="zoom"><header><h2>${images.ids[n]}</h2><nav>
+  return html`<${Dialog} label=${images.ids[n]} ready="zoom" onClose=${onClose}>
+    <header><h2>${images.ids[n]}</h2><nav aria-label="enlargement">
         ${TIMES.map(
           (one) => html`<button aria-pressed=${one === times} onClick=${() => onTimes(one)}>${one}:1
           </button>`,
@@ -46,5 +37,5 @@ export function Zoom({ layer, f, n, times: wanted, look, onTimes, onClose, onIma
         , rank ${layer.order(f).indexOf(n) + 1} of ${images.count}.
         True class ${snapshot.className(images.labels[n])}, predicted ${snapshot.className(images.predicted[n])}
           ${images.held_out[n] ? "; training never saw this image" : ""}.
-        ${places.length > 0 && html` Crosses: ${places.map(({ name }) => name).join(", ")}.`}</p></div></div>`;
+        ${places.length > 0 && html` Crosses: ${places.map(({ name }) => name).join(", ")}.`}</p><//>`;
 }
