@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tensorboard.backend.event_processing import event_file_loader
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -80,7 +81,7 @@ DAMAGE = {
 }
 
 
-def write_damaged(folder, value, kind=None):
+def write_damaged(folder, value, kind=None, time=0.0):
     """Writes a value under every tag of both plugins; kind: with another data class than is due."""
     folder.mkdir(parents=True, exist_ok=True)
     writer = EventFileWriter(str(folder))
@@ -90,7 +91,8 @@ def write_damaged(folder, value, kind=None):
                 about = summary_pb2.SummaryMetadata(data_class=due if kind is None else kind)
                 about.plugin_data.plugin_name = plugin
                 entry = summary_pb2.Summary.Value(tag=tag, metadata=about, tensor=value)
-                writer.add_event(event_pb2.Event(step=2, summary=summary_pb2.Summary(value=[entry])))
+                summary = summary_pb2.Summary(value=[entry])
+                writer.add_event(event_pb2.Event(wall_time=time, step=2, summary=summary))
     writer.close()
 
 
@@ -158,6 +160,24 @@ def test_damaged_runs_are_named_and_hide_no_other(client):
     assert found["runs"] == {"sound": [2]}
     assert "too deeply" in found["skipped"]["nested"][0]
     assert "version 99" in found["skipped"]["another version"][0]
+
+
+def test_a_time_that_is_none_hides_no_run(tmp_path):
+    write_run(tmp_path / "sound", steps=(2,))
+    (sound,) = (tmp_path / "sound").glob("events*")
+    write_damaged(tmp_path / "timeless", index_of(sound), time=float("nan"))
+    client = client_of(tmp_path, fast=False)
+    wait_for(lambda: set(listed(client)["runs"]) == {"sound", "timeless"})
+    assert listed(client)["written"]["timeless"] == [0.0]
+
+
+def index_of(path):
+    """The description of a snapshot that an event file holds."""
+    for event in event_file_loader.LegacyEventFileLoader(str(path)).Load():
+        for value in event.summary.value:
+            if value.tag == parts.INDEX:
+                return value.tensor
+    raise AssertionError(path)
 
 
 def test_a_stream_that_unpacks_to_too_much_is_refused(monkeypatch):

@@ -58,7 +58,7 @@ class SnapshotReader:
                 try:
                     check(stored_values.plain(datum.numpy))
                     runs.setdefault(run, []).append(step)
-                    written.setdefault(run, []).append(datum.wall_time)
+                    written.setdefault(run, []).append(_finite(datum.wall_time))
                 except DamagedError as error:
                     skipped.setdefault(run, []).append(f"step {step}: {error}")
         with self._lock:
@@ -199,6 +199,10 @@ class SnapshotReader:
 def _is_plain(run: str) -> bool:
     """Returns whether the fast loader can read a run's blobs: its keys must not need an escape in JSON."""
     return json.dumps(run, ensure_ascii=False) == f'"{run}"'
+
+
+def _finite(time: float) -> float:
+    return time if math.isfinite(time) else 0.0
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:
