@@ -131,8 +131,8 @@ class Trainer:
                 finite, features cannot be read, or a checkpoint cannot be written.
             Terminated: `stop` said so; everything is saved.
         """
-        state = self._start_or_resume()
         self.explainer.stop_training = False
+        state = self._start_or_resume()
         first = state.step
         self._tell_callbacks(state, first)
         self._callbacks.on_train_begin()
