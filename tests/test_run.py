@@ -145,7 +145,8 @@ def small_network(path):
     image = keras.Input((32, 32, 3))
     x = keras.layers.Rescaling(1 / 255)(image)
     for width in (8, 16):
-        x = keras.layers.MaxPooling2D()(keras.layers.Conv2D(width, 3, padding="same", activation="relu")(x))
+        convolution = keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{width}")
+        x = keras.layers.MaxPooling2D()(convolution(x))
     x = keras.layers.Dense(8, "relu", name="fc1")(keras.layers.Flatten()(x))
     keras.Model(image, keras.layers.Dense(2, "softmax")(x)).save(path)
 
@@ -157,7 +158,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     small = "--image_size=32 --steps=4 --num_shards=2 --parts=4 --attribution_steps=4 --snapshot_images=8"
     command = [
         *(sys.executable, "-m", "tf_explainer", "run"),
-        *("--data_dir=photos", "--performer=model.keras", "--target_layer=conv2d_1", *small.split()),
+        *("--data_dir=photos", "--performer=model.keras", "--target_layer=conv16", *small.split()),
         *("--annotations=marks.csv", "--direct_num_workers=1"),
     ]
 
