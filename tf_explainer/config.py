@@ -78,7 +78,7 @@ class PerformerConfig:
     Attributes:
         performer: a .keras or HDF5 file, or a classifier of KerasHub: a preset's name, a hf:// or kaggle://
             handle, or a preset's folder; default: WORKDIR/performer.keras.
-        backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s.
+        backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s, local_resnet.
         backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture; for
             alexnet, vgg_m and vgg_s the file that MatConvNet publishes (imagenet-vgg-m.mat).
         backbone_alpha: width multiplier of a MobileNet; default: its own.

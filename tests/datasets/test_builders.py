@@ -191,7 +191,7 @@ def test_creatures_as_files_are_the_drawn_ones(data_dir, monkeypatch):
     few = registry.open_source(DatasetConfig(dataset="creatures", num_images=7))
     monkeypatch.setattr(sys.modules["tf_explainer.datasets.builders.creatures"], "_SOURCE", few)
     tfds.builder("creatures", data_dir=data_dir).download_and_prepare()
-    source = _open(data_dir, "creatures:2.0.0")
+    source = _open(data_dir, "creatures:3.0.0")
     assert source.landmark_names == few.landmark_names
     expected = {r.landmarks.get("head"): record.image for r, record in few.read(few.references())}
     heads = [landmark for landmark in expected if landmark]

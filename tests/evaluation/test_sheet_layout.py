@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, sheet
+from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, fitted, sheet
 
 RED, BLUE, GREEN = (200, 0, 0), (0, 0, 200), (0, 200, 0)
 
@@ -42,3 +42,25 @@ def test_a_long_explanation_takes_more_lines():
 def test_a_section_without_panels_says_so():
     page = sheet("Heading", "How to read it", [_section(0, RED)], images=3)
     assert page.height > 150
+
+
+def test_a_long_line_ends_within_its_panel():
+    def page(figures):
+        panel = Panel(name="head", figures=figures, colour=GREEN, pictures=[])
+        return np.asarray(
+            sheet("Heading", "How", [Section(title="Layer", figures="", panels=[panel] * 2)], 3)
+        )
+
+    short, long = page(""), page("cat 80 % of images against 22 % by chance; " * 9)
+    width = short.shape[1]
+    ink = np.nonzero((short != long).any(axis=(0, 2)))[0]
+    # Between the two columns nothing is written.
+    assert len(ink)
+    assert not set(range(width // 2 - 10, width // 2 + 10)) & set(ink)
+    assert ink.max() < width - 20
+
+
+def test_what_fits_is_not_cut():
+    assert fitted("legs 2", 500) == "legs 2"
+    assert fitted("legs 2", 30).endswith("…")
+    assert fitted("legs 2", 1) == ""

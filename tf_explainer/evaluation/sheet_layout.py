@@ -69,17 +69,21 @@ def sheet(heading: str, explanation: str, sections: Sequence[Section], images: i
         for index, panel in enumerate(section.panels):
             row, column = divmod(index, _COLUMNS)
             left = _MARGIN + column * (panel_width + _MARGIN)
-            _draw_panel(page, pen, panel, left, top + row * panel_height)
+            _draw_panel(page, pen, panel, (left, top + row * panel_height), panel_width)
         top += count * panel_height
     return page
 
 
-def _draw_panel(page: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) -> None:
+def _draw_panel(
+    page: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, corner: tuple[int, int], width: int
+) -> None:
+    left, top = corner
     pen.rounded_rectangle((left, top + 3, left + _TEXT - 4, top + _TEXT - 1), 3, fill=panel.colour)
     begin = left + _TEXT + 4
-    pen.text((begin, top), panel.name, fill=_INK, font=_font(_TEXT))
-    after = begin + pen.textlength(panel.name + "   ", font=_font(_TEXT))
-    pen.text((after, top), panel.figures, fill=_GREY, font=_font(_TEXT))
+    name = fitted(panel.name, left + width - begin)
+    pen.text((begin, top), name, fill=_INK, font=_font(_TEXT))
+    after = begin + pen.textlength(name + "   ", font=_font(_TEXT))
+    pen.text((after, top), fitted(panel.figures, left + width - after), fill=_GREY, font=_font(_TEXT))
     for index, picture in enumerate(panel.pictures):
         page.paste(picture, (left + index * (PICTURE + _GAP), top + _TEXT + 2 * _GAP))
 
@@ -93,6 +97,16 @@ def _wrapped(text: str, width: int) -> list[str]:
         else:
             lines[-1] = longer
     return lines
+
+
+def fitted(text: str, width: float) -> str:
+    """Returns a line of text, cut with an ellipsis where it is wider than so many pixels."""
+    font = _font(_TEXT)
+    if font.getlength(text) <= width:
+        return text
+    return next(
+        (cut for end in range(len(text), 0, -1) if font.getlength(cut := text[:end] + "…") <= width), ""
+    )
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

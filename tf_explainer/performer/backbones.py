@@ -1,4 +1,4 @@
-"""Backbones by name, with their preprocessing and weights: `keras.applications`, and the published chains."""
+"""Backbones by name, with preprocessing and weights: those of Keras, published chains, `local_resnet`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tf_explainer import keras_settings
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.performer import backbone_weights
+from tf_explainer.performer.architectures import local_resnet
 from tf_explainer.performer.architectures.chain_backbones import build_chain_backbone, chain_name
 from tf_explainer.performer.backbone_weights import load_weights_strictly
 from tf_explainer.performer.preprocessing import Preprocessing
@@ -53,7 +54,8 @@ def find_application(name: str) -> Application:
             by_plain_name[plain] for plain in nearest_names(_plain(name), by_plain_name).split(", ")
         )
         raise UserError(
-            f"--backbone={name} is no model of keras.applications, nor alexnet, vgg_m or vgg_s; the nearest: "
+            f"--backbone={name} is no model of keras.applications, nor alexnet, vgg_m, vgg_s or "
+            "local_resnet; the nearest: "
             f"{nearest}"
         )
     function = functions[found]
@@ -82,6 +84,8 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
     keras_settings.check()
     if chain := chain_name(config.backbone):
         return build_chain_backbone(config, chain, include_top=include_top)
+    if local_resnet.is_named(config.backbone):
+        return local_resnet.build(config, include_top=include_top)
     application = find_application(config.backbone)
     plain = _build(application, config, include_top)
     if config.backbone_weights not in ("imagenet", "none"):

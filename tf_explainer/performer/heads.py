@@ -7,6 +7,7 @@ import dataclasses
 import keras
 
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
+from tf_explainer.performer.architectures import local_resnet
 from tf_explainer.performer.architectures.chain_backbones import chain_name
 from tf_explainer.performer.backbones import find_application
 
@@ -16,13 +17,15 @@ POOLING = "head_pooling"
 def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) -> PerformerTrainingConfig:
     """Decides on the pooling where it is `auto`: what the backbone's own classifier has.
 
-    That is flatten for AlexNet and VGG, and average for all other models of `keras.applications`.
+    That is flatten for AlexNet and VGG, and average for all others.
 
     Raises:
         UserError: there is no such backbone.
     """
     if training.head_pooling != "auto":
         return training
+    if local_resnet.is_named(performer.backbone):
+        return dataclasses.replace(training, head_pooling="average")
     flattens = chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
     return dataclasses.replace(training, head_pooling="flatten" if flattens else "average")
 

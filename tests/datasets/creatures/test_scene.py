@@ -1,3 +1,6 @@
+import collections
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -7,17 +10,22 @@ from tf_explainer.datasets.creatures.anatomy import PARTS
 from tf_explainer.datasets.creatures.canvas import Painter
 from tf_explainer.datasets.creatures.coat import COATS
 from tf_explainer.datasets.creatures.landscape import paint_landscape
+from tf_explainer.datasets.creatures.species import SPECIES
 
 KINDS = range(len(scene.KINDS) - 1)
 
 
-def _visible_parts(composed):
+def _part_number(piece):
+    return PARTS.index(piece.part) + 1 if piece.part else 0
+
+
+def _visible_parts(composed, number=_part_number):
     """Which part is seen at each pixel, by a painter of its own: 0 none, 1 to 4 as in PARTS."""
     image = Image.new("L", (composed.width, composed.height))
     draw = ImageDraw.Draw(image)
     for piece in composed.animal.pieces:
         outline = [tuple(point) for point in composed.animal.to_picture(piece.outline)]
-        draw.polygon(outline, fill=PARTS.index(piece.part) + 1 if piece.part else 0)
+        draw.polygon(outline, fill=number(piece))
     return np.asarray(image)
 
 
@@ -56,13 +64,52 @@ def test_the_box_holds_all_of_the_painted_animal(index):
 def test_every_species_wears_every_coat(kind):
     worn = set()
     for index in range(kind, 40 * len(scene.KINDS), len(scene.KINDS)):
-        torso = _visible_parts(scene.compose(0, index)) == PARTS.index("torso") + 1
-        colour = np.median(source.draw(0, index)[torso], axis=0)
+        composed = scene.compose(0, index)
+        coat = _visible_parts(composed, lambda piece: int((piece.part, piece.paint) == ("torso", "coat")))
+        colour = np.median(source.draw(0, index)[coat == 1], axis=0)
         distances = [
             np.linalg.norm(np.array([coat.ground, coat.mark]) - colour, axis=-1).min() for coat in COATS
         ]
         worn.add(int(np.argmin(distances)))
     assert worn == set(range(len(COATS)))
+
+
+def _colours(species):
+    return {
+        "head": species.head_colour,
+        "saddle": species.saddle_colour,
+        "leg": species.leg_colour,
+        "tail": species.tail_colour,
+    }
+
+
+def test_a_colour_belongs_to_one_part_and_leaves_two_species_in_question():
+    wearers = collections.defaultdict(list)
+    for species in SPECIES:
+        for part, colour in _colours(species).items():
+            wearers[colour].append((part, species.name))
+    assert len(wearers) == 8
+    for worn in wearers.values():
+        parts, names = zip(*worn, strict=True)
+        assert (len(set(parts)), len(set(names))) == (1, 2)
+    distances = [np.linalg.norm(np.subtract(a, b)) for a, b in itertools.combinations(wearers, 2)]
+    assert min(distances) > 90  # More than a picture's grain and the variation of its colours.
+    # Whatever one part is, the others tell the species.
+    for one, other in itertools.combinations(SPECIES, 2):
+        assert sum(_colours(one)[part] != colour for part, colour in _colours(other).items()) >= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_have_the_colours_of_their_species(kind):
+    species = SPECIES[kind]
+    every = [colour for each in SPECIES for colour in _colours(each).values()]
+    for turn in range(5):
+        index = len(scene.KINDS) * turn + kind
+        composed, image = scene.compose(7, index), source.draw(7, index)
+        for paint, colour in _colours(species).items():
+            seen = _visible_parts(composed, lambda piece, paint=paint: int(piece.paint == paint))
+            median = np.median(image[seen == 1], axis=0)
+            assert every[np.argmin(np.linalg.norm(np.subtract(every, median), axis=-1))] == colour, paint
 
 
 def _landmarks_in_box(kind, turns):

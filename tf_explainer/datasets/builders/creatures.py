@@ -18,7 +18,7 @@ _SOURCE = open_creatures(DatasetConfig(dataset="creatures"))
 class Creatures(tfds.core.GeneratorBasedBuilder):
     """600 pictures of four species and of landscapes without an animal, of seed 0."""
 
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("3.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(

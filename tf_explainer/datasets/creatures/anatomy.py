@@ -16,9 +16,9 @@ from tf_explainer.datasets.creatures.species import Species
 PARTS = ("head", "torso", "legs", "tail")
 
 Point = tuple[float, float]
-_STRIDE = (math.radians(-26), math.radians(26))
+_STRIDE = (math.radians(-18), math.radians(18))
 # Shared by all species: half the torso's length, its radii, lengths of neck and legs, the legs' radius.
-_HALF, _RUMP, _CHEST, _NECK, _LEG, _SHIN = 0.72, 0.36, 0.4, 0.5, 0.85, 0.12
+_HALF, _RUMP, _CHEST, _NECK, _LEG, _SHIN = 0.66, 0.36, 0.4, 0.5, 0.95, 0.15
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class Pose:
         neck: elevation of the neck above straight ahead; negative when grazing.
         pitch: how far the muzzle points above the horizontal.
         looks_back: whether the head faces the tail.
-        lean: swing of all legs together, forward.
-        strides: further swing of each leg: near front, near hind, far front, far hind.
+        lean: swing of both legs together, forward.
+        strides: further swing of each leg: near, far.
         crouch: length of the legs.
         tail: elevation of the tail above straight back.
         curl: bend from each quarter of the tail to the next.
@@ -42,7 +42,7 @@ class Pose:
     pitch: float
     looks_back: bool
     lean: float
-    strides: tuple[float, float, float, float]
+    strides: tuple[float, float]
     crouch: float
     tail: float
     curl: float
@@ -60,7 +60,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         pitch=math.radians(between(-40, 20)),
         looks_back=rng.random() < 0.3,
         lean=math.radians(between(-32, 32)),
-        strides=(between(*_STRIDE), between(*_STRIDE), between(*_STRIDE), between(*_STRIDE)),
+        strides=(between(*_STRIDE), between(*_STRIDE)),
         crouch=between(0.65, 1.15),
         tail=math.radians(between(-85, 140)),
         curl=math.radians(between(-28, 28)),
@@ -73,7 +73,7 @@ class Piece:
 
     Attributes:
         part: the landmark that it belongs to, or None (the neck).
-        paint: `coat`, `far_coat`, `muzzle`, `crown`, `tuft`, `foot`, `eye` or `dark`.
+        paint: `coat`, `saddle`, `head`, `tail`, `leg`, `far_leg`, `eye` or `dark`.
         outline: `[N, 2]` x, y.
     """
 
@@ -84,13 +84,11 @@ class Piece:
 
 def build(species: Species, pose: Pose) -> list[Piece]:
     """Puts a body together, from the back to the front."""
-    near_front, near_hind, far_front, far_hind = pose.strides
+    near, far = pose.strides
     return [
-        *_leg(pose, +1, far_front, "far_coat"),
-        *_leg(pose, -1, far_hind, "far_coat"),
+        *_leg(pose, far, "far_leg"),
         *_torso(pose),
-        *_leg(pose, +1, near_front, "coat"),
-        *_leg(pose, -1, near_hind, "coat"),
+        *_leg(pose, near, "leg"),
         *_tail(species, pose),
         *_neck_and_head(species, pose),
     ]
@@ -98,13 +96,17 @@ def build(species: Species, pose: Pose) -> list[Piece]:
 
 def _torso(pose: Pose) -> list[Piece]:
     half = _HALF * pose.stretch
-    return [Piece(part="torso", paint="coat", outline=_capsule((-half, 0), _RUMP, (half, 0), _CHEST))]
+    saddle = np.array([(-0.34, -0.42), (0.34, -0.42), (0.4, 0.14), (-0.4, 0.14)])
+    return [
+        Piece(part="torso", paint="coat", outline=_capsule((-half, 0), _RUMP, (half, 0), _CHEST)),
+        Piece(part="torso", paint="saddle", outline=saddle),
+    ]
 
 
-def _leg(pose: Pose, end: int, stride: float, paint: str) -> list[Piece]:
-    """One leg at the front (`end` +1) or the rear (-1): thigh, shank and foot; knees bend backwards."""
+def _leg(pose: Pose, stride: float, paint: str) -> list[Piece]:
+    """One of two legs below the torso's middle: thigh, shank and foot; knees bend backwards."""
     length = _LEG * pose.crouch
-    hip = (end * _HALF * pose.stretch * 0.92, 0.5 * (_CHEST if end > 0 else _RUMP))
+    hip = (0.0, 0.2)
     swing = pose.lean + stride
     knee = _ahead(hip, math.pi / 2 - swing, 0.5 * length)
     ankle = _ahead(knee, math.pi / 2 - swing + 0.35 * abs(stride) + 0.12, 0.5 * length)
@@ -112,7 +114,7 @@ def _leg(pose: Pose, end: int, stride: float, paint: str) -> list[Piece]:
     return [
         Piece(part="legs", paint=paint, outline=_capsule(hip, 1.5 * _SHIN, knee, _SHIN)),
         Piece(part="legs", paint=paint, outline=_capsule(knee, _SHIN, ankle, 0.85 * _SHIN)),
-        Piece(part="legs", paint="foot", outline=_capsule(ankle, 1.35 * _SHIN, toe, 1.0 * _SHIN)),
+        Piece(part="legs", paint=paint, outline=_capsule(ankle, 1.35 * _SHIN, toe, 1.0 * _SHIN)),
     ]
 
 
@@ -124,10 +126,10 @@ def _tail(species: Species, pose: Pose) -> list[Piece]:
     for quarter in range(4):
         end = _ahead(joint, angle, length / 4)
         thick, thin = (base + (tip - base) * k / 4 for k in (quarter, quarter + 1))
-        pieces.append(Piece(part="tail", paint="coat", outline=_capsule(joint, thick, end, thin)))
+        pieces.append(Piece(part="tail", paint="tail", outline=_capsule(joint, thick, end, thin)))
         joint, angle = end, angle + pose.curl
     end = _ahead(joint, angle, tuft)
-    return [*pieces, Piece(part="tail", paint="tuft", outline=_capsule(joint, tuft, end, 0.5 * tuft))]
+    return [*pieces, Piece(part="tail", paint="tail", outline=_capsule(joint, tuft, end, 0.5 * tuft))]
 
 
 def _neck_and_head(species: Species, pose: Pose) -> list[Piece]:
@@ -146,12 +148,12 @@ def _head(species: Species) -> list[Piece]:
     skull, reach, muzzle = species.head
     nose = (skull * 0.5 + reach, 0.25 * skull)
     shapes = [
-        *(("crown", shape) for shape in _crown(species.crown, skull, 0.35 * skull)),
-        ("coat", _capsule((0, 0), skull, (0.3 * skull, 0), 0.92 * skull)),
-        ("muzzle", _capsule((0.5 * skull, 0.25 * skull), 0.9 * muzzle, nose, 0.8 * muzzle)),
+        *(("head", shape) for shape in _crown(species.crown, skull, 0.35 * skull)),
+        ("head", _capsule((0, 0), skull, (0.3 * skull, 0), 0.92 * skull)),
+        ("head", _capsule((0.5 * skull, 0.25 * skull), 0.9 * muzzle, nose, 0.8 * muzzle)),
         ("dark", _disc((nose[0] + 0.5 * muzzle, nose[1] - 0.35 * muzzle), 0.32 * muzzle)),
         # What stands on the skull comes in pairs, the far one behind it.
-        *(("crown", shape) for shape in _crown(species.crown, skull, -0.45 * skull)),
+        *(("head", shape) for shape in _crown(species.crown, skull, -0.45 * skull)),
         ("eye", _disc((0.42 * skull, -0.35 * skull), max(0.09, 0.28 * skull))),
         ("dark", _disc((0.5 * skull, -0.33 * skull), max(0.055, 0.16 * skull))),
     ]
@@ -160,7 +162,7 @@ def _head(species: Species) -> list[Piece]:
 
 def _crown(kind: str, skull: float, x: float) -> list[np.ndarray]:
     """One ear, horn, antler or half of a crest above a place on the skull."""
-    top, high = -0.65 * skull, -0.65 * skull - 0.6
+    top, high = -0.65 * skull, -0.65 * skull - 0.45
     if kind == "ears":
         return [_triangle((x - 0.08, high - 0.05), (x - 0.26, top + 0.05), (x + 0.24, top + 0.05))]
     if kind == "horns":

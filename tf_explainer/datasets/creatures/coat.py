@@ -1,4 +1,4 @@
-"""Paints a body: a coat with its pattern, a contour around each part, the far legs in shade.
+"""Paints a body: a coat with its pattern, a contour around each part, the far leg in shade.
 
 Any species may wear any coat, so that none is known by its colours.
 """
@@ -24,20 +24,19 @@ class Coat:
 
     Attributes:
         pattern: `stripes`, `patches`, `net` or `dots`.
-        ground, mark, muzzle: colours below the pattern, of the pattern and of the muzzle, RGB.
+        ground, mark: colours below the pattern and of the pattern, RGB.
     """
 
     pattern: str
     ground: Colour
     mark: Colour
-    muzzle: Colour
 
 
 COATS = (
-    Coat(pattern="stripes", ground=(236, 152, 60), mark=(120, 62, 24), muzzle=(250, 226, 196)),
-    Coat(pattern="patches", ground=(240, 236, 228), mark=(52, 44, 42), muzzle=(240, 170, 165)),
-    Coat(pattern="net", ground=(246, 222, 150), mark=(166, 96, 40), muzzle=(226, 196, 150)),
-    Coat(pattern="dots", ground=(96, 172, 78), mark=(226, 222, 96), muzzle=(150, 204, 112)),
+    Coat(pattern="stripes", ground=(186, 150, 110), mark=(92, 66, 48)),
+    Coat(pattern="patches", ground=(228, 224, 216), mark=(84, 78, 76)),
+    Coat(pattern="net", ground=(232, 214, 176), mark=(150, 112, 78)),
+    Coat(pattern="dots", ground=(128, 122, 118), mark=(210, 206, 198)),
 )
 
 
@@ -47,13 +46,14 @@ def paint_animal(painter: Painter, animal: Animal) -> None:
     coat = COATS[int(painter.between(0, len(COATS)))]
     marks = [view(mark) for mark in _PATTERNS[coat.pattern](painter, *extent(pieces))]
     hide = painter.texture(painter.vary(coat.ground), marks, painter.vary(coat.mark))
-    textures = {"coat": hide, "far_coat": hide.point(lambda value: value * 7 // 10)}
     species = animal.species
+    leg = painter.vary(species.leg_colour)
     colours = {
-        "muzzle": coat.muzzle,
-        "crown": species.crown_colour,
-        "tuft": species.tuft,
-        "foot": species.foot,
+        "saddle": painter.vary(species.saddle_colour),
+        "head": painter.vary(species.head_colour),
+        "tail": painter.vary(species.tail_colour),
+        "leg": leg,
+        "far_leg": tuple(value * 7 // 10 for value in leg),
         "eye": _EYE,
         "dark": _DARK,
     }
@@ -62,8 +62,8 @@ def paint_animal(painter: Painter, animal: Animal) -> None:
         for piece in layer_pieces:
             painter.fill(view(_grown(piece.outline, _CONTOUR)), _DARK)
         for piece in layer_pieces:
-            if piece.paint in textures:
-                painter.fill_from(view(piece.outline), textures[piece.paint])
+            if piece.paint == "coat":
+                painter.fill_from(view(piece.outline), hide)
             else:
                 painter.fill(view(piece.outline), colours[piece.paint])
 

@@ -1,9 +1,10 @@
 """Drawn animals as a data set.
 
-Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. Heads, tails and feet tell them apart,
-and each of them does; bodies are the same, and any animal may wear any coat. Head, legs and tail move
-independently of each other, and the animal's place, scale, direction and slant vary. Image `i` of a
-seed is the same picture on every machine, whichever categories are asked for.
+Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. The colours of head, saddle, legs and tail
+tell them apart, of which one part alone leaves two species in question; bodies are the same, and any animal
+may wear any coat. Head, legs and tail move independently of each other, and the animal's place, scale,
+direction and slant vary. Image `i` of a seed is the same picture on every machine, whichever categories are
+asked for.
 """
 
 from __future__ import annotations

@@ -1,10 +1,15 @@
-"""The kinds of animals that are drawn: they differ by heads, tails and feet, not by bodies or coats."""
+"""The kinds of animals that are drawn: their heads, saddles, legs and tails differ, not their coats."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from tf_explainer.datasets.creatures.canvas import Colour
+
+_RED, _ORANGE = (210, 36, 48), (250, 176, 32)
+_GREEN, _LIME = (24, 132, 72), (170, 226, 60)
+_BLUE, _CYAN = (36, 72, 196), (70, 206, 236)
+_VIOLET, _PINK = (120, 52, 160), (250, 110, 190)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,56 +20,60 @@ class Species:
         name: the category.
         head: radius of the skull, length and radius of the muzzle.
         crown: what stands on the head: `ears`, `horns`, `antlers` or `crest`.
-        crown_colour: its colour, RGB.
         tail: length, radius at the torso, radius at the tip, radius of the tuft.
-        tuft: colour of the end of the tail, RGB.
-        foot: colour of the feet, RGB.
+        head_colour, saddle_colour, leg_colour, tail_colour: RGB. Two are worn by each part, and by no other;
+            one part leaves two species in question, so that a network has to look at several.
     """
 
     name: str
     head: tuple[float, float, float]
     crown: str
-    crown_colour: Colour
     tail: tuple[float, float, float, float]
-    tuft: Colour
-    foot: Colour
+    head_colour: Colour
+    saddle_colour: Colour
+    leg_colour: Colour
+    tail_colour: Colour
 
 
 SPECIES = (
     Species(
         name="cat",
-        head=(0.4, 0.26, 0.2),
+        head=(0.42, 0.26, 0.2),
         crown="ears",
-        crown_colour=(244, 128, 160),
-        tail=(1.35, 0.12, 0.1, 0.15),
-        tuft=(250, 250, 246),
-        foot=(250, 250, 246),
+        tail=(1.2, 0.14, 0.12, 0.17),
+        head_colour=_RED,
+        saddle_colour=_GREEN,
+        leg_colour=_BLUE,
+        tail_colour=_VIOLET,
     ),
     Species(
         name="cow",
-        head=(0.33, 0.46, 0.27),
+        head=(0.36, 0.46, 0.29),
         crown="horns",
-        crown_colour=(232, 224, 196),
-        tail=(1.2, 0.07, 0.06, 0.26),
-        tuft=(48, 40, 44),
-        foot=(48, 40, 44),
+        tail=(1.1, 0.1, 0.09, 0.26),
+        head_colour=_RED,
+        saddle_colour=_LIME,
+        leg_colour=_CYAN,
+        tail_colour=_PINK,
     ),
     Species(
         name="deer",
-        head=(0.3, 0.42, 0.17),
+        head=(0.34, 0.42, 0.19),
         crown="antlers",
-        crown_colour=(132, 84, 52),
-        tail=(0.5, 0.2, 0.2, 0.24),
-        tuft=(240, 120, 60),
-        foot=(84, 108, 190),
+        tail=(0.7, 0.22, 0.2, 0.24),
+        head_colour=_ORANGE,
+        saddle_colour=_LIME,
+        leg_colour=_BLUE,
+        tail_colour=_PINK,
     ),
     Species(
         name="lizard",
-        head=(0.31, 0.6, 0.18),
+        head=(0.34, 0.6, 0.2),
         crown="crest",
-        crown_colour=(214, 48, 52),
-        tail=(1.5, 0.3, 0.08, 0.2),
-        tuft=(240, 206, 48),
-        foot=(240, 206, 48),
+        tail=(1.3, 0.3, 0.1, 0.2),
+        head_colour=_ORANGE,
+        saddle_colour=_GREEN,
+        leg_colour=_CYAN,
+        tail_colour=_VIOLET,
     ),
 )

@@ -1,1 +1,1 @@
-"""Networks that Keras does not have: AlexNet, VGG-M and VGG-S, each a chain of layers."""
+"""Networks that Keras does not have: AlexNet, VGG-M and VGG-S, chains of layers; `local_resnet`."""

@@ -1,0 +1,77 @@
+"""A small residual network whose units see a part of the image, not all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_explainer.config import PerformerConfig
+from tf_explainer.errors import UserError
+from tf_explainer.performer.backbone_weights import load_weights_strictly
+
+_NAME = "local_resnet"
+# Of each block: filters, stride, and the second kernel's side.
+_BLOCKS = ((24, 2, 3), (48, 2, 3), (96, 1, 1))
+
+
+def is_named(backbone: str) -> bool:
+    """Returns whether a backbone's name is this one's, in any spelling."""
+    return backbone.lower().replace("-", "_") in (_NAME, _NAME.replace("_", ""))
+
+
+def build(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
+    """Builds it without weights, or with those of a file.
+
+    Small fields keep evidence where it is, as in BagNets (Brendel and Bethge, arXiv:1904.00760): each unit
+    of the last map sees 57 pixels, and neighbours are 8 apart. For images that no published network knows.
+
+    Args:
+        config: size, width multiplier and weights, a file or `none`.
+        include_top: it has no classifier of its own.
+
+    Returns:
+        A model from RGB pixels, 0 to 255, `[B, image_size, image_size, 3]` to the map `block3_out`,
+        `[B, image_size / 8, image_size / 8, 96 * alpha]`.
+
+    Raises:
+        UserError: the weights do not exist, or a classifier is asked for.
+    """
+    if include_top or config.backbone_weights == "imagenet":
+        what = "classifier of its own" if include_top else "weights of ImageNet"
+        raise UserError(
+            f"--backbone={_NAME} has no {what}: train it, --backbone_weights=none --train_backbone"
+        )
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, -1, name="preprocessing")(image)
+    alpha = config.backbone_alpha or 1.0
+    x = _rectified(_convolution(x, _width(16, alpha), 5, 2, "stem"), "stem")
+    for number, (filters, stride, side) in enumerate(_BLOCKS, start=1):
+        x = _block(x, _width(filters, alpha), stride, side, f"block{number}")
+    model = keras.Model(image, x, name=_NAME)
+    if config.backbone_weights != "none":
+        load_weights_strictly(model, config.backbone_weights)
+    return model
+
+
+def _width(filters: int, alpha: float) -> int:
+    return max(1, round(filters * alpha))
+
+
+def _block(x: Any, filters: int, stride: int, side: int, name: str) -> Any:
+    y = _rectified(_convolution(x, filters, 3, stride, f"{name}_1"), f"{name}_1")
+    y = _convolution(y, filters, side, 1, f"{name}_2")
+    shortcut = _convolution(x, filters, 1, stride, f"{name}_0")
+    return _rectified(keras.layers.Add(name=f"{name}_add")([shortcut, y]), name)
+
+
+def _convolution(x: Any, filters: int, side: int, stride: int, name: str) -> Any:
+    """A convolution and its normalisation, whose statistics are those of few steps."""
+    x = keras.layers.Conv2D(
+        filters, side, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
+    return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+
+
+def _rectified(x: Any, name: str) -> Any:
+    return keras.layers.ReLU(name=f"{name}_out")(x)
