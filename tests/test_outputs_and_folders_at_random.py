@@ -88,7 +88,7 @@ def check(case):
 
 
 @given(CASES)
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_some(case):
     check(case)
 

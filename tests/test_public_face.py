@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.slow_cases import slow_but
+
 REGISTERED = (
     "assert keras.saving.get_registered_object('tf_explainer>Explainer') is not None, 'not registered'"
 )
@@ -27,11 +29,14 @@ def run(code):
 
 @pytest.mark.parametrize(
     "imports",
-    [
-        "import keras, tf_explainer",
-        "import keras, tf_explainer.errors",
-        "from tf_explainer import load_run; import keras",
-    ],
+    slow_but(
+        [
+            "import keras, tf_explainer",
+            "import keras, tf_explainer.errors",
+            "from tf_explainer import load_run; import keras",
+        ],
+        ["import keras, tf_explainer"],
+    ),
 )
 def test_keras_knows_the_classes(imports):
     result = run(f"{imports}; {REGISTERED}")

@@ -40,6 +40,7 @@ def test_a_command_is_quiet_and_warns(tmp_path):
     assert re.search(r"^Warning: .*broken\.jpg is left out: ", result.stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_who_asks_for_the_talk_gets_it():
     code = "from tf_explainer import terminal; terminal.silence_libraries(); import tensorflow"
     asked = run("-c", code, TF_CPP_MIN_LOG_LEVEL="0")
@@ -47,6 +48,7 @@ def test_who_asks_for_the_talk_gets_it():
     assert "cpu_feature_guard" in asked.stderr or "cuda" in asked.stderr, asked.stderr
 
 
+@pytest.mark.slow
 def test_workers_are_quiet_and_only_those_of_a_command():
     code = (
         "import os, sys, pipelines; print(*(type(each).__name__ for each in sys.meta_path), *os.environ);"

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import tf_explainer.explainer.explainer as explainer_module
+from tests.slow_cases import slow_but
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer import templates
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
@@ -199,7 +200,7 @@ def _targets(head, features):
 
 
 @pytest.mark.parametrize("filter_loss", ["exact", "closed_form"])
-@pytest.mark.parametrize("assignment", ["none", "activation", "predicted"])
+@pytest.mark.parametrize("assignment", slow_but(["none", "activation", "predicted"], ["activation"]))
 def test_both_gradients_raise_the_mutual_information(head, features, targets, filter_loss, assignment):
     maps = trained_by_filter_loss(
         head[0], features, targets, filter_loss=filter_loss, category_assignment=assignment

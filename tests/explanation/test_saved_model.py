@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation_example import CROP, DISTILLED, SIDE
+from tests.slow_cases import slow_but
 from tests.small_run import CLASSES, write_run
 from tf_explainer.config import PerformerConfig
 from tf_explainer.explanation import saved_model
@@ -101,7 +102,7 @@ def compare(run, found, class_name=None):
             np.testing.assert_allclose(found["part_place"][n, p], place, rtol=1e-5)
 
 
-@pytest.mark.parametrize("signature", ["serve", "serve_uint8"])
+@pytest.mark.parametrize("signature", slow_but(["serve", "serve_uint8"], ["serve_uint8"]))
 def test_a_fresh_process_explains_as_this_one(run, reloaded, signature):
     compare(run, outputs(reloaded, signature))
 
@@ -177,6 +178,7 @@ def sigmoid_performer():
     return Performer(model, config)
 
 
+@pytest.mark.slow
 def test_one_score_and_layers_of_other_kinds(tmp_path):
     single = write_run(tmp_path / "run", sigmoid_performer(), ("other", "fox"))
     saved_model.save(str(tmp_path / "model"), single)

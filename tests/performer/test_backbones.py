@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.slow_cases import slow_but
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph
@@ -140,8 +141,8 @@ def efficientnet(*, rescales):
     return keras.Model(image, plain._run_through_graph([image], call_fn=call))
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
-@pytest.mark.parametrize("rescales", [False, True])
+@pytest.mark.parametrize("suffix", slow_but([".weights.h5", ".h5"], [".weights.h5"]))
+@pytest.mark.parametrize("rescales", slow_but([False, True], [True]))
 def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales):
     plain = efficientnet(rescales=rescales)
     path = str(tmp_path / f"saved{suffix}")
@@ -158,7 +159,11 @@ def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales
 
 
 @pytest.mark.parametrize(
-    "name", ["efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"]
+    "name",
+    slow_but(
+        ["efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"],
+        ["mobilenet_v3_small"],
+    ),
 )
 def test_networks_that_preprocess_by_themselves_do_so(name):
     config = PerformerConfig(backbone=name, backbone_weights="none", image_size=32)

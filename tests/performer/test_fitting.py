@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.slow_cases import slow_but
 from tf_explainer.config import PerformerTrainingConfig
 from tf_explainer.datasets.labelled_crops import LabelledCrop
 from tf_explainer.performer import fitting
@@ -60,7 +61,7 @@ def test_nothing_to_collect():
     assert len(fitting.collect_crops(iter(()), 0, fitting.silent).labels) == 0
 
 
-@pytest.mark.parametrize("scale", [0.01, 1.0, 500.0])
+@pytest.mark.parametrize("scale", slow_but([0.01, 1.0, 500.0], [500.0]))
 def test_the_whole_performer_gives_what_its_head_learned(scale):
     model = performer(scale)
     before = model.get_layer("conv").kernel.numpy()
@@ -71,7 +72,7 @@ def test_the_whole_performer_gives_what_its_head_learned(scale):
     np.testing.assert_array_equal(model.get_layer("conv").kernel, before)
 
 
-@pytest.mark.parametrize("end_to_end", [False, True])
+@pytest.mark.parametrize("end_to_end", slow_but([False, True], [True]))
 def test_training_is_repeatable_and_blind_to_held_out_images(end_to_end):
     config = dataclasses.replace(CONFIG, epochs=1)
 

@@ -15,10 +15,10 @@ L = keras.layers
 CHOSEN = {
     "vgg16": "block5_conv3",
     "mobilenet": "conv_pw_11_relu",
-    "resnet50": "conv4_block6_out",
-    "efficientnet_b0": "block6a_expand_activation",
 }
 SLOW = {
+    "resnet50": "conv4_block6_out",
+    "efficientnet_b0": "block6a_expand_activation",
     "mobilenet_v2": "block_13_expand_relu",
     "resnet50_v2": "post_relu",
     "densenet121": "pool4_relu",

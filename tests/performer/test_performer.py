@@ -245,6 +245,7 @@ def test_what_little_is_below_zero_is_cut_from_the_features_alone(unchanged):
     np.testing.assert_allclose(performer.trunk()(maps), pooled_maps, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_sums_are_split_and_nothing_is_lost(tmp_path):
     config = dataclasses.replace(RESNET, target_layer="conv4_block5_out", distilled_layers=("pool",))
     model = with_head(config, pooling=L.GlobalAveragePooling2D(name="pool"), fc=False)
@@ -274,6 +275,7 @@ def test_layers_that_nobody_names_are_found_and_can_be_explained(unchanged, tmp_
     assert performer.config.distilled_layers == ("fc1", "fc2")
 
 
+@pytest.mark.slow
 def test_a_file_goes_before_the_work_directory(unchanged, tmp_path):
     mine, theirs = mobilenet(), unchanged
     mine.save(tmp_path / "mine.keras")
@@ -291,6 +293,7 @@ def saved_weights(path, **options):
     return model
 
 
+@pytest.mark.slow
 def test_without_a_performer_the_way_to_one_is_told(tmp_path):
     workdir = WorkDir(root=str(tmp_path))
     path = str(tmp_path / "some.weights.h5")

@@ -116,6 +116,7 @@ def test_performers_of_unknown_origin_are_refused(made, tmp_path):
         existing_performer(DATASET, PERFORMER, TRAINING, strange)
 
 
+@pytest.mark.slow
 def test_a_head_on_a_frozen_backbone(tmp_path):
     weights = str(tmp_path / "some.weights.h5")
     keras.applications.MobileNet(

@@ -234,7 +234,7 @@ def check_examples(folder, count, batch):
 
 
 def test_no_stored_value_is_answered_with_an_error_of_the_server(tmp_path):
-    check_examples(tmp_path, 200, batch=200)
+    check_examples(tmp_path, 60, batch=60)
 
 
 @pytest.mark.slow

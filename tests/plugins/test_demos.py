@@ -30,6 +30,7 @@ def test_parts_over_steps(run):
     assert index["images"]["landmark_names"] == ["head", "torso", "legs", "tail"]
 
 
+@pytest.mark.slow
 def test_contributions_sum_to_scores(run):
     client = run(images_demo)
     wait_for(lambda: client.get("/data/plugin/part_images/runs").json["runs"] == {"evaluation": [0]})

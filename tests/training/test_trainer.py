@@ -159,6 +159,7 @@ def test_scalars_and_histograms_reach_tensorboard(trained):
             assert float(written[name][step]) == pytest.approx(values[name])
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_in_mid_epoch_to_the_same_weights(trained, start):
     """Interrupted by request in the second epoch, and by a crash behind a checkpoint in the third."""
     first = Recorder()
@@ -188,6 +189,7 @@ def copied(training, tmp_path):
     return shutil.copytree(training[0].root, tmp_path / "copied")
 
 
+@pytest.mark.slow
 def test_a_finished_training_can_be_prolonged(trained, start, tmp_path):
     recorder = Recorder()
     start(dataclasses.replace(WHOLE, epochs=4), root=copied(trained, tmp_path), callbacks=[recorder]).run()
@@ -235,6 +237,7 @@ def test_the_steps_of_an_epoch_are_known_after_the_first(start, monkeypatch):
     assert recorder.params["total_steps"] == recorder.steps[-1] == 15
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_until_asked_for(trained, start, tmp_path):
     checkpoints = copied(trained, tmp_path) / "checkpoints"
     before = sorted(path.name for path in checkpoints.iterdir())
@@ -248,6 +251,7 @@ def test_other_settings_are_refused_until_asked_for(trained, start, tmp_path):
     assert settings["explainer"]["filter_weight"] == 9.0
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_ends_the_training(start, tmp_path):
     """The measure is best after the first epoch: two more are waited for, then the first one counts."""
     found = iter([0.1, 0.3, 0.2, 0.4, 0.5])
@@ -309,6 +313,7 @@ def test_a_torn_shard_is_named(start, stored, tmp_path):
     assert not Checkpoints(str(tmp_path / "checkpoints"), 1).all()
 
 
+@pytest.mark.slow
 def test_the_gradient_is_clipped(start):
     """Clipping shows in Adam's state: its mean gradient is no longer than the limit."""
     recorder = Recorder()
@@ -320,6 +325,7 @@ def test_the_gradient_is_clipped(start):
     assert np.sqrt(sum(np.square(keras.ops.convert_to_numpy(v)).sum() for v in momenta)) <= 1e-3
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_the_same_within_its_precision(trained, start):
     recorder = Recorder()
     trainer = start(dataclasses.replace(WHOLE, mixed_precision="bfloat16"), callbacks=[recorder])
@@ -345,6 +351,7 @@ def test_xla_gives_the_same_losses(trained, start):
         assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_peaks_come_to_move_with_the_views(tmp_path):
     folder = tmp_path / "features"
     manifest = small_features(folder, mirrored=True)
@@ -381,6 +388,7 @@ def test_learning_rates_follow_the_schedule(trained):
     assert rates[14] == pytest.approx(1e-3 / 15)
 
 
+@pytest.mark.slow
 def test_the_filter_losses_weight_falls_as_icnns(start):
     seen = []
 

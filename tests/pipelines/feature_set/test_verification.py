@@ -11,6 +11,7 @@ from pipelines.extraction.shard_writer import ShardWriter
 from pipelines.feature_set import feature_set, verification
 from pipelines.feature_set.shard_report import ShardReport, finished_report
 from tests.pipelines.squares import Squares, files, finish, planned, write_set
+from tests.slow_cases import slow_but
 from tf_explainer.errors import UserError
 from tf_explainer.features import feature_coding, schema
 
@@ -213,7 +214,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("kind", slow_but(DAMAGES, ["a changed manifest", "an unfinished file"]))
 def test_damage_is_named_and_repaired_to_the_byte(kind, folder, sound, performer):
     spoil, words = DAMAGES[kind]
     before = files(folder)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tests.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
@@ -10,6 +11,7 @@ from tf_explainer.plugins.images.run_scores import of_images
 from tf_explainer.plugins.parts.run_snapshot import ShownImages
 
 
+@pytest.mark.slow
 def test_the_performer_s_class_is_explained_image_by_image(tmp_path):
     features, _ = features_of(tmp_path)
     explainer, head = small_explainer(), small_head()
