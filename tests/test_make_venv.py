@@ -362,6 +362,7 @@ def test_a_second_set_up_waits_for_the_first(project):
     second.communicate()
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer_is_named_with_what_to_do(project):
     shutil.copy(ROOT / "requirements" / "installer.txt", project / "requirements")
     dead = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1", "PIP_FIND_LINKS": ""}

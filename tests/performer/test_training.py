@@ -18,11 +18,11 @@ from tf_explainer.performer.training import existing_performer, train_performer
 
 DATASET = DatasetConfig(dataset="folder", folds=4)
 PERFORMER = PerformerConfig(
-    backbone="mobilenet",
+    backbone="local_resnet",
     backbone_weights="none",
     backbone_alpha=0.25,
     image_size=32,
-    target_layer="conv_pw_11_relu",
+    target_layer="block3_out",
     distilled_layers=("fc1",),
 )
 TRAINING = PerformerTrainingConfig(
@@ -123,7 +123,9 @@ def test_a_head_on_a_frozen_backbone(tmp_path):
         alpha=0.25, include_top=False, weights=None, input_shape=(32, 32, 3)
     ).save_weights(weights)
     frozen = dataclasses.replace(TRAINING, train_backbone=False)
-    performer = dataclasses.replace(PERFORMER, backbone_weights=weights)
+    performer = dataclasses.replace(
+        PERFORMER, backbone="mobilenet", target_layer="conv_pw_11_relu", backbone_weights=weights
+    )
     workdir = WorkDir(root=str(tmp_path / "run"))
     train(workdir, performer=performer, training=frozen)
     plain = keras.applications.MobileNet(

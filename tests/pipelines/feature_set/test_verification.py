@@ -136,16 +136,18 @@ def features_of_another(stored):
     ("change", "words"),
     [
         (repeat_the_first, "is there twice"),
-        (drop_the_last, "records, its sidecar says"),
-        (swap_views, "is the view 'flip' where 'original' is due"),
+        pytest.param(drop_the_last, "records, its sidecar says", marks=pytest.mark.slow),
+        pytest.param(swap_views, "is the view 'flip' where 'original' is due", marks=pytest.mark.slow),
         (label_of_no_class, "has label 3, there are 3 classes"),
-        (label_of_another_class, "has labels {"),
-        (another_fold, "place of another image among the folds"),
-        (scores_that_are_not_finite, "has scores that are not finite"),
-        (landmarks_that_are_not_finite, "has landmarks that are not finite"),
-        (too_few_scores, "cannot be read"),
-        (no_crop, "cannot be read"),
-        (another_image, "the data set has no such image"),
+        pytest.param(label_of_another_class, "has labels {", marks=pytest.mark.slow),
+        pytest.param(another_fold, "place of another image among the folds", marks=pytest.mark.slow),
+        pytest.param(scores_that_are_not_finite, "has scores that are not finite", marks=pytest.mark.slow),
+        pytest.param(
+            landmarks_that_are_not_finite, "has landmarks that are not finite", marks=pytest.mark.slow
+        ),
+        pytest.param(too_few_scores, "cannot be read", marks=pytest.mark.slow),
+        pytest.param(no_crop, "cannot be read", marks=pytest.mark.slow),
+        pytest.param(another_image, "the data set has no such image", marks=pytest.mark.slow),
         (features_of_another, "features of other sums"),
     ],
 )
