@@ -91,11 +91,12 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 TESTED := -c requirements/dev.txt
 
 requirements:  ## Compiles requirements/ from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
-	$(COMPILE) pyproject.toml --extra gcp --extra dev -o requirements/dev.txt $(ARGS)
+	$(COMPILE) pyproject.toml --extra gcp --extra notebook --extra dev -o requirements/dev.txt $(ARGS)
 	$(COMPILE) pyproject.toml $(TESTED) -o requirements/core.txt
 	for extra in gcp gpu notebook; do \
 	  $(COMPILE) pyproject.toml --extra $$extra $(TESTED) -o requirements/$$extra.txt $(ARGS) || exit 1; done
 	$(COMPILE) --group installer $(TESTED) -o requirements/installer.txt $(ARGS)
+	for group in docs release; do $(COMPILE) --group $$group $(TESTED) -o requirements/$$group.txt $(ARGS) || exit 1; done
 	for group in onnx flink; do $(COMPILE) --no-deps --group $$group -o requirements/$$group.txt $(ARGS) || exit 1; done
 
 benchmark_extraction: developer  ## Measures extraction against the bare model (ARGS="--only VGG")
