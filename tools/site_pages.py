@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("tf_explainer", "pipelines")
 # What those who call the library meet, besides the names of the package itself.
 MET = (
-    "tf_explainer.explanation.part_view.PartView",
+    "tf_explainer.explanation.run_parts.RunParts",
+    "tf_explainer.explanation.run_parts.RunPart",
     "tf_explainer.explanation.explanations.Explanations",
     "tf_explainer.explanation.run_summary.RunSummary",
     "tf_explainer.evaluation.parts.Part",
@@ -72,12 +73,14 @@ def pages() -> Iterator[tuple[str, str]]:
 def api() -> str:
     """Returns the reference of the package's own names, and of what these lead to."""
     tree = ast.parse((ROOT / "tf_explainer/__init__.py").read_text(encoding="utf-8"))
-    names = {
-        target.id: node.value for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
-    }
-    public = [f"{module}.{name}" for name, module in ast.literal_eval(names["_PUBLIC"]).items()]
-    blocks = "\n\n".join(f"::: {name}" for name in [*public, *MET])
-    return f"# Python\n\n```python\nimport tf_explainer\n```\n\nhas the first names below; the others come with them.\n\n{blocks}\n"
+    (public,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PUBLIC"
+    )
+    names = [f"{module}.{name}" for name, module in public.items()]
+    blocks = "\n\n".join(f"::: {name}" for name in [*names, *MET])
+    return f"# Python\n\n`tf_explainer.{'`, `tf_explainer.'.join(public)}`, and what these lead to.\n\n{blocks}\n"
 
 
 def notebook(text: str) -> str:
