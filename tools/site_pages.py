@@ -43,7 +43,7 @@ class Page(File):
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Puts the files of docs/ where they lie in the project, and adds the others."""
-    for file in list(files.documentation_pages()) + list(files.media_files()):
+    for file in [file for file in files if file.src_dir == config.docs_dir]:  # Not those of the theme.
         files.remove(file)
         if pathlib.PurePath(file.src_uri).suffix != ".ipynb":
             files.append(_file(f"docs/{file.src_uri}", config))
@@ -80,7 +80,8 @@ def api() -> str:
     )
     names = [f"{module}.{name}" for name, module in public.items()]
     blocks = "\n\n".join(f"::: {name}" for name in [*names, *MET])
-    return f"# Python\n\n`tf_explainer.{'`, `tf_explainer.'.join(public)}`, and what these lead to.\n\n{blocks}\n"
+    listed = ", ".join(f"`tf_explainer.{name}`" for name in public)
+    return f"# Python\n\n{listed}, and what these lead to.\n\n{blocks}\n"
 
 
 def notebook(text: str) -> str:
