@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel bazel_build clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -105,16 +105,24 @@ benchmark_extraction: developer  ## Measures extraction against the bare model (
 benchmark_training: developer  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
 
-package: developer  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
+package: developer  ## Builds wheel and sdist of what is here into dist, checks them, and runs a step from a fresh environment
 	rm -rf dist
 	$(VENV_PYTHON) -m build --no-isolation --outdir=dist .
 	$(VENV_PYTHON) -m twine check --strict dist/*
 	tools/try_wheel.sh dist/*.whl
 
-docs: developer  ## Writes the API pages, from the docstrings, into build/docs
-	rm -rf build/docs
-	KERAS_BACKEND=tensorflow $(VENV_PYTHON) -m pdoc --docformat=google --no-show-source \
-	  --output-directory=build/docs tf_explainer pipelines
+release: developer  ## Builds wheel, sdist and bill of materials of the last commit into dist, checks and tries them
+	@$(MAKE_VENV) --into=build/release release
+	rm -rf dist
+	PYTHONPATH=build/release $(VENV_PYTHON) tools/release.py dist
+	$(VENV_PYTHON) -m twine check --strict dist/*.whl dist/*.tar.gz
+	tools/try_wheel.sh dist/*.whl
+	@cd dist && sha256sum * && echo 'Next: "A release" in CONTRIBUTING.md, from "tag" on'
+
+docs: developer  ## Builds the documents, with the reference of the library, as a site into build/site, and follows its links
+	@$(MAKE_VENV) --into=build/docs docs
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=build/docs $(VENV_PYTHON) -m mkdocs --quiet build --strict
+	$(VENV_PYTHON) -m pytest tests/test_site.py
 
 benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)
