@@ -68,8 +68,8 @@ dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (A
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
 notebook: WITH = notebook
-notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows into build
-	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb build/creatures.ipynb
+notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows into build (ARGS=birds runs docs/birds.ipynb)
+	$(VENV_PYTHON) tools/execute_notebook.py docs/$(or $(ARGS),creatures).ipynb build/$(or $(ARGS),creatures).ipynb
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
