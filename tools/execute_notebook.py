@@ -8,6 +8,7 @@ import sys
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 
 def execute(
@@ -25,9 +26,12 @@ def execute(
     for cell in content.cells:
         if parameters is not None and "parameters" in cell.metadata.get("tags", ()):
             cell.source = parameters
-    # Of a line that is written over again and again the last state is kept.
     client = NotebookClient(
-        content, timeout=3600, coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
+        content,
+        timeout=3600,
+        coalesce_streams=True,  # Of a line that is written over again and again the last state is kept.
+        resources={"metadata": {"path": str(folder)}},
+        config=Config({"ConnectionFileMixin": {"transport": "ipc"}}),  # No port.
     )
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
