@@ -78,7 +78,8 @@ def api() -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PUBLIC"
     )
-    names = [f"{module}.{name}" for name, module in public.items()]
+    functions_first = sorted(public, key=lambda name: name[0].isupper())
+    names = [f"{public[name]}.{name}" for name in functions_first]
     blocks = "\n\n".join(f"::: {name}" for name in [*names, *MET])
     listed = ", ".join(f"`tf_explainer.{name}`" for name in public)
     return f"# Python\n\n{listed}, and what these lead to.\n\n{blocks}\n"
