@@ -159,6 +159,14 @@ def test_every_kind_of_issue_has_a_form():
     }
 
 
-def test_the_citation_has_the_projects_version():
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("CITATION.cff", "\nversion: {}\n"),
+        ("MODULE.bazel", '\n    version = "{}",\n'),
+        ("docs/dataflow.md", "dist/tf_explainer-{}-py3-none-any.whl"),
+    ],
+)
+def test_a_file_has_the_projects_version(file, line):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert line.format(version) in (ROOT / file).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How far some work is: a line that changes on a terminal and in a notebook, else a line every few seconds."""
+"""How far some work is: a line that changes on a terminal or in a notebook, else one every few seconds."""
 
 from __future__ import annotations
 
