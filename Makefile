@@ -122,7 +122,7 @@ release: developer  ## Builds wheel, sdist and bill of materials of the last com
 docs: developer  ## Builds the documents, with the reference of the library, as a site into build/site, and follows its links
 	@$(MAKE_VENV) --into=build/docs docs
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=build/docs $(VENV_PYTHON) -m mkdocs build --strict
-	$(VENV_PYTHON) -m pytest tests/test_site.py
+	$(VENV_PYTHON) -m pytest -m slow tests/test_site.py
 
 benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)

@@ -11,7 +11,7 @@ import tf_explainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "site"
-pytestmark = pytest.mark.skipif(not SITE.exists(), reason="there is no site: make docs")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SITE.exists(), reason="there is no site: make docs")]
 
 
 class Links(html.parser.HTMLParser):
