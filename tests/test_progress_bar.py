@@ -68,7 +68,6 @@ def test_on_a_terminal_one_line_is_written_over(monkeypatch, columns, lines, lon
 def test_in_a_notebook_one_line_is_written_over():
     nbclient = pytest.importorskip("nbclient", reason="needs the packages of `notebook`")
     nbformat = pytest.importorskip("nbformat")
-    traitlets = pytest.importorskip("traitlets.config")
     pytest.importorskip("ipykernel", reason="needs the packages of `notebook`")
     code = """
 import time
@@ -82,8 +81,7 @@ for done in range(60):
 bar.close()
 """
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    local = traitlets.Config({"ConnectionFileMixin": {"transport": "ipc"}})
-    nbclient.NotebookClient(notebook, timeout=120, config=local).execute()
+    nbclient.NotebookClient(notebook, timeout=120).execute()
     line, note = notebook.cells[0].outputs
     assert line["data"]["text/plain"].startswith("images: 60/60 in 00:0")
     assert note["text"] == "half of it is done\n"

@@ -8,7 +8,6 @@ import sys
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 
 def execute(
@@ -31,7 +30,6 @@ def execute(
         timeout=3600,
         coalesce_streams=True,  # Of a line that is written over again and again the last state is kept.
         resources={"metadata": {"path": str(folder)}},
-        config=Config({"ConnectionFileMixin": {"transport": "ipc"}}),  # No port.
     )
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
