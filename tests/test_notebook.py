@@ -115,6 +115,7 @@ def run(name, folder, parameters):
         for cell in nbformat.read(folder / "copy.ipynb", as_version=4).cells
         for output in cell.get("outputs", ())
     ]
+    assert [output["text"] for output in shown if output.get("name") == "stderr"] == []
     texts = "\n".join(output.get("text", "") for output in shown)
     return texts, [output["data"]["text/html"] for output in shown if "text/html" in output.get("data", {})]
 
