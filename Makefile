@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package docs bazel bazel_build clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -68,8 +68,8 @@ dataflow_dry_run: setup  ## Builds and checks a Dataflow job, submits nothing (A
 	$(VENV_PYTHON) -m pipelines.dataflow_dry_run $(or $(ARGS),$(DEMO) $(DEMO_JOB))
 
 notebook: WITH = notebook
-notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows into build
-	$(VENV_PYTHON) tools/execute_notebook.py docs/creatures.ipynb build/creatures.ipynb
+notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows into build (ARGS=birds runs docs/birds.ipynb)
+	$(VENV_PYTHON) tools/execute_notebook.py docs/$(or $(ARGS),creatures).ipynb build/$(or $(ARGS),creatures).ipynb
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
@@ -91,11 +91,12 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 TESTED := -c requirements/dev.txt
 
 requirements:  ## Compiles requirements/ from pyproject.toml, with hashes (ARGS=--upgrade; needs uv)
-	$(COMPILE) pyproject.toml --extra gcp --extra dev -o requirements/dev.txt $(ARGS)
+	$(COMPILE) pyproject.toml --extra gcp --extra notebook --extra dev -o requirements/dev.txt $(ARGS)
 	$(COMPILE) pyproject.toml $(TESTED) -o requirements/core.txt
 	for extra in gcp gpu notebook; do \
 	  $(COMPILE) pyproject.toml --extra $$extra $(TESTED) -o requirements/$$extra.txt $(ARGS) || exit 1; done
 	$(COMPILE) --group installer $(TESTED) -o requirements/installer.txt $(ARGS)
+	for group in docs release; do $(COMPILE) --group $$group $(TESTED) -o requirements/$$group.txt $(ARGS) || exit 1; done
 	for group in onnx flink; do $(COMPILE) --no-deps --group $$group -o requirements/$$group.txt $(ARGS) || exit 1; done
 
 benchmark_extraction: developer  ## Measures extraction against the bare model (ARGS="--only VGG")
@@ -104,16 +105,24 @@ benchmark_extraction: developer  ## Measures extraction against the bare model (
 benchmark_training: developer  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
 
-package: developer  ## Builds wheel and sdist into dist, checks them, and runs a step from a fresh environment
+package: developer  ## Builds wheel and sdist of what is here into dist, checks them, and runs a step from a fresh environment
 	rm -rf dist
 	$(VENV_PYTHON) -m build --no-isolation --outdir=dist .
 	$(VENV_PYTHON) -m twine check --strict dist/*
 	tools/try_wheel.sh dist/*.whl
 
-docs: developer  ## Writes the API pages, from the docstrings, into build/docs
-	rm -rf build/docs
-	KERAS_BACKEND=tensorflow $(VENV_PYTHON) -m pdoc --docformat=google --no-show-source \
-	  --output-directory=build/docs tf_explainer pipelines
+release: developer  ## Builds wheel, sdist and bill of materials of the last commit into dist, checks and tries them
+	@$(MAKE_VENV) --into=build/release release
+	rm -rf dist
+	PYTHONPATH=build/release $(VENV_PYTHON) tools/release.py dist
+	$(VENV_PYTHON) -m twine check --strict dist/*.whl dist/*.tar.gz
+	tools/try_wheel.sh dist/*.whl
+	@cd dist && sha256sum * && echo 'Next: "A release" in CONTRIBUTING.md, from "tag" on'
+
+docs: developer  ## Builds the documents, with the reference of the library, as a site into build/site, and follows its links
+	@$(MAKE_VENV) --into=build/docs docs
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=build/docs $(VENV_PYTHON) -m mkdocs build --strict
+	$(VENV_PYTHON) -m pytest -m slow tests/test_site.py
 
 benchmark_plugin: developer  ## Measures the TensorBoard tabs in headless Chromium (ARGS="--logdir=runs/fox/tensorboard")
 	$(VENV_PYTHON) -m benchmarks.plugins $(ARGS)

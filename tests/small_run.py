@@ -54,7 +54,7 @@ def write_run(
     return FinishedRun(
         performer=performer,
         explainer=explainer,
-        parts=PARTS,
+        part_groups=PARTS,
         class_names=class_names,
         mean_features=mean_features(explainer),
     )

@@ -15,7 +15,10 @@ from tf_explainer import flags
 from tf_explainer.__main__ import COMMANDS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+DOCUMENTS = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "THIRD_PARTY.md", ".github/pull_request_template.md")),
+]
 TEXTS = {
     document.relative_to(ROOT).as_posix(): document.read_text(encoding="utf-8") for document in DOCUMENTS
 }
@@ -133,6 +136,37 @@ def test_a_make_target_exists(document, target):
     assert target in targets, document
 
 
-def test_the_citation_has_the_projects_version():
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_an_issue_form_asks_what_the_doctor_says(form):
+    yaml = pytest.importorskip("yaml")
+    found = yaml.safe_load(form.read_text(encoding="utf-8"))
+    if form.stem == "config":
+        assert found == {"blank_issues_enabled": True}
+        return
+    assert {"name", "description", "body"} <= set(found)
+    asked = {each["id"]: each["attributes"]["label"] for each in found["body"]}
+    assert "`tf-explainer doctor`" in asked["doctor"]
+    assert "doctor" in COMMANDS
+
+
+def test_every_kind_of_issue_has_a_form():
+    assert {path.stem for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")} == {
+        "bug",
+        "idea",
+        "config",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("CITATION.cff", "\nversion: {}\n"),
+        ("MODULE.bazel", '\n    version = "{}",\n'),
+        ("docs/dataflow.md", "dist/tf_explainer-{}-py3-none-any.whl"),
+    ],
+)
+def test_a_file_has_the_projects_version(file, line):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert line.format(version) in (ROOT / file).read_text(encoding="utf-8")

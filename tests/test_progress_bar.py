@@ -64,6 +64,29 @@ def test_on_a_terminal_one_line_is_written_over(monkeypatch, columns, lines, lon
     assert max(map(len, shown)) <= longest, "a line that wraps is not written over"
 
 
+@pytest.mark.slow
+def test_in_a_notebook_one_line_is_written_over():
+    nbclient = pytest.importorskip("nbclient", reason="needs the packages of `notebook`")
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel", reason="needs the packages of `notebook`")
+    code = """
+import time
+from tf_explainer.progress_bar import ProgressBar
+bar = ProgressBar("images", 60)
+for done in range(60):
+    time.sleep(0.01)
+    bar.update()
+    if done == 30:
+        bar.note("half of it is done")
+bar.close()
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=120).execute()
+    line, note = notebook.cells[0].outputs
+    assert line["data"]["text/plain"].startswith("images: 60/60 in 00:0")
+    assert note["text"] == "half of it is done\n"
+
+
 def test_without_a_total_the_time_is_told():
     file = io.StringIO()
     bar = ProgressBar("parts", unit="images", file=file)

@@ -86,6 +86,8 @@ BEAM = "/site-packages/apache_beam/runners/portability/local_job_service.py"
         ("apache_beam.runners.portability", BEAM, logging.WARNING, "No semi_persistent_directory", False),
         ("apache_beam.runners.portability", BEAM, logging.WARNING, f'log_location: "{OURS}:3"', True),
         ("apache_beam.runners.dataflow.dataflow_runner", "/apache_beam/x.py", logging.INFO, "running", True),
+        ("apache_beam.io.gcp.gcsio", "/apache_beam/gcsio.py", logging.INFO, "retrying", True),
+        ("apache_beam.io.gcp.bigquery", "/apache_beam/bigquery.py", logging.INFO, "cannot be read", False),
         ("PIL", "/site-packages/PIL/Image.py", logging.INFO, "opened", False),
         ("google.auth", "/site-packages/google/auth.py", logging.WARNING, "no quota project", True),
         ("absl", "/tensorflow_datasets/feature.py", logging.WARNING, "`Text.dtype` is deprecated.", False),

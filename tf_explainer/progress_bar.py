@@ -1,4 +1,4 @@
-"""How far some work is: one line that changes on a terminal, and a line every few seconds elsewhere."""
+"""How far some work is: a line that changes on a terminal or in a notebook, else one every few seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, TextIO
 import tqdm
 from tqdm.utils import disp_trim
 
-_SECONDS = 5.0
 _COLUMNS = 80
 
 
@@ -41,7 +40,7 @@ class ProgressBar(tqdm.tqdm):
         **options: Any,
     ) -> None:
         output = file or sys.stderr
-        self._lines = None if output.isatty() else _Lines(output)
+        self._lines = None if output.isatty() else _Cell(output) if _in_notebook(output) else _Lines(output)
         if self._lines:
             options |= {"file": self._lines, "mininterval": 0}
         else:
@@ -119,8 +118,15 @@ class Stages:
         return self._bar
 
 
+def _in_notebook(file: TextIO) -> bool:
+    """Tells whether a file is shown below the cell that runs."""
+    return type(file).__module__ == "ipykernel.iostream"
+
+
 class _Lines:
     """Takes what would be written over one line again and again, and writes some of it as whole lines."""
+
+    seconds = 5.0
 
     def __init__(self, file: TextIO) -> None:
         self.file, self.ends = file, False
@@ -129,8 +135,30 @@ class _Lines:
     def write(self, text: str) -> None:
         line, now = text.strip(), time.monotonic()
         if line and line != self._last and (self.ends or now >= self._due):
-            self.file.write(line + "\n")
-            self._last, self._due = line, now + _SECONDS
+            self.show(line)
+            self._last, self._due = line, now + self.seconds
+
+    def show(self, line: str) -> None:
+        self.file.write(line + "\n")
 
     def flush(self) -> None:
         self.file.flush()
+
+
+class _Cell(_Lines):
+    """Shows them in one place below a notebook's cell."""
+
+    seconds = 0.2
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file)
+        self._place: Any = None
+
+    def show(self, line: str) -> None:
+        data = {"text/plain": line}
+        if self._place is None:
+            from IPython.display import display
+
+            self._place = display(data, raw=True, display_id=True)
+        else:
+            self._place.update(data, raw=True)

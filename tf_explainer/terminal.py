@@ -23,6 +23,8 @@ _OURS = tuple(
 _TALKATIVE = ("tensorflow", "keras", "apache_beam")
 # Of Beam's parts, two speak of what a person started and pays for.
 _WELCOME = ("apache_beam.runners.dataflow", "apache_beam.io")
+# What it says of BigQuery, which nothing here uses, is said to everybody without the extra `gcp`.
+_UNUSED = "apache_beam.io.gcp.bigquery"
 # Set for the processes that a command starts, such as Beam's workers.
 _OF_A_COMMAND = "TF_EXPLAINER_COMMAND"
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -66,7 +68,7 @@ def _is_for_a_person(record: logging.LogRecord) -> bool:
     """Tells whether a message is one of ours, an error, or a warning of a library that is not talkative."""
     if record.levelno >= logging.ERROR or record.pathname.startswith(_OURS):
         return True
-    if record.name.startswith(_WELCOME):
+    if record.name.startswith(_WELCOME) and not record.name.startswith(_UNUSED):
         return record.levelno >= logging.INFO
     # By the file: many modules' loggers are not named after them. A worker's message names the worker's.
     if set(_TALKATIVE) & set(re.split(r"[/\\]", record.pathname)):

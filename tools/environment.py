@@ -40,7 +40,7 @@ LOG = ROOT / ".venv.log"
 LOCK = ROOT / ".venv.lock"
 INSTALLER = "installer"
 # What a lock file repeats of others.
-CONTAINED = {"dev": ("gcp", "core"), "gcp": ("core",), "gpu": ("core",), "notebook": ("core",)}
+CONTAINED = {"dev": ("gcp", "notebook", "core"), "gcp": ("core",), "gpu": ("core",), "notebook": ("core",)}
 # Settings of pip that say how an index is reached. All others (PIP_TARGET, PIP_USER, ...) would install
 # something else, or somewhere else, than the lock file says.
 KEPT_SETTINGS = {

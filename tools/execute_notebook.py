@@ -9,17 +9,34 @@ import sys
 import nbformat
 from nbclient import NotebookClient
 
-from tf_explainer.terminal import silence_libraries
 
+def execute(
+    notebook: pathlib.Path, copy: pathlib.Path, folder: pathlib.Path, parameters: str | None = None
+) -> None:
+    """Runs all cells, and writes the copy with their outputs, of those that ran before an error as well.
 
-def execute(notebook: pathlib.Path, copy: pathlib.Path) -> None:
-    """Runs all cells in this folder, and writes the copy with their outputs."""
+    Args:
+        notebook: the file.
+        copy: where to write.
+        folder: in which the cells run.
+        parameters: what stands in place of the cell that is tagged so; None: that cell.
+    """
     content = nbformat.read(notebook, as_version=4)
-    NotebookClient(content, timeout=1800, resources={"metadata": {"path": str(pathlib.Path.cwd())}}).execute()
+    for cell in content.cells:
+        if parameters is not None and "parameters" in cell.metadata.get("tags", ()):
+            cell.source = parameters
+    client = NotebookClient(
+        content,
+        timeout=3600,
+        coalesce_streams=True,  # Of a line that is written over again and again the last state is kept.
+        resources={"metadata": {"path": str(folder)}},
+    )
     copy.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(content, copy)
+    try:
+        client.execute()
+    finally:
+        nbformat.write(content, copy)
 
 
 if __name__ == "__main__":
-    silence_libraries()
-    execute(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
+    execute(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), pathlib.Path.cwd())

@@ -1,13 +1,12 @@
 """A run as Python and a notebook see it."""
 
-import dataclasses
 import html.parser
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.small_run import PARTS, write_run
+from tests.small_run import write_run
 from tf_explainer.errors import UserError
 from tf_explainer.explanation.finished_run import load_run
 
@@ -82,36 +81,6 @@ def test_an_explanation_draws_itself_by_the_name_of_its_image(run, image, tmp_pa
     assert np.array_equal(np.asarray(named)[80:], np.asarray(other)[80:])
 
 
-def test_a_part_shows_the_images_on_which_it_responds_most(run):
-    shown = run.show("head", images=3)
-    assert shown.width == 3 * shown.height + 12
-    assert np.asarray(shown).std() > 5
-    assert np.array_equal(np.asarray(run.show(PARTS[0].number, images=3)), np.asarray(shown))
-    wide = run.show("head", images=5)
-    assert np.array_equal(np.asarray(wide)[:, : shown.height], np.asarray(shown)[:, : shown.height])
-
-
-def test_the_image_that_comes_first_excites_the_part_most(run):
-    from tf_explainer.config import DatasetConfig
-    from tf_explainer.explanation import part_picture
-    from tf_explainer.features.manifest import read_manifest
-    from tf_explainer.features.stored_features import Features
-
-    directory = run.workdir.features
-    features = Features(
-        manifest=read_manifest(directory), directory=directory, dataset=DatasetConfig(dataset="")
-    )
-    labels, maps = part_picture._maps(PARTS[0], run.explainer, features)
-    target = features.manifest.target.name
-    seen = np.concatenate([batch[target] for batch in features.batches("all", negatives=False)])
-    own = np.asarray(run.explainer(seen.astype(np.float32), training=False)["conv_interp_2"])
-    np.testing.assert_allclose(maps, own[..., list(PARTS[0].filters)].mean(axis=-1), rtol=1e-4, atol=1e-5)
-    assert len(labels) == len(maps)
-
-
-def test_a_part_that_is_not_there_is_named_with_the_nearest(run):
-    with pytest.raises(ValueError, match="there is no part 'heads'; the nearest: head"):
-        run.show("heads")
-    nowhere = dataclasses.replace(run, workdir=None)
-    with pytest.raises(UserError, match="read one by load_run"):
-        nowhere.show("head")
+def test_parts_are_found_by_their_names(run):
+    assert list(run.parts) == ["head", "part 2"]
+    assert run.parts is run.parts

@@ -74,7 +74,9 @@ def outputs(reloaded, signature):
 
 
 def compare(run, found, class_name=None):
-    explainer = ImageExplainer(run.performer, run.explainer, run.parts, run.class_names, run.mean_features)
+    explainer = ImageExplainer(
+        run.performer, run.explainer, run.part_groups, run.class_names, run.mean_features
+    )
     for n, image in enumerate(IMAGES):
         expected = explainer.explain(image, class_name)
         assert run.class_names[found["explained_class"][n]] == expected.class_name
@@ -94,7 +96,7 @@ def compare(run, found, class_name=None):
             atol=2e-5,
         )
         by_name = {seen.part.name: seen for seen in expected.parts}
-        for p, part in enumerate(run.parts):
+        for p, part in enumerate(run.part_groups):
             seen = by_name[part.name]
             assert found["part_contribution"][n, p] == pytest.approx(seen.contribution, rel=1e-5, abs=2e-5)
             assert found["part_activation"][n, p] == pytest.approx(seen.strength, rel=1e-4)

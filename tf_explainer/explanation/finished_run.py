@@ -2,7 +2,7 @@
 
 run = load_run("runs/vgg_fox")
 run.summary()  # what the network looks at
-run.show("head")  # what a part looks at
+run.parts["head"]  # what a part looks at
 run.explain("fox.jpg")
 
 In a notebook, each of them shows itself.
@@ -18,23 +18,21 @@ from typing import Any, overload
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from tf_explainer.config import AttributionConfig, DatasetConfig, PerformerConfig, WorkDir
+from tf_explainer.config import AttributionConfig, PerformerConfig, WorkDir
 from tf_explainer.datasets.image_files import read_images
-from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.evaluation.contact_sheet import part_colours
+from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.evaluation.results import load_explainer, read_parts
 from tf_explainer.explainer.explainer import Explainer
-from tf_explainer.explanation import average_image, part_picture, report, run_summary
+from tf_explainer.explanation import average_image, run_summary
 from tf_explainer.explanation.explanation import Explanation, ImageExplainer
 from tf_explainer.explanation.explanations import Explanations
+from tf_explainer.explanation.run_parts import RunParts
 from tf_explainer.explanation.run_summary import RunSummary
 from tf_explainer.features.manifest import check_manifest, read_manifest
 from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
-from tf_explainer.features.stored_features import Features
 from tf_explainer.performer.performer import Performer, load_performer
 
 ImageLike = str | os.PathLike[str] | np.ndarray
@@ -48,7 +46,7 @@ class FinishedRun:
     Attributes:
         performer: the network.
         explainer: trained on its features.
-        parts: groups of the explainer's filters.
+        part_groups: groups of the explainer's filters.
         class_names: of the performer's classes; `output 0`, ... where nobody has named them.
         mean_features: `[L, L, D]`, the target layer's on the average image, from which contributions are
             counted.
@@ -58,7 +56,7 @@ class FinishedRun:
 
     performer: Performer
     explainer: Explainer
-    parts: tuple[Part, ...]
+    part_groups: tuple[Part, ...]
     class_names: tuple[str, ...]
     mean_features: np.ndarray
     attribution: AttributionConfig = dataclasses.field(default_factory=AttributionConfig)
@@ -70,12 +68,17 @@ class FinishedRun:
         return self.explainer.fingerprint
 
     @functools.cached_property
+    def parts(self) -> RunParts:
+        """The groups by name: `parts["head"].plot()`."""
+        return RunParts(self.part_groups, self.explainer, self.workdir)
+
+    @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
         """What explains images."""
         return ImageExplainer(
             self.performer,
             self.explainer,
-            self.parts,
+            self.part_groups,
             self.class_names,
             self.mean_features,
             self.attribution,
@@ -90,31 +93,6 @@ class FinishedRun:
         if self.workdir is None:
             raise UserError("a run that lies in no work directory has no summary: read one by load_run")
         return read_summary(self.workdir.summary, self.fingerprint)
-
-    def show(self, part: str | int, images: int = 8) -> Image.Image:
-        """Draws what a part looks at: the images of the run on which it responds most, and where it does.
-
-        Args:
-            part: its name, as `parts` and pictures have it, or its number, from 1.
-            images: how many at most.
-
-        Raises:
-            ValueError: there is no such part.
-            UserError: the run lies in no work directory, or its features are gone.
-        """
-        named = {each.name: row for row, each in enumerate(self.parts)}
-        row: dict[str | int, int] = {each.number: row for row, each in enumerate(self.parts)} | named
-        if part not in row:
-            raise ValueError(f"there is no part {part!r}; the nearest: {nearest_names(str(part), named)}")
-        if self.workdir is None:
-            raise UserError("a run that lies in no work directory has no images: read one by load_run")
-        manifest = read_manifest(self.workdir.features)
-        # All images are shown, so that it does not matter which of them are held out.
-        features = Features(
-            manifest=manifest, directory=self.workdir.features, dataset=DatasetConfig(dataset="")
-        )
-        colour = part_colours(len(named))[row[part]]
-        return part_picture.draw(self.parts[row[part]], self.explainer, features, images, colour)
 
     @overload
     def explain(  # type: ignore[overload-overlap]  # A text is a sequence of texts, too.
@@ -161,7 +139,7 @@ class FinishedRun:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return report.of_parts(self.parts)
+        return self.parts._repr_html_()
 
     def __repr__(self) -> str:
         target = self.performer.config.target_layer
@@ -229,7 +207,7 @@ def assemble(
     return FinishedRun(
         performer=network,
         explainer=explainer,
-        parts=tuple(read_parts(workdir.part_groups, explainer)),
+        part_groups=tuple(read_parts(workdir.part_groups, explainer)),
         class_names=outputs_of(network, manifest).names,
         mean_features=average_image.read(workdir.mean_features, explainer),
         attribution=attribution or AttributionConfig(),

@@ -64,6 +64,12 @@ def of_parts(parts: Sequence[Part]) -> str:
     return f"<table><tr><th></th><th>part</th><th>filters</th><th>responds on images</th></tr>{body}</table>"
 
 
+def of_part(part: Part, picture: Image.Image | None) -> str:
+    """Returns a part: its title, and the images on which it responds most, if there are any."""
+    title = f"<p>{part.number}: {html.escape(part.title)}</p>"
+    return title if picture is None else f"{title}\n{_image(picture, part.title)}"
+
+
 def _image(picture: Image.Image, what: str) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)

@@ -166,7 +166,7 @@ def save(directory: str, run: FinishedRun) -> None:
         FileExistsError: the directory holds something else.
     """
     _check_free(pathlib.Path(directory))
-    model = ExplainingModel(run.performer, run.explainer, run.parts, run.mean_features, run.attribution)
+    model = ExplainingModel(run.performer, run.explainer, run.part_groups, run.mean_features, run.attribution)
     archive = keras.export.ExportArchive()
     model.track(archive)
     size = run.performer.config.image_size
@@ -212,7 +212,7 @@ def _description(run: FinishedRun) -> str:
         "performer_outputs": run.performer.output_kind,
         "image_size": run.performer.config.image_size,
         "classes": list(run.class_names),
-        "parts": [dataclasses.asdict(part) | {"title": part.title} for part in run.parts],
+        "parts": [dataclasses.asdict(part) | {"title": part.title} for part in run.part_groups],
         "attribution": {"method": run.attribution.method, "steps": run.attribution.steps},
         "outputs": _OUTPUTS,
     }

@@ -48,12 +48,13 @@ def paint_animal(painter: Painter, animal: Animal) -> None:
     hide = painter.texture(painter.vary(coat.ground), marks, painter.vary(coat.mark))
     species = animal.species
     leg = painter.vary(species.leg_colour)
+    red, green, blue = (value * 7 // 10 for value in leg)
     colours = {
         "saddle": painter.vary(species.saddle_colour),
         "head": painter.vary(species.head_colour),
         "tail": painter.vary(species.tail_colour),
         "leg": leg,
-        "far_leg": tuple(value * 7 // 10 for value in leg),
+        "far_leg": (red, green, blue),
         "eye": _EYE,
         "dark": _DARK,
     }
