@@ -2,7 +2,7 @@
 
 import { Histogram } from "./charts.js";
 import { FLAGS, histogram, number } from "./figures.js";
-import { html, useMemo } from "./vendor/preact-htm.js";
+import { html, useMemo, useState } from "./vendor/preact-htm.js";
 
 function Range({ layer, figure, range, onRange }) {
   const data = useMemo(() => histogram(layer.values[figure.key], 36), [layer, figure.key]);
@@ -25,7 +25,9 @@ function Range({ layer, figure, range, onRange }) {
   </details>`;
 }
 
-export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
+export function Sidebar({ layer, ranges, flags, onRanges, onFlags, children }) {
+  // Where all stands below one another, pictures come first.
+  const [wide] = useState(() => window.innerWidth > 720);
   const counts = useMemo(
     () =>
       Object.fromEntries(
@@ -45,7 +47,8 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
   const toggle = (flag) => onFlags(flags.includes(flag) ? flags.filter((one) => one !== flag) : [...flags, flag]);
   const { classes } = layer.snapshot.images;
   const notes = Object.entries(layer.snapshot.notes);
-  return html`<aside class="sidebar">
+  return html`<aside class="sidebar">${children}<details class="narrowing" open=${wide}>
+    <summary>This run, flags and ranges</summary>
     ${
       notes.length > 0 &&
       html`<section><h2>This run</h2><dl>${notes.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}
@@ -74,5 +77,5 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
           (figure) => html`<${Range} key=${figure.key}
         ...${{ layer, figure }} range=${ranges[figure.key]} onRange=${set(figure.key)}/>`,
         )}
-    </section></aside>`;
+    </section></details></aside>`;
 }

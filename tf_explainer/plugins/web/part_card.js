@@ -9,6 +9,15 @@ const SHOWN = 4;
 const SIDE = 92;
 const BADGES = ["on a landmark", "a part", "on nothing that is annotated", "not on the object"];
 
+/** What it responds to, by covering squares of the image; empty where nobody measured that. */
+function evidenceOf(layer, group) {
+  const evidence = layer.about.group?.groups?.[group]?.evidence;
+  if (!evidence) return "";
+  const away = Math.round(100 * evidence.distance * layer.grid.spacing);
+  return `evidence: what it responds to lies ${away} % of the side from its peak; covered there, it loses
+    ${number(evidence.concentration)} times as much as anywhere (${evidence.pairs} image${evidence.pairs === 1 ? "" : "s"})`;
+}
+
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function median(values) {
@@ -24,7 +33,8 @@ export function variedFirst(peaks, images, wanted) {
   const order = [...peaks.keys()].filter((n) => peaks[n] > 0).sort((a, b) => peaks[b] - peaks[a] || a - b);
   const seen = new Set();
   const first = order.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
-  return [...first, ...order.filter((n) => !first.includes(n))].slice(0, wanted);
+  const taken = new Set(first);
+  return [...first, ...order.filter((n) => !taken.has(n))].slice(0, wanted);
 }
 
 function useStrongest(layer, group) {
@@ -71,7 +81,6 @@ export function PartCard({ layer, group, filters, open, share, narrow, onUnfold,
   const strongest = (n) => filters.reduce((best, f) => (layer.peak(f, n) > layer.peak(best, n) ? f : best));
   const name = partName(layer, group);
   const facts = [
-    onLandmarks(layer, group),
     share !== undefined && `${number(100 * share)} % of all contributions`,
     !Number.isNaN(ratio) && `median tracking R ${number(ratio)}`,
   ].filter(Boolean);
@@ -86,7 +95,7 @@ export function PartCard({ layer, group, filters, open, share, narrow, onUnfold,
     )}</div>
     <div class="about"><h2><i class="part-colour" style=${`background:rgb(${colour})`}></i>${capital(name)}
         ${layer.snapshot.images.landmark_names.length > 0 && html` <span class=${`tag rank-${rank}`}>${BADGES[rank]}</span>`}</h2>
-      <p>${facts.join(" · ")}</p>
+      ${[onLandmarks(layer, group), facts.join(" · "), evidenceOf(layer, group)].filter(Boolean).map((text) => html`<p>${text}</p>`)}
       <${Toggle} ...${{ filters, open, onUnfold }}/></div></section>`;
 }
 

@@ -45,7 +45,7 @@ export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, land
   return html`<div class="parts-map" style=${`--side:${side}px`}>
     <${Picture} side=${side} look=${alone.length ? look : { ...look, mode: "region" }} ask=${ask}
       label=${`parts on ${snapshot.images.ids[n]}`}
-      what=${["parts", snapshot.run, snapshot.step, layer.name, n, landmarks.length, alone.length, ...shown.map(({ key }) => key)].join()}/>
+      what=${["parts", snapshot.key, layer.name, n, landmarks.length, alone.length, ...shown.map(({ key }) => key)].join()}/>
     ${parts.map(({ key, name, colour }, k) => {
       if (!places[key]) return null;
       const at = `left:${100 * places[key][1]}%;top:${100 * places[key][0]}%`;
