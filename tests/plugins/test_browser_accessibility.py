@@ -6,18 +6,14 @@ pytest.importorskip("selenium")
 
 from selenium.webdriver.common.keys import Keys
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
-from benchmarks.plugin_server import serving
+from benchmarks.browser_tab import wait_for
+from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import write_run
 from tests.source_imports import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = IN_BROWSER
 STATES = {
     "classes": ("parts", "&p.parts.run=zebra"),
     "matrix": ("parts", "&p.parts.run=zebra&p.parts.view=matrix"),
@@ -35,12 +31,11 @@ READY += ", .grid[data-shown='0']"
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "zebra", steps=(2, 30))
     write_run(folder / "other", steps=(30,))
-    with serving(str(folder)) as server, browser(1280, 900) as driver:
-        yield Tab(driver, server)
+    return folder
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: npm ci")

@@ -6,31 +6,22 @@ pytest.importorskip("selenium")
 
 from selenium.webdriver import ActionChains
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.browser_tab import Tab, wait_for
 from benchmarks.plugin_server import serving
+from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import write_run
 from tests.plugins.test_damaged import text, write_damaged
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = IN_BROWSER
+WINDOW = (1400, 900)
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "zebra", steps=(2, 30))
     write_damaged(folder / "broken", text("{"))
-    with serving(str(folder)) as server, browser(1400, 900) as driver:
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
+    return folder
 
 
 def test_back_goes_back_from_filter_to_filter_but_not_along_a_slider(tab):

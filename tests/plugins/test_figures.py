@@ -155,14 +155,17 @@ def test_the_strongest_images_are_of_different_classes_and_species_first():
 
 
 @pytest.mark.parametrize(
-    ("parts", "rest", "left_over"),
+    ("parts", "rest", "share"),
     [
-        ([["head", 3], ["image border 2", 1]], [1], False),
-        ([["head", 1], ["beside the object", 2]], [0], True),
-        ([["head", 3]], [2, -2], True),
-        ([["background", 5]], [], True),
+        ([["head", 3], ["image border 2", 1]], [1], 2 / 5),
+        ([["head", 1], ["beside the object", 2]], [0], 2 / 3),
+        ([["head", 3]], [2, -2], 4 / 7),
+        ([["head", 3], ["part 2, on nothing that is annotated", -1]], [2], 1 / 2),
+        ([["background", 5]], [], 1),
+        ([], [], 0),
     ],
 )
-def test_what_is_no_part_of_the_object_is_left_over(parts, rest, left_over):
+def test_what_is_no_part_of_the_object_is_not_explained(parts, rest, share):
     given = {"parts": [{"name": n, "value": v} for n, v in parts], "rest": [["", value] for value in rest]}
-    assert evaluate(f"m.isLeftOver({json.dumps(given)})", "object_parts.js") is left_over
+    found = evaluate(f"m.unexplainedShare({json.dumps(given)})", "object_parts.js")
+    assert found == pytest.approx(share)
