@@ -42,18 +42,26 @@ def test_a_deleted_run_is_listed_no_more_and_what_is_asked_of_it_is_refused_in_w
     assert client.get(asked.replace("zebra", "other")).status_code == 200
 
 
-def test_a_run_that_is_written_anew_has_its_new_steps_values_and_pictures(tmp_path, served):
+@pytest.mark.parametrize("seen", [True, False], ids=["read in between", "written at once"])
+def test_a_run_that_is_written_anew_has_its_new_steps_values_and_pictures(tmp_path, served, seen):
     client, read_again = served
-    asked = "/data/plugin/parts/peaks?layer=block/parts&run=zebra&step="
-    before, times = client.get(f"{asked}2").data, client.get(RUNS["parts"]).json["written"]["zebra"]
+
+    def stored(run):
+        asked = f"layer=block/parts&run={run}&step=2"
+        return [
+            client.get(f"/data/plugin/parts/{route}?{asked}").data for route in ("figures", "peaks", "tops")
+        ]
+
+    before, times = stored("zebra"), client.get(RUNS["parts"]).json["written"]["zebra"]
     shutil.rmtree(tmp_path / "zebra")
-    read_again()
+    if seen:
+        read_again()
     write_run(tmp_path / "zebra", steps=(2, 5), seed=7)
     read_again()
     listed = client.get(RUNS["parts"]).json
     assert listed["runs"]["zebra"] == [2, 5]
     assert listed["written"]["zebra"][0] > times[0]
-    after = client.get(f"{asked}2")
-    assert after.status_code == 200
-    assert after.data != before
+    write_run(tmp_path / "new", steps=(2, 5), seed=7)
+    read_again()
+    assert stored("zebra") == stored("new") != before
     assert client.get("/data/plugin/parts/crop?run=zebra&step=2&image=0").status_code == 200

@@ -163,11 +163,10 @@ class SnapshotReader:
             NotStoredError: there is no such sequence.
             BadRequestError: it is shorter than that.
         """
+        if self._multiplexer is not None:
+            return self._stored_blob(run, tag, step, index)
         keys = self._keys(ctx, experiment, run, tag, step)
-        if index >= len(keys):
-            raise BadRequestError(
-                f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}"
-            )
+        _check_number(tag, run, step, index, len(keys))
         try:
             content = self._provider.read_blob(ctx, blob_key=keys[index])
         except errors.PublicError:
@@ -177,6 +176,17 @@ class SnapshotReader:
         if not isinstance(content, bytes):
             raise DamagedError(f"{tag} holds no bytes")
         return content
+
+    def _stored_blob(self, run: str, tag: str, step: int, index: int) -> bytes:
+        stored = self._stored(run, tag)
+        # A directory that was written anew has a step twice, of which TensorBoard would take the first.
+        proto = next((event.tensor_proto for event in reversed(stored) if event.step == step), None)
+        if proto is None:
+            raise NotStoredError(_missing(tag, run, step, sorted({event.step for event in stored})))
+        if not proto.string_val:
+            raise DamagedError(f"{tag} holds no bytes")
+        _check_number(tag, run, step, index, len(proto.string_val))
+        return bytes(proto.string_val[index])
 
     def _keys(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> list[str]:
         series = experiment, run, tag
@@ -203,6 +213,11 @@ def _is_plain(run: str) -> bool:
 
 def _finite(time: float) -> float:
     return time if math.isfinite(time) else 0.0
+
+
+def _check_number(tag: str, run: str, step: int, index: int, count: int) -> None:
+    if index >= count:
+        raise BadRequestError(f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {count - 1}")
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:
