@@ -160,5 +160,16 @@ def test_nothing_is_cut_off(tab, width, plugin):
         )
         assert beyond == []
         assert tab.script("return document.documentElement.scrollWidth <= innerWidth")
+        rows = "const {clientHeight, scrollHeight, scrollWidth, clientWidth} = document.querySelector('.toolbar');"
+        height, needed, wide, room = tab.script(
+            f"{rows} return [clientHeight, scrollHeight, scrollWidth, clientWidth]"
+        )
+        assert height == needed <= 48, "one row"
+        assert wide <= room
+        cut = tab.script(
+            "return [...document.querySelectorAll('.part-card, .class-card')].filter((one) =>"
+            " one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth).length"
+        )
+        assert cut == 0
     finally:
         tab.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
