@@ -42,6 +42,24 @@ def test_back_goes_back_from_filter_to_filter_but_not_along_a_slider(tab):
     tab.find("aside h2", "2")
 
 
+@pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "no clipboard"])
+def test_a_link_is_copied_or_shown_where_the_browser_forbids_that(tab, allowed):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.filter=2")
+    tab.ready("panel")
+    clipboard = "{writeText: async (text) => { window.copied = text; }}" if allowed else "undefined"
+    tab.script(f"Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}}})")
+    tab.find(".panel nav button", "Link").click()
+    if allowed:
+        tab.find(".panel nav button", "Copied")
+        link = tab.script("return window.copied")
+    else:
+        assert "does not let this page write" in tab.ready("link").text
+        link = tab.find("input[aria-label=link]").get_attribute("value")
+    assert link.startswith("http://")
+    assert "p.parts.run=zebra" in link
+    assert "p.parts.filter=2" in link
+
+
 @pytest.mark.parametrize("plugin", ["parts", "part_images"])
 def test_what_is_asked_for_in_vain_is_said(tab, plugin):
     tab.open(plugin, f"&p.{plugin}.run=gone&p.{plugin}.step=7&p.{plugin}.compare=__proto__")

@@ -160,9 +160,9 @@ def test_nothing_is_cut_off(tab, width, plugin):
         )
         assert beyond == []
         assert tab.script("return document.documentElement.scrollWidth <= innerWidth")
-        rows = "const {clientHeight, scrollHeight, scrollWidth, clientWidth} = document.querySelector('.toolbar');"
+        sizes = "clientHeight, scrollHeight, scrollWidth, clientWidth"
         height, needed, wide, room = tab.script(
-            f"{rows} return [clientHeight, scrollHeight, scrollWidth, clientWidth]"
+            f"const {{{sizes}}} = document.querySelector('.toolbar'); return [{sizes}]"
         )
         assert height == needed <= 48, "one row"
         assert wide <= room

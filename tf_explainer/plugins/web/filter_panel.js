@@ -3,6 +3,7 @@
 import { Density, Histogram, Lines } from "./charts.js";
 import { FLAGS, histogram, number, written } from "./figures.js";
 import { Images, imagesOf, savePicture } from "./filter_images.js";
+import { LinkButton } from "./link_button.js";
 import { Legend } from "./look_controls.js";
 import { MeanCrop } from "./mean_crop.js";
 import { groupName } from "./object_parts.js";
@@ -144,7 +145,7 @@ export function FilterPanel({
         </button>
       <button disabled=${next === undefined} onClick=${() => onOpen(next)} title="next filter (N)">›</button>
       <button onClick=${() => savePicture(layer, f, look)} title="save the strongest images as a PNG">PNG</button>
-      <button onClick=${() => navigator.clipboard?.writeText(link)} title="copy a link to this view">Link</button>
+      <${LinkButton} link=${link}/>
       <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
     <div class="scroll">
     <p class="tags">${
