@@ -108,6 +108,17 @@ def test_a_filtered_list_shows_no_unlisted_image(tab):
     assert tab.ready("image").get_attribute("data-image") == "1", "image 0 is a fox"
     tab.write("input[type=search]", "nothing like it")
     tab.find("h1", "No image passes")
+    tab.find(".message button", "clear all").click()
+    tab.ready("image")
+    wait_for(lambda: "p.part_images.query" not in tab.address)
+
+
+def test_where_no_filter_is_left_all_can_be_cleared(tab):
+    chosen = "&p.parts.query=x&p.parts.flags=dead&p.parts.ranges=peak:0:1"
+    tab.open("parts", f"&p.parts.run=zebra&p.parts.grouped=0{chosen}")
+    tab.find(".grid[data-shown='0'] button", "clear all").click()
+    tab.ready("grid")
+    assert "7 of 7" in tab.find("output.count").text
 
 
 def test_a_run_that_is_being_written_appears_without_a_reload(tmp_path, tab):

@@ -133,6 +133,7 @@ export function FilterGrid({
   onOpen,
   onSelect,
   onZoom,
+  onClear,
 }) {
   const scroller = useRef();
   const [view, setView] = useState({ top: 0, height: 800, width: 0 });
@@ -232,6 +233,6 @@ export function FilterGrid({
   return html`<div class="grid-frame"><div class="grid" id="content" ref=${scroller} tabindex="0" role="region"
       aria-label="filters" data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>${seen.map((item) => (item.row ? cells(item) : card(item)))}</div>
-    ${!filters.length && html`<p class="none">No filter passes. Widen a range or clear the search.</p>`}
+    ${!filters.length && html`<p class="none">No filter passes. <button class="plain" onClick=${onClear}>clear all</button></p>`}
   </div>${order.length > 0 && look.mode !== "none" && html`<p class="on-picture"><${Legend} look=${look}/></p>`}</div>`;
 }

@@ -152,7 +152,7 @@ export function FilterView({ layer, other, scores, state, set, look, run, others
       <${FilterGrid} ...${{ layer, other, filters, grouped, shares, look, sort, descending }}
         side=${Math.min(Math.max(Number(state.side) || 116, 48), 480)}
         unfolded=${state.unfolded} onUnfold=${(unfolded) => set({ unfolded })} onZoom=${zoom}
-        selected=${opened ?? selected} onOpen=${open}
+        selected=${opened ?? selected} onOpen=${open} onClear=${() => set({ query: "", ranges: "", flags: "" })}
         onSelect=${(f) => (opened === undefined ? setSelected(f) : open(f))}/>
       ${
         opened !== undefined &&

@@ -132,7 +132,8 @@ function App() {
       </aside>
       ${
         n === undefined
-          ? html`<${Message} inside title="No image passes" text="Clear the search, or choose all images."/>`
+          ? html`<${Message} inside title="No image passes"
+              text=${html`<button class="plain" onClick=${() => set({ query: "", only: "all" })}>clear all</button>`}/>`
           : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }} onOpen=${openRow}/>`
       }
     </div></main>`;
