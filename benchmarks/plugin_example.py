@@ -56,11 +56,11 @@ def _named(layer: Layer) -> Layer:
         }
         for k in range(_PARTS)
     ]
-    known = {"names": [f"{group['name']}, 90 % of images against 20 % by chance" for group in groups]}
+    names = [f"{group['name']}, 90 % of images against 20 % by chance" for group in groups]
     return dataclasses.replace(
         layer,
         figures=[
-            dataclasses.replace(figure, groups=groups, **known) if figure.kind == "group" else figure
+            dataclasses.replace(figure, groups=groups, names=names) if figure.kind == "group" else figure
             for figure in layer.figures
         ],
     )
