@@ -45,10 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         logdir = options.logdir or write_example(made)
-        rows = list(measurements(logdir, options.hostile))
-    width = max(len(name) for name, _, _ in rows)
-    for name, figure, wanted in rows:
-        print(f"{name:{width}}  {figure:>18}  {wanted}")
+        for name, figure, wanted in measurements(logdir, options.hostile):
+            print(f"{name:66}  {figure:>28}  {wanted}", flush=True)
 
 
 def measurements(logdir: str, hostile: int) -> Iterator[tuple[str, str, str]]:
