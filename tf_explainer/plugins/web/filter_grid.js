@@ -13,8 +13,6 @@ const CAPTION = 42;
 // What a card is taken to need, until it has been drawn.
 const ALONE = 60;
 const CARD = 150;
-// A card's pictures, figures and button stand below one another in less than that.
-const NARROW = 640;
 const OVERSCAN = 480;
 const STRIDE = 160;
 
@@ -144,7 +142,6 @@ export function FilterGrid({
     () => sectionsOf(layer, filters, grouped, orderOf(layer, shares, sort, descending)),
     [layer, filters, grouped, shares, sort, descending],
   );
-  const narrow = view.width < NARROW;
   const [heights, setHeights] = useState({});
   const measured = (group, height) =>
     height && setHeights((last) => (last[group] === height ? last : { ...last, [group]: height }));
@@ -224,7 +221,7 @@ export function FilterGrid({
     : [];
   const card = ({ group, filters: members, top }) =>
     html`<${CardRow} key=${`g${group}`} ...${{ top, group }} onHeight=${measured}>
-      <${group === Infinity ? Alone : PartCard} ...${{ layer, narrow, onZoom, group }} filters=${members}
+      <${group === Infinity ? Alone : PartCard} ...${{ layer, onZoom, group }} room=${view.width} filters=${members}
         share=${shares?.[group]} open=${open.has(group)} onUnfold=${() => unfold(group)}/><//>`;
   const cells = ({ row, top }) =>
     html`<div class="row" key=${`r${row[0]}`} style=${`top:${top}px`}>${row.map(

@@ -6,7 +6,12 @@ import { PartCrop } from "./part_crop.js";
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
 const SHOWN = 4;
-const SIDE = 92;
+// Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
+const SIDES = [
+  [900, 92],
+  [640, 76],
+  [0, 68],
+];
 const BADGES = ["on a landmark", "a part", "on nothing that is annotated", "not on the object"];
 
 /** What it responds to, by covering squares of the image; empty where nobody measured that. */
@@ -72,8 +77,9 @@ function Toggle({ filters, open, onUnfold }) {
   return html`<button class="plain" aria-expanded=${open} onClick=${onUnfold}>${open ? "▾" : "▸"} ${count}</button>`;
 }
 
-/** share: of all contributions, where these are stored. */
-export function PartCard({ layer, group, filters, open, share, narrow, onUnfold, onZoom }) {
+/** share: of all contributions, where these are stored; room: the width that there is. */
+export function PartCard({ layer, group, filters, open, share, room, onUnfold, onZoom }) {
+  const [least, side] = SIDES.find(([width]) => room >= width);
   const images = useStrongest(layer, group);
   const colour = partColour(group, groupCount(layer));
   const rank = partRank(groupName(layer, group));
@@ -84,9 +90,8 @@ export function PartCard({ layer, group, filters, open, share, narrow, onUnfold,
     share !== undefined && `${number(100 * share)} % of all contributions`,
     !Number.isNaN(ratio) && `median tracking R ${number(ratio)}`,
   ].filter(Boolean);
-  const side = narrow ? 76 : SIDE;
-  return html`<section class=${`part-card ${narrow ? "narrow" : ""}`} data-part=${group} aria-label=${name}>
-    <div class="crops">${(images ?? []).map(
+  return html`<section class=${`part-card ${least ? "" : "narrow"}`} data-part=${group} aria-label=${name}>
+    <div class="crops" style=${`min-width:${SHOWN * (side + 10)}px`}>${(images ?? []).map(
       (
         n,
       ) => html`<button key=${n} class="crop-button" style=${`--colour:rgb(${colour})`} title=${layer.snapshot.images.ids[n]}
