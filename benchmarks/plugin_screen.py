@@ -52,7 +52,12 @@ def screen(server: str) -> Iterator[Tab]:
 
 
 def first_answer(tab: Tab) -> float:
-    """Returns the seconds from opening the tab to the first class with its parts drawn, median of 5."""
+    """Returns the seconds from opening the tab to what speaks for each class, median of 5."""
+    return _until(tab, "", "classes", ".mean-bars button")
+
+
+def first_picture(tab: Tab) -> float:
+    """Returns the same for the first class's image with the regions of its parts."""
     return _until(tab, "", "classes", ".parts-map canvas[data-drawn]")
 
 

@@ -23,6 +23,7 @@ WRITE_ONE = (
 )
 _EVERY_STEP = 10_000
 _KEPT_SEQUENCES = 256
+_KEPT_MADE = 64
 _LARGEST_TENSOR = 1 << 27
 _NOT_PLAIN = (
     "TensorBoard's fast loader reads no pictures of runs with \" or \\ in their names: "
@@ -42,6 +43,7 @@ class SnapshotReader:
     def __init__(self, data_provider: Any, plugin_name: str, multiplexer: Any = None) -> None:
         self._provider, self._plugin, self._multiplexer = data_provider, plugin_name, multiplexer
         self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
+        self._made: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._written: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -65,6 +67,7 @@ class SnapshotReader:
             if written != self._written:
                 # A run that was written anew has other blobs.
                 self._sequences.clear()
+                self._made.clear()
                 self._written = written
         return {"runs": runs, "written": written, "skipped": skipped, "write_one": WRITE_ONE}
 
@@ -175,6 +178,25 @@ class SnapshotReader:
             raise DamagedError(f"{tag} cannot be decoded: {str(error)[:200]}") from error
         if not isinstance(content, bytes):
             raise DamagedError(f"{tag} holds no bytes")
+        return content
+
+    def made(self, key: tuple[Any, ...], make: Callable[[], bytes]) -> bytes:
+        """Returns what is made of blobs; the last few are kept until a run is written anew.
+
+        Args:
+            key: the experiment, the run and what else it is made of.
+            make: makes it.
+        """
+        with self._lock:
+            content = self._made.get(key)
+            written = self._written
+        if content is None:
+            content = make()
+            with self._lock:
+                if written is self._written:
+                    self._made[key] = content
+                while len(self._made) > _KEPT_MADE:
+                    self._made.popitem(last=False)
         return content
 
     def _stored_blob(self, run: str, tag: str, step: int, index: int) -> bytes:

@@ -71,7 +71,11 @@ function useScores(found, run, step) {
   const what = written === undefined ? undefined : [run, step].join();
   const read = useRead(what, written, async () => {
     const scored = await askScoredRuns();
-    return scored.runs[run]?.includes(step) ? ImageScores.load(run, step, writtenAt(scored, run, step)) : null;
+    if (!scored.runs[run]?.includes(step)) return null;
+    const loaded = await ImageScores.load(run, step, writtenAt(scored, run, step));
+    // The first screen asks for these; so they are on their way before the layer is here. Who needs them hears what fails.
+    loaded.means().catch(() => {});
+    return loaded;
   });
   return read.what === what ? (read.value ?? (read.error ? null : read.value)) : undefined;
 }
