@@ -13,10 +13,11 @@ function Range({ layer, figure, range, onRange }) {
     next[at] = value;
     onRange(next[0] <= next[1] ? next : [next[1], next[0]]);
   };
-  return html`<details class="range" open=${range || ["ratio", "peak", "live"].includes(figure.key)}>
+  const [open, setOpen] = useState(!!range || ["ratio", "peak", "live"].includes(figure.key));
+  return html`<details class="range" open=${open} onToggle=${(event) => setOpen(event.currentTarget.open)}>
     <summary title=${figure.help}>${figure.label}${range && html` <em>${number(range[0])} to ${number(range[1])}</em>`}
       </summary>
-    <${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>
+    ${open && html`<${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>`}
     <div class="exact"><input type="number" step="any" aria-label=${`${figure.label}, at least`} placeholder="from"
       value=${range ? Number(range[0].toPrecision(4)) : ""} onChange=${exact(0)}/>
       <input type="number" step="any" aria-label=${`${figure.label}, at most`} placeholder="to"

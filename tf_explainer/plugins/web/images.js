@@ -9,7 +9,7 @@ import { runs as askRuns, ImageScores } from "./image_scores.js";
 import { lookFrom } from "./look.js";
 import { LookControls } from "./look_controls.js";
 import { snapshotOf } from "./snapshots.js";
-import { latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
+import { early, latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
 import { Toolbar } from "./toolbar.js";
 import { html, render as mount, useEffect, useMemo, useRef } from "./vendor/preact-htm.js";
 
@@ -33,6 +33,7 @@ const DEFAULTS = {
   off: "",
   all: "",
 };
+const askForRuns = early(askRuns);
 const KEYS = [
   ["← ↑ ↓ →", "walk through the images, once one of the list is chosen"],
   ["/", "search"],
@@ -57,7 +58,7 @@ function useRun(found, run, step) {
 }
 
 function App() {
-  const found = useRuns(askRuns);
+  const found = useRuns(askForRuns);
   const [state, set] = useAddress(PLUGIN, DEFAULTS, without);
   const names = Object.keys(found?.runs ?? {}).sort();
   const run = names.includes(state.run) ? state.run : (latestRun(found?.runs, names) ?? "");

@@ -8,7 +8,7 @@ import { runs as askScoredRuns, ImageScores } from "./image_scores.js";
 import { lookFrom } from "./look.js";
 import { LookControls } from "./look_controls.js";
 import { runs as askRuns, snapshotOf } from "./snapshots.js";
-import { latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
+import { early, latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
 import { Toolbar } from "./toolbar.js";
 import { html, render as mount, useEffect, useMemo, useRef } from "./vendor/preact-htm.js";
 
@@ -34,6 +34,9 @@ const DEFAULTS = {
   zoom: "",
   unfolded: "",
 };
+
+const askForRuns = early(askRuns);
+const askForScoredRuns = early(askScoredRuns);
 
 const VIEWS = { classes: "classes", matrix: "matrix", filters: "filters" };
 // An address that says more than this of the grid of filters leads to that.
@@ -70,7 +73,7 @@ function useScores(found, run, step) {
   const written = writtenAt(found, run, step);
   const what = written === undefined ? undefined : [run, step].join();
   const read = useRead(what, written, async () => {
-    const scored = await askScoredRuns();
+    const scored = await askForScoredRuns();
     if (!scored.runs[run]?.includes(step)) return null;
     const loaded = await ImageScores.load(run, step, writtenAt(scored, run, step));
     // The first screen asks for these; so they are on their way before the layer is here. Who needs them hears what fails.
@@ -81,7 +84,7 @@ function useScores(found, run, step) {
 }
 
 function App() {
-  const found = useRuns(askRuns);
+  const found = useRuns(askForRuns);
   const [state, put] = useAddress(PLUGIN, DEFAULTS, without);
   // Who is among the filters stays there, whatever else is put back to what it is by default.
   const shownView = useRef("");

@@ -27,6 +27,17 @@ export function useRuns(ask) {
   return found;
 }
 
+/** A question that is asked at once, before the page wants the answer; later it is asked anew. */
+export function early(ask) {
+  let first = ask();
+  first.catch(() => {});
+  return () => {
+    const answer = first ?? ask();
+    first = null;
+    return answer;
+  };
+}
+
 const same = (last, next) => (JSON.stringify(last) === JSON.stringify(next) ? last : next);
 
 function goneFrom(last, next) {
