@@ -5,6 +5,7 @@ import pytest
 from tests.evaluation_example import CHANNELS, CROP, small_explainer, stored_images, write_features
 from tf_explainer.config import DatasetConfig, EvaluationConfig
 from tf_explainer.evaluation.evidence import measure_evidence
+from tf_explainer.evaluation.part_figures import evidence_figures
 from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics.evidence import Evidence, covered
 
@@ -42,5 +43,12 @@ def test_images_are_covered_and_measured(tmp_path):
     crops = [crop for batch in batches for crop in batch["crop"]]
     for crop in (crops[0], crops[3], crops[7]):
         expected.add(responses(crop), np.stack([responses(image) for image in covered(crop)]))
-    assert found["performer"].pairs == expected.summary().pairs > 0
-    assert found["performer"].distance == pytest.approx(expected.summary().distance, rel=1e-4)
+    performer = found["performer"].summary()
+    assert performer.pairs == expected.summary().pairs > 0
+    assert performer.distance == pytest.approx(expected.summary().distance, rel=1e-4)
+    figures = evidence_figures(found, ["head", "part 2"])
+    assert "parts" not in figures["performer"]
+    parts = figures["conv_interp_2"]["parts"]
+    assert sum(each["pairs"] for each in parts.values()) == figures["conv_interp_2"]["pairs"]
+    assert parts["head"]["pairs"] == found["conv_interp_2"].summary(0).pairs
+    assert evidence_figures({}, ["head"]) is None

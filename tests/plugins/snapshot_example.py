@@ -22,6 +22,7 @@ from tf_explainer.plugins.parts.snapshot import Images, Snapshot
 SIDE, FILTERS, IMAGES, CROP = 5, 7, 9, 40
 PARTS = 1
 GRID = UnitGrid(side=SIDE, first=0.1, spacing=0.2, extent=0.3)
+CLASSES = "fox", "cat"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -33,13 +34,13 @@ def some_maps(seed=0):
     return maps.astype(np.float32)
 
 
-def some_images():
+def some_images(classes=CLASSES):
     random = np.random.default_rng(1)
     crops = np.repeat(random.integers(0, 256, (IMAGES, 1, 1, 3), np.uint8), CROP, 1).repeat(CROP, 2)
     return Images.of(
         crops,
         ids=[f"{HOSTILE}{n}" for n in range(IMAGES)],
-        classes=("fox", "cat"),
+        classes=classes,
         labels=np.arange(IMAGES) % 2,
         landmark_names=("head",),
         landmarks=np.where(
@@ -48,20 +49,29 @@ def some_images():
     )
 
 
-KNOWN = {
-    "name": "head",
-    "in_class": {"cat": "ear"},
-    "followed": {"fox": {"landmark": "head", "found": 0.93, "chance": 0.31}},
-}
+EVIDENCE = {"distance": 1.5, "concentration": 5.2, "pairs": 6}
 
 
-def some_snapshot(seed=0, *, old=False):
+def what_is_known(classes=CLASSES):
+    """Of the part."""
+    fox, cat = classes
+    return {
+        "name": "head",
+        "in_class": {cat: "ear"},
+        "followed": {fox: {"landmark": "head", "found": 0.93, "chance": 0.31}},
+        "evidence": EVIDENCE,
+    }
+
+
+def some_snapshot(seed=0, *, old=False, classes=CLASSES):
     """A snapshot; old: as written before parts had names by class."""
     performer = summary.of_maps("performer", "performer's block", some_maps(seed + 10), GRID)
     parts = summary.of_maps("block/parts", "parts", some_maps(seed), GRID, [performer])
     figures = [
         dataclasses.replace(
-            figure, names=["head, 93 % of images against 31 % by chance"], groups=[] if old else [KNOWN]
+            figure,
+            names=["head, 93 % of images against 31 % by chance"],
+            groups=[] if old else [what_is_known(classes)],
         )
         if figure.kind == "group"
         else figure
@@ -69,19 +79,21 @@ def some_snapshot(seed=0, *, old=False):
     ]
     parts = dataclasses.replace(parts, figures=figures)
     return Snapshot(
-        images=some_images(), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"}
+        images=some_images(classes), layers=[parts, performer], notes={"p": "0.5", "explainer": "c0ffee"}
     )
 
 
-def some_scores(seed=0, *, removed=True):
+def some_scores(seed=0, *, removed=True, classes=CLASSES, mistaken=()):
+    """Scores of the classes; mistaken: images that are taken for the other one."""
     random = np.random.default_rng(seed)
     named = np.arange(IMAGES) % 2
+    named[list(mistaken)] = 1 - named[list(mistaken)]
     ranked = [
-        ClassScores(classes=classes, attribution=_some_attribution(random)) for classes in (named, 1 - named)
+        ClassScores(classes=labels, attribution=_some_attribution(random)) for labels in (named, 1 - named)
     ]
     return ImageScores(
         layer="block/parts",
-        names=("fox", "cat"),
+        names=classes,
         ranked=ranked,
         explainer_scores=random.normal(size=(IMAGES, 2)),
         performer_scores=random.uniform(size=(IMAGES, 2)),
@@ -105,12 +117,14 @@ def _some_attribution(random):
     )
 
 
-def write_run(folder, steps=(2, 30), *, old=False):
+def write_run(folder, steps=(2, 30), *, old=False, seed=0, classes=CLASSES, mistaken=()):
     """Writes a run with one snapshot a step; old: without what was added later."""
     with tf.summary.create_file_writer(str(folder)).as_default():
         for n, step in enumerate(steps):
-            summary.write(some_snapshot(n, old=old), step, pictures_step=None if n == 0 else steps[0])
-            image_summary.write(some_scores(n, removed=not old), step)
+            snapshot = some_snapshot(seed + n, old=old, classes=classes)
+            summary.write(snapshot, step, pictures_step=None if n == 0 else steps[0])
+            scores = some_scores(seed + n, removed=not old, classes=classes, mistaken=mistaken)
+            image_summary.write(scores, step)
 
 
 def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):
@@ -126,7 +140,7 @@ def client_of(logdir, *, fast, loaders=(PartsLoader, ImagesLoader), extra=()):
         server.flags, plugins, data_provider, None, deprecated_multiplexer=multiplexer
     )
     client = Client(app)
-    client.keeps_alive = server
+    client.keeps_alive, client.multiplexer = server, multiplexer
     return client
 
 

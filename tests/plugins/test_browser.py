@@ -8,16 +8,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.browser_tab import Tab, wait_for
 from benchmarks.plugin_server import serving
+from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import FILTERS, IMAGES, write_run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
-MINUS = "\N{MINUS SIGN}"
+pytestmark = IN_BROWSER
+WINDOW = (1600, 1000)
 CANARY = "<img src=x onerror=parent.canary=1>"
 
 
@@ -29,26 +26,9 @@ def logdir(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
-
-
 @pytest.fixture(scope="module", params=["true", "false"], ids=["fast loader", "slow loader"])
-def tab(logdir, downloads, request):
-    with (
-        serving(str(logdir), f"--load_fast={request.param}") as server,
-        browser(1600, 1000, str(downloads)) as driver,
-    ):
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
-    assert tab.script("return [parent.canary, window.canary]") == [None, None]
-    assert tab.count("img[src=x]") == 0
+def flags(request):
+    return [f"--load_fast={request.param}"]
 
 
 def shown(tab):
@@ -116,7 +96,7 @@ def test_a_filter_opened(tab, downloads):
     wait_for(lambda: tab.count(".panel svg circle") >= 1)
     tab.find(".panel nav button", "PNG").click()
     wait_for(lambda: list(downloads.glob("*filter-2*.png")))
-    tab.find("header button", "CSV").click()
+    tab.find(".chooser button", "CSV").click()
     (table,) = wait_for(lambda: list(downloads.glob("*step-30*.csv")))
     lines = table.read_text().splitlines()
     assert len(lines) == FILTERS + 1
@@ -236,6 +216,7 @@ def test_overlays_and_themes(tab):
     assert tab.script("return document.documentElement.dataset.theme") == "dark"
     pixels = "return document.querySelector('.cell[data-filter=\"0\"] canvas').toDataURL()"
     tab.drawn()
+    tab.find("button[popovertarget=overlay]").click()
     seen = {tab.script(pixels)}
     for mode in ("heat", "none"):
         tab.choose("overlay", mode)

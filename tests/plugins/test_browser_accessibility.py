@@ -6,24 +6,23 @@ pytest.importorskip("selenium")
 
 from selenium.webdriver.common.keys import Keys
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
-from benchmarks.plugin_server import serving
+from benchmarks.browser_tab import wait_for
+from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import write_run
 from tests.source_imports import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
+# axe-core looks for style sheets where they are not, and the browser's console says so.
+pytestmark = IN_BROWSER[:2]
 STATES = {
     "classes": ("parts", "&p.parts.run=zebra"),
     "matrix": ("parts", "&p.parts.run=zebra&p.parts.view=matrix"),
     "cards": ("parts", "&p.parts.run=zebra&p.parts.view=filters&p.parts.unfolded=0"),
     "grid beside another run": ("parts", "&p.parts.run=zebra&p.parts.grouped=0&p.parts.compare=other"),
     "a filter": ("parts", "&p.parts.run=zebra&p.parts.filter=2&p.parts.look=heat"),
+    "settings of the grid": ("parts", "&p.parts.run=zebra&p.parts.grouped=0&p.parts.look=heat"),
+    "settings of an image": ("part_images", "&p.part_images.run=zebra"),
     "enlargement": ("parts", "&p.parts.run=zebra&p.parts.filter=2&p.parts.zoom=2,1,block/parts"),
     "nothing there": ("parts", "&p.parts.run=gone&p.parts.query=nothing"),
     "an image": ("part_images", "&p.part_images.run=zebra&p.part_images.off=g0&p.part_images.chosen=g0"),
@@ -35,12 +34,11 @@ READY += ", .grid[data-shown='0']"
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "zebra", steps=(2, 30))
     write_run(folder / "other", steps=(30,))
-    with serving(str(folder)) as server, browser(1280, 900) as driver:
-        yield Tab(driver, server)
+    return folder
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: npm ci")
@@ -52,6 +50,8 @@ def test_axe_core_finds_no_violation(tab, state, dark):
     tab.find(READY)
     if state == "enlargement":
         tab.ready("zoom")
+    if "settings" in state:
+        tab.find("button[popovertarget=overlay]").click()
     tab.script(AXE.read_text(encoding="utf-8"))
     found = tab.driver.execute_async_script(
         "const [values, done] = arguments; axe.run(document, {runOnly: {type: 'tag', values}}).then(done);",
@@ -126,6 +126,27 @@ def test_keys_work_without_a_click_and_the_first_stop_leads_past_the_controls(ta
     tab.ready("image")
     tab.press(Keys.ARROW_RIGHT)
     wait_for(lambda: tab.find(".explained").get_attribute("data-image") == "1")
+
+
+@pytest.mark.parametrize("plugin", ["parts", "part_images"])
+def test_settings_open_by_keyboard_and_escape_leads_back_to_their_button(tab, plugin):
+    opened = "&p.parts.filter=2" if plugin == "parts" else ""
+    tab.open(plugin, f"&p.{plugin}.run=zebra{opened}")
+    tab.ready("panel" if opened else "image")
+    button = tab.find("button[popovertarget=overlay]")
+    assert button.get_attribute("aria-expanded") == "false"
+    assert not tab.find("#overlay").is_displayed()
+    tab.script("arguments[0].focus()", button)
+    tab.press(Keys.ENTER)
+    wait_for(lambda: tab.find("#overlay").is_displayed())
+    wait_for(lambda: button.get_attribute("aria-expanded") == "true")
+    tab.press(Keys.TAB)
+    assert tab.script("return document.activeElement.ariaLabel") == "overlay"
+    tab.press(Keys.ESCAPE)
+    wait_for(lambda: not tab.find("#overlay").is_displayed())
+    wait_for(lambda: button.get_attribute("aria-expanded") == "false")
+    assert tab.script("return document.activeElement === arguments[0]", button)
+    assert tab.count(".panel") == bool(opened), "Escape closed the settings, and nothing else"
 
 
 def test_the_focus_stays_in_the_enlargement_and_goes_back(tab):

@@ -6,31 +6,22 @@ pytest.importorskip("selenium")
 
 from selenium.webdriver import ActionChains
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.browser_tab import Tab, wait_for
 from benchmarks.plugin_server import serving
+from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import write_run
 from tests.plugins.test_damaged import text, write_damaged
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = IN_BROWSER
+WINDOW = (1400, 900)
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "zebra", steps=(2, 30))
     write_damaged(folder / "broken", text("{"))
-    with serving(str(folder)) as server, browser(1400, 900) as driver:
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
+    return folder
 
 
 def test_back_goes_back_from_filter_to_filter_but_not_along_a_slider(tab):
@@ -49,6 +40,24 @@ def test_back_goes_back_from_filter_to_filter_but_not_along_a_slider(tab):
     tab.script("parent.history.forward()")
     wait_for(lambda: "p.parts.filter=2" in tab.address)
     tab.find("aside h2", "2")
+
+
+@pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "no clipboard"])
+def test_a_link_is_copied_or_shown_where_the_browser_forbids_that(tab, allowed):
+    tab.open("parts", "&p.parts.run=zebra&p.parts.filter=2")
+    tab.ready("panel")
+    clipboard = "{writeText: async (text) => { window.copied = text; }}" if allowed else "undefined"
+    tab.script(f"Object.defineProperty(navigator, 'clipboard', {{value: {clipboard}}})")
+    tab.find(".panel nav button", "Link").click()
+    if allowed:
+        tab.find(".panel nav button", "Copied")
+        link = tab.script("return window.copied")
+    else:
+        assert "does not let this page write" in tab.ready("link").text
+        link = tab.find("input[aria-label=link]").get_attribute("value")
+    assert link.startswith("http://")
+    assert "p.parts.run=zebra" in link
+    assert "p.parts.filter=2" in link
 
 
 @pytest.mark.parametrize("plugin", ["parts", "part_images"])
@@ -99,6 +108,17 @@ def test_a_filtered_list_shows_no_unlisted_image(tab):
     assert tab.ready("image").get_attribute("data-image") == "1", "image 0 is a fox"
     tab.write("input[type=search]", "nothing like it")
     tab.find("h1", "No image passes")
+    tab.find(".message button", "clear all").click()
+    tab.ready("image")
+    wait_for(lambda: "p.part_images.query" not in tab.address)
+
+
+def test_where_no_filter_is_left_all_can_be_cleared(tab):
+    chosen = "&p.parts.query=x&p.parts.flags=dead&p.parts.ranges=peak:0:1"
+    tab.open("parts", f"&p.parts.run=zebra&p.parts.grouped=0{chosen}")
+    tab.find(".grid[data-shown='0'] button", "clear all").click()
+    tab.ready("grid")
+    assert "7 of 7" in tab.find("output.count").text
 
 
 def test_a_run_that_is_being_written_appears_without_a_reload(tmp_path, tab):

@@ -7,38 +7,23 @@ pytest.importorskip("selenium")
 
 from selenium.webdriver.common.by import By
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
-from benchmarks.plugin_server import serving
+from benchmarks.browser_tab import wait_for
+from tests.plugins.in_browser import IN_BROWSER, number_of
 from tests.plugins.snapshot_example import IMAGES, some_scores, some_snapshot, write_run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
-MINUS = "\N{MINUS SIGN}"
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "old", steps=(2,), old=True)
     write_run(folder / "zebra", steps=(3,))
-    with serving(str(folder)) as server, browser(1280, 900) as driver:
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
+    return folder
 
 
 def values_of(card, selector):
-    return [
-        float(one.text.replace(MINUS, "-"))
-        for one in card.find_elements(By.CSS_SELECTOR, f"{selector} .value")
-    ]
+    return [number_of(one) for one in card.find_elements(By.CSS_SELECTOR, f"{selector} .value")]
 
 
 def expected(label):
@@ -60,9 +45,7 @@ def test_the_answer_comes_first_and_adds_up(tab):
         parts, score = expected(label)
         for group, value in parts.items():
             (row,) = card.find_elements(By.CSS_SELECTOR, f"[data-part='{group}']")
-            assert float(
-                row.find_element(By.CSS_SELECTOR, ".value").text.replace(MINUS, "-")
-            ) == pytest.approx(value, abs=0.006)
+            assert number_of(row.find_element(By.CSS_SELECTOR, ".value")) == pytest.approx(value, abs=0.006)
         rows = values_of(card, ".mean-bars li")
         assert sum(rows) == pytest.approx(score, abs=0.006 * len(rows))
         assert "nats" in card.find_element(By.CSS_SELECTOR, "h2").text

@@ -8,43 +8,29 @@ pytest.importorskip("selenium")
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
-from benchmarks.plugin_server import serving
+from benchmarks.browser_tab import wait_for
+from tests.plugins.in_browser import IN_BROWSER, number_of
 from tests.plugins.snapshot_example import some_scores, some_snapshot, write_run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
-MINUS = "\N{MINUS SIGN}"
+pytestmark = IN_BROWSER
 IMAGE = 4
 FOX = "&p.part_images.run=zebra&p.part_images.image=4"
 PIXELS = "return document.querySelector('.parts-map canvas').toDataURL()"
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
+def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / "zebra", steps=(2,))
     write_run(folder / "old", steps=(2,), old=True)
-    with serving(str(folder)) as server, browser(1280, 900) as driver:
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
+    return folder
 
 
 def values_of(tab):
     """The values of the steps, by their keys."""
     steps = tab.driver.find_elements(By.CSS_SELECTOR, ".waterfall .step")
     return {
-        step.get_attribute("data-step"): float(
-            step.find_element(By.CSS_SELECTOR, ".value").text.replace(MINUS, "-")
-        )
+        step.get_attribute("data-step"): number_of(step.find_element(By.CSS_SELECTOR, ".value"))
         for step in steps
     }
 
@@ -174,5 +160,16 @@ def test_nothing_is_cut_off(tab, width, plugin):
         )
         assert beyond == []
         assert tab.script("return document.documentElement.scrollWidth <= innerWidth")
+        sizes = "clientHeight, scrollHeight, scrollWidth, clientWidth"
+        height, needed, wide, room = tab.script(
+            f"const {{{sizes}}} = document.querySelector('.toolbar'); return [{sizes}]"
+        )
+        assert height == needed <= 48, "one row"
+        assert wide <= room
+        cut = tab.script(
+            "return [...document.querySelectorAll('.part-card, .class-card')].filter((one) =>"
+            " one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth).length"
+        )
+        assert cut == 0
     finally:
         tab.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

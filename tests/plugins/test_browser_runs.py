@@ -10,19 +10,15 @@ pytest.importorskip("selenium")
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from benchmarks import browser_tab
-from benchmarks.browser_tab import Tab, browser, wait_for
+from benchmarks.browser_tab import wait_for
 from benchmarks.child_process import ROOT
-from benchmarks.plugin_server import serving
+from tests.plugins.in_browser import IN_BROWSER, number_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser_tab.is_available(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = IN_BROWSER
+WINDOW = (1600, 1000)
 # Where `make demo`, `make results` and the README's five steps leave their runs.
 RUNS = {"demo": ("runs/demo",), "vgg": ("runs/vgg_fox", "runs/results/fox/seed-0")}
 MADE_BY = {"demo": "make demo", "vgg": "make results, or the README's five steps with configs/vgg.flags"}
-MINUS = "\N{MINUS SIGN}"
 
 
 @pytest.fixture(scope="module", params=list(RUNS))
@@ -41,34 +37,19 @@ def measured(workdir):
 
 
 @pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def tab(workdir, downloads):
-    with (
-        serving(str(workdir / "tensorboard")) as server,
-        browser(1600, 1000, str(downloads)) as driver,
-    ):
-        yield Tab(driver, server)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_about(tab):
-    yield
-    assert tab.complaints() == []
+def logdir(workdir):
+    return workdir / "tensorboard"
 
 
 def values_of(tab):
     """What the waterfall goes through, the score at last."""
     found = tab.driver.find_elements(By.CSS_SELECTOR, ".waterfall .value")
-    return [float(one.text.replace(MINUS, "-")) for one in found]
+    return [number_of(one) for one in found]
 
 
 def table_of(tab, downloads):
     """The figures of the filters that are shown, as the CSV button saves them, in their order."""
-    tab.find("header button", "CSV").click()
+    tab.find(".chooser button", "CSV").click()
     (path,) = wait_for(lambda: list(downloads.glob("*.csv")))
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     path.unlink()

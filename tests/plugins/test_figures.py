@@ -155,14 +155,29 @@ def test_the_strongest_images_are_of_different_classes_and_species_first():
 
 
 @pytest.mark.parametrize(
-    ("parts", "rest", "left_over"),
+    ("parts", "rest", "share"),
     [
-        ([["head", 3], ["image border 2", 1]], [1], False),
-        ([["head", 1], ["beside the object", 2]], [0], True),
-        ([["head", 3]], [2, -2], True),
-        ([["background", 5]], [], True),
+        ([["head", 3], ["image border 2", 1]], [1], 2 / 5),
+        ([["head", 1], ["beside the object", 2]], [0], 2 / 3),
+        ([["head", 3]], [2, -2], 4 / 7),
+        ([["head", 3], ["part 2, on nothing that is annotated", -1]], [2], 1 / 2),
+        ([["background", 5]], [], 1),
+        ([], [], 0),
     ],
 )
-def test_what_is_no_part_of_the_object_is_left_over(parts, rest, left_over):
+def test_what_is_no_part_of_the_object_is_not_explained(parts, rest, share):
     given = {"parts": [{"name": n, "value": v} for n, v in parts], "rest": [["", value] for value in rest]}
-    assert evaluate(f"m.isLeftOver({json.dumps(given)})", "object_parts.js") is left_over
+    found = evaluate(f"m.unexplainedShare({json.dumps(given)})", "object_parts.js")
+    assert found == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    "places", [[[0.5, 0.5]] * 6, [[0, 0], [0, 0.05], [1, 1], [1, 1]], [[0.2, 0.2], [0.8, 0.8]]]
+)
+def test_marks_are_moved_apart_and_stay_on_the_picture(places):
+    found = np.array(evaluate(f"m.spread({json.dumps(places)}, 0.1)", "parts_map.js"))
+    assert (found >= 0).all()
+    assert (found <= 1).all()
+    distances = np.abs(found[:, None] - found[None]).max(axis=-1)
+    assert (distances[~np.eye(len(found), dtype=bool)] > 0.1 - 1e-6).all()
+    assert found[0].tolist() == places[0]

@@ -23,7 +23,7 @@ from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import LABEL, SCORES
 from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics.diversity import part_groups
-from tf_explainer.metrics.evidence import EvidenceSummary
+from tf_explainer.metrics.evidence import Evidence
 from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
 from tf_explainer.metrics.followed_landmarks import whereabouts
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
@@ -74,7 +74,7 @@ class Evaluation:
     part_maps: np.ndarray
     part_measures: PartMeasures
     tracks: TrackFidelity
-    evidence: dict[str, EvidenceSummary]
+    evidence: dict[str, Evidence]
     chosen_by: str
     part_share: float
     energy_share: float
@@ -90,12 +90,13 @@ class Evaluation:
             name: summarise(layer, self.annotations) | {"permuted_images": self.permuted[name]}
             for name, layer in self.layers.items()
         }
+        names = [part.name for part in self.parts]
         uncertain = {} if self.intervals is None else {"intervals": self.intervals}
         return _without_nan(
             {
-                "parts": part_figures(self.part_measures, [part.name for part in self.parts]),
+                "parts": part_figures(self.part_measures, names),
                 "tracks": track_figures(self.tracks),
-                "evidence": evidence_figures(self.evidence),
+                "evidence": evidence_figures(self.evidence, names),
                 "explainer": self.explainer,
                 "layers": layers,
                 "part_share": self.part_share,

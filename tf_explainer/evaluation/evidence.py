@@ -14,7 +14,7 @@ from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, LABEL
 from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics import evidence
-from tf_explainer.metrics.evidence import Evidence, EvidenceSummary
+from tf_explainer.metrics.evidence import Evidence
 from tf_explainer.metrics.part_maps import part_maps
 
 _BATCH = 10
@@ -28,7 +28,7 @@ def measure_evidence(
     split: Split,
     config: EvaluationConfig,
     progress: Callable[[str, int], None],
-) -> dict[str, EvidenceSummary]:
+) -> dict[str, Evidence]:
     """Covers images of the categories square by square.
 
     Args:
@@ -56,7 +56,7 @@ def measure_evidence(
         for name, maps in (("performer", np.concatenate(raw)), (shown, np.concatenate(shown_maps))):
             found[name].add(maps[0], maps[1:])
         progress("evidence", 1)
-    return {name: each.summary() for name, each in found.items()}
+    return found
 
 
 def _crops(features: Features, split: Split, count: int) -> list[np.ndarray]:

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tf_explainer.metrics.evidence import EvidenceSummary
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
+from tf_explainer.metrics.evidence import Evidence, EvidenceSummary
 from tf_explainer.metrics.part_measures import PartMeasures, Pointing
 from tf_explainer.training.track_fidelity import TrackFidelity
 
@@ -50,6 +51,23 @@ def track_figures(tracks: TrackFidelity) -> dict[str, Any]:
     return dataclasses.asdict(tracks)
 
 
-def evidence_figures(evidence: Mapping[str, EvidenceSummary]) -> dict[str, Any] | None:
-    """Returns what parts look at; None where it was not measured."""
-    return {name: dataclasses.asdict(each) for name, each in evidence.items()} or None
+def evidence_figures(evidence: Mapping[str, Evidence], names: Sequence[str]) -> dict[str, Any] | None:
+    """Returns what parts look at, all together and one by one; None where it was not measured.
+
+    Args:
+        evidence: by layer.
+        names: of the parts.
+    """
+    figures: dict[str, Any] = {name: dataclasses.asdict(each.summary()) for name, each in evidence.items()}
+    by_part = evidence_by_part(evidence, len(names))
+    if by_part:
+        figures[INTERPRETABLE_LAYERS[-1]]["parts"] = {
+            name: dataclasses.asdict(each) for name, each in zip(names, by_part, strict=True)
+        }
+    return figures or None
+
+
+def evidence_by_part(evidence: Mapping[str, Evidence], count: int) -> list[EvidenceSummary]:
+    """Returns what each part looks at; empty where it was not measured."""
+    shown = evidence.get(INTERPRETABLE_LAYERS[-1])
+    return [] if shown is None else [shown.summary(part) for part in range(count)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from tf_explainer.evaluation import lettering
 
 PICTURE = 112
 """Side of a picture in pixels."""
@@ -54,18 +56,18 @@ def sheet(heading: str, explanation: str, sections: Sequence[Section], images: i
     height = head + sum(section_head + count * panel_height for count in rows) + _MARGIN // 2
     page = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN), heading, fill=_INK, font=_font(_HEADING))
+    lettering.write(pen, (_MARGIN, _MARGIN), heading, _HEADING, _INK)
     for number, line in enumerate(lines):
         top = _MARGIN + _HEADING + 16 + number * (_TEXT + 4)
-        pen.text((_MARGIN, top), line, fill=_GREY, font=_font(_TEXT))
+        lettering.write(pen, (_MARGIN, top), line, _TEXT, _GREY)
     top = head
     for section, count in zip(sections, rows, strict=True):
-        pen.text((_MARGIN, top + 20), section.title, fill=_INK, font=_font(_TITLE))
-        left = _MARGIN + int(pen.textlength(section.title, font=_font(_TITLE))) + 20
-        pen.text((left, top + 20 + _TITLE - _TEXT), section.figures, fill=_GREY, font=_font(_TEXT))
+        lettering.write(pen, (_MARGIN, top + 20), section.title, _TITLE, _INK)
+        left = _MARGIN + int(lettering.width(section.title, _TITLE)) + 20
+        lettering.write(pen, (left, top + 20 + _TITLE - _TEXT), section.figures, _TEXT, _GREY)
         top += section_head
         if not section.panels:
-            pen.text((_MARGIN, top), "nothing responds", fill=_GREY, font=_font(_TEXT))
+            lettering.write(pen, (_MARGIN, top), "nothing responds", _TEXT, _GREY)
         for index, panel in enumerate(section.panels):
             row, column = divmod(index, _COLUMNS)
             left = _MARGIN + column * (panel_width + _MARGIN)
@@ -81,9 +83,9 @@ def _draw_panel(
     pen.rounded_rectangle((left, top + 3, left + _TEXT - 4, top + _TEXT - 1), 3, fill=panel.colour)
     begin = left + _TEXT + 4
     name = fitted(panel.name, left + width - begin)
-    pen.text((begin, top), name, fill=_INK, font=_font(_TEXT))
-    after = begin + pen.textlength(name + "   ", font=_font(_TEXT))
-    pen.text((after, top), fitted(panel.figures, left + width - after), fill=_GREY, font=_font(_TEXT))
+    lettering.write(pen, (begin, top), name, _TEXT, _INK)
+    after = begin + lettering.width(name + "   ", _TEXT)
+    lettering.write(pen, (after, top), fitted(panel.figures, left + width - after), _TEXT, _GREY)
     for index, picture in enumerate(panel.pictures):
         page.paste(picture, (left + index * (PICTURE + _GAP), top + _TEXT + 2 * _GAP))
 
@@ -92,7 +94,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _font(_TEXT).getlength(longer) > width:
+        if lines[-1] and lettering.width(longer, _TEXT) > width:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -101,13 +103,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def fitted(text: str, width: float) -> str:
     """Returns a line of text, cut with an ellipsis where it is wider than so many pixels."""
-    font = _font(_TEXT)
-    if font.getlength(text) <= width:
+    if lettering.width(text, _TEXT) <= width:
         return text
-    return next(
-        (cut for end in range(len(text), 0, -1) if font.getlength(cut := text[:end] + "…") <= width), ""
-    )
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    cuts = (text[:end] + "…" for end in range(len(text), 0, -1))
+    return next((cut for cut in cuts if lettering.width(cut, _TEXT) <= width), "")

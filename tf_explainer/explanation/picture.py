@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tf_explainer.evaluation import lettering
 from tf_explainer.evaluation.region_overlay import Colour, upsampled
 from tf_explainer.explanation import verdict
 from tf_explainer.explanation.explanation import Explanation, SeenPart
@@ -44,13 +45,13 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
     height = max(_SIDE + _GAP + _SMALL + 28, 40 + 30 * len(rows) + 60)
     page = Image.new("RGB", (3 * _MARGIN + _SIDE + _BARS, 2 * _MARGIN + 74 + height), _PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=_font(_HEADING))
+    lettering.write(pen, (_MARGIN, _MARGIN - 4), title, _HEADING, _INK)
     said = (
         f"{explanation.class_name}: performer {explanation.performer_probability:.3f}, explainer "
         f"{explanation.explainer_probability:.3f} (log-odds {explanation.score:+.2f})"
     )
-    pen.text((_MARGIN, _MARGIN + 24), said, fill=_GREY, font=_font(_TEXT))
-    pen.text((_MARGIN, _MARGIN + 46), explanation.verdict, fill=_INK, font=_font(_TEXT))
+    lettering.write(pen, (_MARGIN, _MARGIN + 24), said, _TEXT, _GREY)
+    lettering.write(pen, (_MARGIN, _MARGIN + 46), explanation.verdict, _TEXT, _INK)
     top = _MARGIN + 78
     page.paste(_outlined(explanation, shown), (_MARGIN, top))
     below = top + _SIDE + _GAP
@@ -62,7 +63,7 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
     for column, (name, values) in enumerate(tracks):
         left = _MARGIN + column * (_SIDE - _SMALL)
         page.paste(_contribution_map(explanation.crop, values / largest, explanation.grid), (left, below))
-        pen.text((left, below + _SMALL + 4), f"contributions: {name}", fill=_GREY, font=_font(_TEXT))
+        lettering.write(pen, (left, below + _SMALL + 4), f"contributions: {name}", _TEXT, _GREY)
     _draw_bars(pen, rows, 2 * _MARGIN + _SIDE, top)
     return page
 
@@ -85,7 +86,7 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
 def _draw_bars(
     pen: ImageDraw.ImageDraw, rows: Sequence[tuple[str, float, Colour | None]], left: int, top: int
 ) -> None:
-    pen.text((left, top), "what the score consists of, in nats", fill=_INK, font=_font(_TEXT))
+    lettering.write(pen, (left, top), "what the score consists of, in nats", _TEXT, _INK)
     label_width, value_width = 225, 60
     zero_span = _BARS - label_width - value_width
     low = min(0.0, *(value for _, value, _ in rows))
@@ -98,12 +99,12 @@ def _draw_bars(
             pen.line((left, y - 6, left + _BARS, y - 6), fill=_LINE, width=2)
         if colour:
             _draw_marker(pen, left + _MARKER, y + 8, number)
-        pen.text((left + 30, y), _shortened(label, label_width - 40), fill=_INK, font=_font(_TEXT))
+        lettering.write(pen, (left + 30, y), _shortened(label, label_width - 40), _TEXT, _INK)
         ends = sorted((zero, zero + value * scale))
         pen.rectangle(
             (ends[0], y + 1, max(ends[1], ends[0] + 1), y + 16), fill=_FOR if value >= 0 else _AGAINST
         )
-        pen.text((left + _BARS - value_width + 8, y), f"{value:+.2f}", fill=_GREY, font=_font(_TEXT))
+        lettering.write(pen, (left + _BARS - value_width + 8, y), f"{value:+.2f}", _TEXT, _GREY)
     pen.line((zero, top + 28, zero, top + 34 + 30 * len(rows) + 10), fill=_LINE)
 
 
@@ -142,7 +143,7 @@ def _draw_marker(pen: ImageDraw.ImageDraw, x: float, y: float, number: int) -> N
     )
     # White on the dark colours.
     ink = _PAPER if sum(_PARTS[number]) < _DARK else _INK
-    pen.text((x, y), str(number + 1), fill=ink, font=_font(_TEXT), anchor="mm")
+    lettering.write(pen, (x, y), str(number + 1), _TEXT, ink, anchor="mm")
 
 
 def _contribution_map(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> Image.Image:
@@ -157,13 +158,8 @@ def _contribution_map(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> I
 
 
 def _shortened(text: str, width: int) -> str:
-    font = _font(_TEXT)
-    if font.getlength(text) <= width:
+    if lettering.width(text, _TEXT) <= width:
         return text
-    while text and font.getlength(f"{text}...") > width:
+    while text and lettering.width(f"{text}...", _TEXT) > width:
         text = text[:-1]
     return f"{text}..."
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

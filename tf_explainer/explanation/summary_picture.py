@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tf_explainer.evaluation import lettering
 from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explanation.run_summary import NOT_EXPLAINED, NOT_PARTS, ClassSummary, RunSummary, label
 
@@ -25,11 +26,11 @@ def draw(summary: RunSummary) -> Image.Image:
     heights = [_ROW * (len(each.rows()) + 3) for each in classes]
     page = Image.new("RGB", (_WIDTH, 2 * _MARGIN + 2 * _ROW + sum(heights)), _PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN), "What does this network look at?", fill=_INK, font=_font(_HEADING))
+    lettering.write(pen, (_MARGIN, _MARGIN), "What does this network look at?", _HEADING, _INK)
     said = (
         f"share of the mean score by part, {summary.images} images; {summary.method}; lines: 95 % intervals"
     )
-    pen.text((_MARGIN, _MARGIN + _ROW), said, fill=_GREY, font=_font(_TEXT))
+    lettering.write(pen, (_MARGIN, _MARGIN + _ROW), said, _TEXT, _GREY)
     top = _MARGIN + 2 * _ROW
     for each, height in zip(classes, heights, strict=True):
         _draw_class(pen, each, top)
@@ -39,7 +40,7 @@ def draw(summary: RunSummary) -> Image.Image:
 
 def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> None:
     heading = f"{summary.name}: {summary.images} images, mean score {summary.score:+.2f} nats"
-    pen.text((_MARGIN, top + 10), heading, fill=_INK, font=_font(_HEADING))
+    lettering.write(pen, (_MARGIN, top + 10), heading, _HEADING, _INK)
     rows = summary.rows()
     # Shares where there are any, and nats where a negative score has none.
     bars = [(row.nats if row.share is None else row.share, row.interval) for row in rows]
@@ -49,7 +50,7 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
     zero = _MARGIN + _LABELS - low * scale
     for number, (row, (value, interval)) in enumerate(zip(rows, bars, strict=True)):
         y = top + 10 + _ROW * (number + 1)
-        pen.text((_MARGIN, y + 3), label(row.name), fill=_INK, font=_font(_TEXT))
+        lettering.write(pen, (_MARGIN, y + 3), label(row.name), _TEXT, _INK)
         left, right = sorted((zero, zero + value * scale))
         pen.rectangle((left, y + 5, max(right, left + 1), y + 19), fill=_colour(row.name))
         if interval:
@@ -57,17 +58,13 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
         said = (
             f"{row.nats:+.2f} nats" if row.share is None else f"{round(100 * row.share)} % ({row.nats:+.2f})"
         )
-        pen.text((_WIDTH - _MARGIN, y + 3), said, fill=_GREY, font=_font(_TEXT), anchor="ra")
+        lettering.write(pen, (_WIDTH - _MARGIN, y + 3), said, _TEXT, _GREY, anchor="ra")
     bottom = top + 10 + _ROW * (len(rows) + 1)
     pen.line((zero, top + 10 + _ROW, zero, bottom), fill=_LINE)
-    pen.text((_MARGIN, bottom + 3), summary.verdict, fill=_INK, font=_font(_TEXT))
+    lettering.write(pen, (_MARGIN, bottom + 3), summary.verdict, _TEXT, _INK)
 
 
 def _colour(name: str) -> tuple[int, int, int]:
     if name in NOT_EXPLAINED:
         return _UNEXPLAINED
     return _REST if name in NOT_PARTS or is_off_object(name) else _PART
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

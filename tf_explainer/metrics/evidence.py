@@ -67,6 +67,7 @@ class Evidence:
         units = grid.centres(np.arange(grid.side**2))
         self._covers = (np.abs(units[:, None] - self._centres) <= SQUARE / 2 / image_size).all(axis=-1)
         self._rows: list[np.ndarray] = []
+        self._parts: list[int] = []
 
     def add(self, whole: np.ndarray, covered_maps: np.ndarray) -> None:
         """Takes in one image.
@@ -81,8 +82,9 @@ class Evidence:
         peaks = maps[units, np.arange(parts)]
         left = covered_maps.reshape(len(covered_maps), -1, parts)[:, units, np.arange(parts)]
         lost = np.maximum(peaks - left, 0) * (peaks > 0)
-        for unit, losses in zip(units[lost.sum(axis=0) > 0], lost.T[lost.sum(axis=0) > 0], strict=True):
-            self._rows.append(self._measured(unit, losses.astype(np.float64)))
+        for part in np.flatnonzero(lost.sum(axis=0) > 0):
+            self._rows.append(self._measured(units[part], lost[:, part].astype(np.float64)))
+            self._parts.append(int(part))
 
     def _measured(self, unit: int, losses: np.ndarray) -> np.ndarray:
         """Returns distance, share at the peak, and mean share over all units."""
@@ -91,13 +93,18 @@ class Evidence:
         by_unit = self._covers @ shares
         return np.array([np.linalg.norm(away) / self._grid.spacing, by_unit[unit], by_unit.mean()])
 
-    def summary(self) -> EvidenceSummary:
-        """Returns the means."""
-        if not self._rows:
+    def summary(self, part: int | None = None) -> EvidenceSummary:
+        """Returns the means.
+
+        Args:
+            part: the one that they are of; None: all.
+        """
+        rows = [row for row, of in zip(self._rows, self._parts, strict=True) if part in (None, of)]
+        if not rows:
             return EvidenceSummary(distance=np.nan, concentration=np.nan, pairs=0)
-        distance, at_peak, anywhere = np.mean(self._rows, axis=0)
+        distance, at_peak, anywhere = np.mean(rows, axis=0)
         return EvidenceSummary(
             distance=float(distance),
             concentration=float(at_peak / anywhere) if anywhere else np.nan,
-            pairs=len(self._rows),
+            pairs=len(rows),
         )

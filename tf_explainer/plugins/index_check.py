@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_explainer.plugins.stored_values import DamagedError
@@ -44,8 +44,7 @@ def _check_layer(layer: Any) -> None:
     _whole(layer, "filters")
     grid = _field(layer, "grid", Mapping)
     _whole(grid, "side", 1, 256)
-    for key in ("first", "spacing", "extent"):
-        _field(grid, key, (int, float))
+    _check_numbers(grid, ("first", "spacing", "extent"))
     for figure in _listed(layer, "figures"):
         for key in ("key", "label", "unit", "help", "kind"):
             _field(figure, key, str)
@@ -65,8 +64,14 @@ def _check_group(group: Any) -> None:
         _check_text(name)
     for followed in _field(group, "followed", Mapping).values():
         _field(followed, "landmark", str)
-        for key in ("found", "chance"):
-            _field(followed, key, (int, float))
+        _check_numbers(followed, ("found", "chance"))
+    if "evidence" in group:
+        _check_numbers(_field(group, "evidence", Mapping), ("distance", "concentration", "pairs"))
+
+
+def _check_numbers(holder: Any, keys: Sequence[str]) -> None:
+    for key in keys:
+        _field(holder, key, (int, float))
 
 
 def check_images(index: Any) -> None:

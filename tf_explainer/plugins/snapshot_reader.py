@@ -23,6 +23,7 @@ WRITE_ONE = (
 )
 _EVERY_STEP = 10_000
 _KEPT_SEQUENCES = 256
+_KEPT_MADE = 64
 _LARGEST_TENSOR = 1 << 27
 _NOT_PLAIN = (
     "TensorBoard's fast loader reads no pictures of runs with \" or \\ in their names: "
@@ -42,6 +43,7 @@ class SnapshotReader:
     def __init__(self, data_provider: Any, plugin_name: str, multiplexer: Any = None) -> None:
         self._provider, self._plugin, self._multiplexer = data_provider, plugin_name, multiplexer
         self._sequences: OrderedDict[tuple[str, ...], dict[int, list[str]]] = OrderedDict()
+        self._made: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._written: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -65,6 +67,7 @@ class SnapshotReader:
             if written != self._written:
                 # A run that was written anew has other blobs.
                 self._sequences.clear()
+                self._made.clear()
                 self._written = written
         return {"runs": runs, "written": written, "skipped": skipped, "write_one": WRITE_ONE}
 
@@ -163,11 +166,10 @@ class SnapshotReader:
             NotStoredError: there is no such sequence.
             BadRequestError: it is shorter than that.
         """
+        if self._multiplexer is not None:
+            return self._stored_blob(run, tag, step, index)
         keys = self._keys(ctx, experiment, run, tag, step)
-        if index >= len(keys):
-            raise BadRequestError(
-                f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {len(keys) - 1}"
-            )
+        _check_number(tag, run, step, index, len(keys))
         try:
             content = self._provider.read_blob(ctx, blob_key=keys[index])
         except errors.PublicError:
@@ -177,6 +179,36 @@ class SnapshotReader:
         if not isinstance(content, bytes):
             raise DamagedError(f"{tag} holds no bytes")
         return content
+
+    def made(self, key: tuple[Any, ...], make: Callable[[], bytes]) -> bytes:
+        """Returns what is made of blobs; the last few are kept until a run is written anew.
+
+        Args:
+            key: the experiment, the run and what else it is made of.
+            make: makes it.
+        """
+        with self._lock:
+            content = self._made.get(key)
+            written = self._written
+        if content is None:
+            content = make()
+            with self._lock:
+                if written is self._written:
+                    self._made[key] = content
+                while len(self._made) > _KEPT_MADE:
+                    self._made.popitem(last=False)
+        return content
+
+    def _stored_blob(self, run: str, tag: str, step: int, index: int) -> bytes:
+        stored = self._stored(run, tag)
+        # A directory that was written anew has a step twice, of which TensorBoard would take the first.
+        proto = next((event.tensor_proto for event in reversed(stored) if event.step == step), None)
+        if proto is None:
+            raise NotStoredError(_missing(tag, run, step, sorted({event.step for event in stored})))
+        if not proto.string_val:
+            raise DamagedError(f"{tag} holds no bytes")
+        _check_number(tag, run, step, index, len(proto.string_val))
+        return bytes(proto.string_val[index])
 
     def _keys(self, ctx: Any, experiment: str, run: str, tag: str, step: int) -> list[str]:
         series = experiment, run, tag
@@ -203,6 +235,11 @@ def _is_plain(run: str) -> bool:
 
 def _finite(time: float) -> float:
     return time if math.isfinite(time) else 0.0
+
+
+def _check_number(tag: str, run: str, step: int, index: int, count: int) -> None:
+    if index >= count:
+        raise BadRequestError(f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {count - 1}")
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tf_explainer.config import EvaluationConfig, SnapshotConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.evaluation.parts import Part
+from tf_explainer.metrics.evidence import Evidence
 from tf_explainer.metrics.followed_landmarks import Followed
 from tf_explainer.plugins.parts import run_snapshot
 from tf_explainer.plugins.parts.callback import PartsSnapshots
@@ -56,6 +59,12 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
             followed={"fox": Followed(landmark="legs", found=0.75, chance=0.25)},
         ),
     ]
+    evidence = Evidence(64, features.grid)
+    whole = np.zeros((1, features.grid.side**2, 2), np.float32)
+    whole[0, 0] = 1, 0
+    side = features.grid.side
+    evidence.add(whole.reshape(side, side, 2), np.zeros((49, side, side, 2), np.float32))
+    evaluation = dataclasses.replace(evaluation, evidence={"conv_interp_2": evidence})
     snapshot = run_snapshot.of_evaluation(explainer, shown, evaluation, parts)
     assert [layer.name for layer in snapshot.layers] == ["conv_interp_2", "conv_interp_1", PERFORMER]
     for layer in snapshot.layers:
@@ -75,6 +84,8 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     assert [one["name"] for one in described] == ["head", "part 2"]
     assert described[1]["in_class"] == {"fox": "legs"}
     assert described[1]["followed"]["fox"] == {"landmark": "legs", "found": 0.75, "chance": 0.25}
+    assert described[0]["evidence"] == dataclasses.asdict(evidence.summary(0))
+    assert "evidence" not in described[1], "nothing is lost of it"
     assert "names" not in snapshot.layers[1].figures[0].description()
     maps = snapshot.layers[0].maps.transpose(1, 2, 3, 0) * snapshot.layers[0].scales / LEVELS
     features_in = shown.maps(explainer, PERFORMER).astype(np.float32)

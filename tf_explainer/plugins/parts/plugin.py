@@ -108,11 +108,17 @@ class PartsPlugin(SnapshotPlugin):
     @route
     def _part_maps(self, request: Any, arguments: Arguments) -> Answer:
         run, step, layer = arguments.text("run"), arguments.number("step"), arguments.text("layer")
+        group = arguments.number("group")
+        # Every screen asks for these, and each is made of all of its filters' maps.
+        key = (where(request)[1], run, step, layer, group)
+        return self._reader.made(key, lambda: self._average(request, run, step, layer, group)), BYTES
+
+    def _average(self, request: Any, run: str, step: int, layer: str, group: int) -> bytes:
         figures, keys = (
             self._reader.tensor(*where(request), run, metadata.layer_tag(kind, layer), step)
             for kind in (metadata.FIGURES, metadata.KEYS)
         )
-        filters = stored_part_maps.members(figures, keys, arguments.number("group"))
+        filters = stored_part_maps.members(figures, keys, group)
         peaks = self._reader.blob(*where(request), run, metadata.layer_tag(metadata.PEAKS, layer), step, 0)
         tag = metadata.layer_tag(metadata.MAPS, layer)
         loudness = stored_part_maps.mean_peaks(peaks, len(figures))
@@ -120,7 +126,7 @@ class PartsPlugin(SnapshotPlugin):
         def stream_of(f: int) -> bytes:
             return self._reader.blob(*where(request), run, tag, step, f)
 
-        return stored_part_maps.averaged(filters, loudness, stream_of), BYTES
+        return stored_part_maps.averaged(filters, loudness, stream_of)
 
     @route
     def _crop(self, request: Any, arguments: Arguments) -> Answer:

@@ -11,12 +11,14 @@ import numpy as np
 
 from tf_explainer.evaluation.collected_responses import PERFORMER, layer_maps, named_outputs
 from tf_explainer.evaluation.evaluation import Evaluation
+from tf_explainer.evaluation.part_figures import evidence_by_part
 from tf_explainer.evaluation.parts import Part, names_in_category
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
+from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.peaks import Peaks
@@ -156,10 +158,11 @@ def of_evaluation(
     order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
     layers = {name: evaluation.layers[name] for name in order}
     snapshot = _snapshot(explainer, shown, layers, evaluation.annotations, notes)
-    return dataclasses.replace(snapshot, layers=[_grouped(snapshot, parts), *snapshot.layers[1:]])
+    evidence = evidence_by_part(evaluation.evidence, len(parts))
+    return dataclasses.replace(snapshot, layers=[_grouped(snapshot, parts, evidence), *snapshot.layers[1:]])
 
 
-def _grouped(snapshot: Snapshot, parts: Sequence[Part]) -> Layer:
+def _grouped(snapshot: Snapshot, parts: Sequence[Part], evidence: Sequence[EvidenceSummary]) -> Layer:
     """Puts the parts that evaluation found in the place of the groups on the shown images."""
     layer = snapshot.layers[0]
     groups = np.full(len(layer.scales), np.nan)
@@ -168,7 +171,7 @@ def _grouped(snapshot: Snapshot, parts: Sequence[Part]) -> Layer:
     known: dict[str, Any] = {
         "values": groups,
         "names": [part.title for part in parts],
-        "groups": _described(parts, snapshot.images.classes),
+        "groups": _described(parts, snapshot.images.classes, evidence),
     }
     return dataclasses.replace(
         layer,
@@ -179,7 +182,9 @@ def _grouped(snapshot: Snapshot, parts: Sequence[Part]) -> Layer:
     )
 
 
-def _described(parts: Sequence[Part], classes: Sequence[str]) -> list[dict[str, Any]]:
+def _described(
+    parts: Sequence[Part], classes: Sequence[str], evidence: Sequence[EvidenceSummary]
+) -> list[dict[str, Any]]:
     by_class = {name: names_in_category(parts, name) for name in classes}
     return [
         {
@@ -187,6 +192,11 @@ def _described(parts: Sequence[Part], classes: Sequence[str]) -> list[dict[str, 
             "in_class": {name: names[k] for name, names in by_class.items() if names[k] != part.name},
             "followed": {name: dataclasses.asdict(each) for name, each in part.followed.items()},
         }
+        | (
+            {"evidence": dataclasses.asdict(evidence[k])}
+            if evidence and math.isfinite(evidence[k].concentration)
+            else {}
+        )
         for k, part in enumerate(parts)
     ]
 

@@ -68,7 +68,8 @@ class Figure:
         names: what groups are called, where they have names.
         groups: of these groups, as plain values: `name`, the short one; `in_class`, its name by class, where
             that is another; `followed`, by class a `landmark`, and on what shares of its images the group and
-            chance find it.
+            chance find it; `evidence`, where it was measured: `distance`, `concentration` and `pairs` of
+            `metrics.evidence.EvidenceSummary`.
     """
 
     key: str

@@ -51,11 +51,8 @@ function partsOf(layer, filters, count, className) {
 }
 
 /** Images that are what they are taken for come first, and of these the ones for which the parts speak most. */
-function typicalFirst(images, scores, { labels, classes }) {
-  const wrong = (n) =>
-    labels[n] >= 0 && classes.includes(scores.names[scores.classes[n]])
-      ? Number(classes[labels[n]] !== scores.names[scores.classes[n]])
-      : 0;
+function typicalFirst(images, scores, known) {
+  const wrong = (n) => Number(scores.isWrong(known, n));
   return images.sort((a, b) => wrong(a) - wrong(b) || scores.parts[b] - scores.parts[a]);
 }
 

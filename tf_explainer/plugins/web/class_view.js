@@ -3,7 +3,7 @@
 import { classMeans } from "./class_means.js";
 import { Message } from "./controls.js";
 import { signed as exactly } from "./figures.js";
-import { isLeftOver, partName } from "./object_parts.js";
+import { partName, Unexplained, unexplainedShare } from "./object_parts.js";
 import { PartsMap } from "./parts_map.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 
@@ -36,10 +36,7 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
   return html`<section class="class-card" data-class=${one.name} aria-label=${one.name}>
     <h2>${one.name} <small>${one.images.length} ${one.images.length === 1 ? "image" : "images"} taken for it, mean score
       ${` ${signed(one.score)}`} nats</small></h2>
-    ${
-      isLeftOver(one) &&
-      html`<p class="tag warn left-over">Parts on the object give the smaller share: more lies beside it or in the grey bars.</p>`
-    }
+    <${Unexplained} share=${unexplainedShare(one)}/>
     <div class="class-body">
       <figure><${PartsMap} ...${{ layer, n, lit, onPart }} parts=${marked} side=${SIDE} onLight=${setLit}/>
         <figcaption><button class="plain" aria-label="previous image" onClick=${() => moved(-1)}>‹</button>
@@ -83,8 +80,21 @@ function Matrix({ layer, classes, full, onPart }) {
     )}</tbody></table>`;
 }
 
+/** How many images the network takes for another class than their own; nothing where no class is known. */
+function Mistakes({ scores, images, onWrong }) {
+  const known = [...images.labels.keys()].filter((n) => images.classes[images.labels[n]] !== undefined);
+  if (!known.length || !known.some((n) => images.classes.includes(scores.names[scores.classes[n]]))) return null;
+  const wrong = known.filter((n) => scores.isWrong(images, n)).length;
+  return html`<p class="mistakes">${
+    wrong
+      ? html`<button class="link" onClick=${onWrong}>${wrong} of ${known.length} images are taken for another class: see
+          what misleads the network</button>`
+      : `All ${known.length} images are taken for what they are.`
+  }</p>`;
+}
+
 /** view: `classes` or `matrix`. */
-export function ClassView({ snapshot, scores, view, onPart, onImage }) {
+export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) {
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     let current = true;
@@ -111,6 +121,7 @@ export function ClassView({ snapshot, scores, view, onPart, onImage }) {
     <p class="muted">Mean contributions of parts to the score (log-odds) of the class that the network names, over the
       ${` ${snapshot.images.count}`} images of this snapshot, by ${scores.method}. Outlined: where each part's
       filters respond in the mean. Click a part to open it.</p>
+    <${Mistakes} images=${snapshot.images} ...${{ scores, onWrong }}/>
     ${
       view === "matrix"
         ? html`<${Matrix} ...${{ layer, classes, full, onPart }}/>`

@@ -1,6 +1,5 @@
 // The controls that both plugins have in common.
 
-import { COLOUR_MAPS, gradient } from "./colour_maps.js";
 import { html } from "./vendor/preact-htm.js";
 
 export function Select({ label, value, options, onChange, title }) {
@@ -21,53 +20,18 @@ export function StepSlider({ steps, step, onChange }) {
   const at = steps.indexOf(step);
   const nearest = (wanted) =>
     steps.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
+  if (steps.length === 1)
+    return html`<span class="control steps"><span>step</span> <output>${step}, the only one kept</output></span>`;
   return html`<label class="control steps"><span>step</span>
-    <input type="range" aria-label="step" min="0" max=${Math.max(steps.length - 1, 1)}
-      value=${steps.length > 1 ? at : 1}
-      disabled=${steps.length < 2} onInput=${(event) => onChange(steps[Number(event.target.value)])}/>
+    <input type="range" aria-label="step" min="0" max=${steps.length - 1} value=${at}
+      onInput=${(event) => onChange(steps[Number(event.target.value)])}/>
     <input type="number" aria-label="exact step" value=${step} min=${steps[0]} max=${steps.at(-1)}
       onChange=${(event) => {
         const found = event.target.value === "" ? step : nearest(Number(event.target.value));
         event.target.value = found;
         onChange(found);
       }}/>
-    <output>${at + 1} of ${steps.length} ${steps.length === 1 ? "step" : "steps"} kept</output></label>`;
-}
-
-/** How maps lie on the crops, with the legend. */
-export function Look({ look, onChange, unit = "activation" }) {
-  const set = (name) => (value) => onChange({ ...look, [name]: value });
-  const scale = look.scale === "filter" ? "the filter's highest" : "each image's highest";
-  return html`<div class="look">
-    <${Select} label="overlay" value=${look.mode} onChange=${set("mode")}
-      options=${[["region", "region"], ["heat", "heat map"], ["none", "none"]]}/>
-    ${
-      look.mode !== "none" &&
-      html`
-      <${Slider} label="threshold" value=${look.threshold} low="0.05" high="0.95" step="0.05"
-        onChange=${set("threshold")}
-        text=${`${Math.round(100 * look.threshold)} %`}/>
-      <${Slider} label=${look.mode === "heat" ? "opacity" : "shade"} value=${look.opacity} low="0" high="1" step="0.05"
-        onChange=${set("opacity")}
-        text=${`${Math.round(100 * look.opacity)} %`}/>
-      <${Select} label="scale" value=${look.scale} onChange=${set("scale")} title="what 100 % stands for"
-        options=${[["image", "per image"], ["filter", "per filter"]]}/>`
-    }
-    ${
-      look.mode === "heat" &&
-      html`
-      <${Select} label="colours" value=${look.map} onChange=${set("map")}
-        options=${Object.keys(COLOUR_MAPS).map((name) => [name, name])}/>
-      <span class="legend"><span>0</span><i style=${`background:${gradient(COLOUR_MAPS[look.map])}`}></i>
-        <span>100 % of ${scale} ${unit}</span></span>`
-    }
-    ${
-      look.mode === "region" &&
-      html`<span
-      class="legend"><i class="swatch explainer">
-      </i>region above ${Math.round(100 * look.threshold)} % of ${scale} ${unit}</span>`
-    }
-  </div>`;
+    <output>${at + 1} of ${steps.length} steps kept</output></label>`;
 }
 
 /** What a page says when there is nothing to show. */

@@ -1,32 +1,20 @@
 // One image explained: the parts on it, and the waterfall from the average image's score to its own.
 
 import { Message } from "./controls.js";
-import { explanationOf, isUnexplained, rowsOf, without } from "./explanation.js";
+import { rowsOf, unexplainedOf, useExplanation } from "./explanation.js";
 import { number, signed, wholeBelow } from "./figures.js";
 import { saveCsv, savePng } from "./image_files.js";
+import { Legend } from "./look_controls.js";
+import { Misled } from "./misled.js";
+import { Unexplained } from "./object_parts.js";
 import { PartsMap } from "./parts_map.js";
 import { TIMES, timesOf } from "./picture.js";
 import { TrackMaps } from "./track_maps.js";
-import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
+import { html, useMemo, useState } from "./vendor/preact-htm.js";
 import { Waterfall } from "./waterfall.js";
+import { stepsOf, sums } from "./waterfall_steps.js";
 
 const SHOWN = 6;
-
-function useExplanation(layer, scores, rather, n) {
-  const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    let current = true;
-    explanationOf(scores, rather, n, layer.filters).then(
-      (found) => current && setLoaded({ found, scores, rather, n }),
-      (error) => current && setLoaded({ error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, scores, rather, n]);
-  const isOfThese = loaded.scores === scores && loaded.rather === rather && loaded.n === n;
-  return loaded.error || isOfThese ? loaded : {};
-}
 
 /** The classes of an image whose scores are stored, and the one that the difference is to. */
 function ClassChoice({ ranks, n, scores, rather, set }) {
@@ -55,82 +43,12 @@ function besideOf(other, id, name) {
   return { ...other, n, scores, note: other.note || missing };
 }
 
-const sums = (one, n, hasTracks) => [
-  { key: "baseline", name: "average image", value: one.baseline[n], kind: "rest" },
-  { key: "parts", name: "all parts", value: one.parts[n], kind: "all" },
-  ...(hasTracks ? [{ key: "ordinary", name: "ordinary track", value: one.ordinary[n], kind: "rest" }] : []),
-  { key: "gap", name: "gap", value: one.gap[n], kind: "rest" },
-  { key: "score", name: "score", value: one.scores[n], kind: "sum", sum: true },
-];
-
 function Beside({ run, note, snapshot, layer, scores, n }) {
   if (note) return html`<div class="beside-run"><h3>${run}</h3><p class="muted">${note}.</p></div>`;
   const titles = snapshot.hasExplainer ? [`${run}: interpretable track`, "ordinary track"] : [run];
   return html`<div class="beside-run"><h3>${run} <small>the same image in the other run</small></h3>
     <${Waterfall} label=${`score in ${run}`} steps=${sums(scores, n, snapshot.hasExplainer)}/>
     <${TrackMaps} ...${{ snapshot, layer, scores, n, titles }} totals=${[scores.parts[n], scores.ordinary[n]]}/></div>`;
-}
-
-/** What the waterfall goes through, down to the score and, with parts switched off, the score without them. */
-function stepsOf(explanation, rows, shown, off, hasTracks) {
-  const { baseline, ordinary, gap, score, name, rather } = explanation;
-  const rest = rows.slice(shown);
-  const asStep = (row) => ({ ...row, row });
-  const of = rather ? `${name} − ${rather}` : name;
-  const gone = rows.filter(({ key }) => off.includes(key));
-  const left = gone.length && without(score, gone);
-  return [
-    {
-      key: "baseline",
-      name: hasTracks ? "average image" : "no activation",
-      value: baseline,
-      kind: "rest",
-      help: "What the class scores where contributions are counted from.",
-    },
-    ...rows.slice(0, shown).map(asStep),
-    ...(rest.length
-      ? [
-          {
-            key: "others",
-            name: `${rest.length} others`,
-            value: rest.reduce((t, { value }) => t + value, 0),
-            kind: "all",
-          },
-        ]
-      : []),
-    ...(hasTracks
-      ? [
-          {
-            key: "ordinary",
-            name: "ordinary track",
-            value: ordinary,
-            kind: "rest",
-            help: "What the parts do not explain.",
-          },
-        ]
-      : []),
-    {
-      key: "gap",
-      name: "gap: not explained",
-      value: gap,
-      kind: "rest",
-      help: "What is missing to the score: the error of the attribution itself.",
-    },
-    { key: "score", name: `score of ${of}`, value: score, kind: "sum", sum: true },
-    ...(left
-      ? [
-          {
-            key: "without",
-            name: `without ${gone.map((one) => one.name).join(", ")}`,
-            value: left.score,
-            kind: "sum without",
-            aside: true,
-            sum: true,
-            how: left.how,
-          },
-        ]
-      : []),
-  ];
 }
 
 function Said({ snapshot, scores, named, n }) {
@@ -144,18 +62,9 @@ function Said({ snapshot, scores, named, n }) {
   }${held}</p>`;
 }
 
-/** Whether parts explain the score, in words; with a warning where what is no part of the object dominates. */
-function Verdict({ text, unexplained }) {
-  const warns = /do not explain/.test(text);
-  const warning = "tag warn left-over";
-  return html`${text && html`<p class=${`verdict ${warns ? warning : ""}`}>${text}</p>`}
-    ${
-      unexplained &&
-      !warns &&
-      html`<p class=${warning}>Parts of the object give less than all else together: what lies beside it, in other filters
-        or in the grey bars.</p>`
-    }`;
-}
+/** Whether parts explain the score, in words. */
+const Verdict = ({ text }) =>
+  text && html`<p class=${`verdict ${/do not explain/.test(text) ? "tag warn" : ""}`}>${text}</p>`;
 
 /** onOpen: opens a row, a part or a filter, in the other tab. */
 export function Explained({ snapshot, layer, scores: named, n, other, state, set, look, onOpen }) {
@@ -205,6 +114,7 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
               ${` ${litRow.detail}`}. `
           : `The strongest ${unit}; point at one, or at its bar.`
       }
+        ${look.mode !== "none" && html` <${Legend} look=${litRow ? look : { ...look, mode: "region" }} what="Outlined:"/>`}
         ${chosen && html`<button class="link" onClick=${() => onOpen(chosen)}>Open ${chosen.name} in Parts</button>`}</p>
       <${TrackMaps} ...${{ snapshot, layer, scores, rather, n }}
         titles=${hasExplainer ? ["interpretable track", "ordinary track"] : ["by place"]}
@@ -220,7 +130,9 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
           named.names[wholeBelow(named.names.length, state.class)] ?? "The class of this address"
         } is not stored of this image; these are.</p>`
       }
-      <${Verdict} text=${rather ? "" : scores.verdicts[n]} unexplained=${!!found && isUnexplained(layer, rows, found)}/>
+      <${Misled} ...${{ layer, snapshot, n }} scores=${named}/>
+      <${Verdict} text=${rather ? "" : scores.verdicts[n]}/>
+      ${found && html`<${Unexplained} share=${unexplainedOf(layer, rows, found)}/>`}
       <p class="waterfall-head"><span class="switch" role="group" aria-label="bars">
         ${["part", "filter"].map(
           (one) => html`<button class="tab" aria-pressed=${by === one}

@@ -1,7 +1,8 @@
 // What the score of an image's class consists of, or by what two of its classes differ: terms in nats that add up.
 
 import { number } from "./figures.js";
-import { groupCount, groupName, isLeftOver, partColour, partName } from "./object_parts.js";
+import { groupCount, groupName, partColour, partName, unexplainedShare } from "./object_parts.js";
+import { useEffect, useState } from "./vendor/preact-htm.js";
 
 const GREY = [128, 136, 147];
 const total = (rows) => rows.reduce((sum, { value }) => sum + value, 0);
@@ -32,6 +33,23 @@ export async function explanationOf(scores, rather, n, filters) {
   };
 }
 
+/** `explanationOf` as {found, error}; neither while it is asked for. rather: as there. */
+export function useExplanation(layer, scores, rather, n) {
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    let current = true;
+    explanationOf(scores, rather, n, layer.filters).then(
+      (found) => current && setLoaded({ found, scores, rather, n }),
+      (error) => current && setLoaded({ error }),
+    );
+    return () => {
+      current = false;
+    };
+  }, [layer, scores, rather, n]);
+  const isOfThese = loaded.scores === scores && loaded.rather === rather && loaded.n === n;
+  return loaded.error || isOfThese ? loaded : {};
+}
+
 /** Filters, or groups of filters that stand for one part, by what they contribute, the largest first. */
 export function rowsOf(layer, { values, lost, name }, by, n) {
   const count = layer.values.group ? groupCount(layer) : 0;
@@ -57,13 +75,13 @@ export function rowsOf(layer, { values, lost, name }, by, n) {
   return rows.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
 }
 
-/** Whether parts on the object give less of it than all else. */
-export function isUnexplained(layer, rows, { baseline, ordinary, gap }) {
+/** What share of it is not from parts on the object. */
+export function unexplainedOf(layer, rows, { baseline, ordinary, gap }) {
   const parts = rows.filter(({ group }) => group !== undefined).map(({ title, value }) => ({ name: title, value }));
   const filters = total(rows.filter(({ group }) => group === undefined));
   // Without groups, filters are all that there is to explain by.
   const by = parts.length || !layer.values.group ? parts : [{ name: "", value: filters }];
-  return isLeftOver({
+  return unexplainedShare({
     parts: by,
     rest: [
       ["", parts.length ? filters : 0],

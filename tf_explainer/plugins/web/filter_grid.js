@@ -1,6 +1,7 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
 import { FLAGS, number, written } from "./figures.js";
+import { Legend } from "./look_controls.js";
 import { groupName, partRank } from "./object_parts.js";
 import { Alone, median, PartCard } from "./part_card.js";
 import { layerOf, Picture } from "./picture.js";
@@ -9,16 +10,14 @@ import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./v
 
 const GAP = 10;
 const CAPTION = 42;
+// What a card is taken to need, until it has been drawn.
 const ALONE = 60;
-const CARD = 120;
-const NARROW_CARD = 226;
-// A card's pictures, figures and button stand below one another in less than that.
-const NARROW = 640;
+const CARD = 150;
 const OVERSCAN = 480;
 const STRIDE = 160;
 
 /** Rows and cards with their places: [{top, height, row} or {top, height, group, filters}]. */
-function layOut(sections, columns, side, unfolded, card) {
+function layOut(sections, columns, side, unfolded, heights) {
   const items = [];
   let top = GAP;
   const add = (height, item) => {
@@ -26,7 +25,7 @@ function layOut(sections, columns, side, unfolded, card) {
     top += height;
   };
   for (const { group, filters } of sections) {
-    if (group !== undefined) add((group === Infinity ? ALONE : card) + GAP, { group, filters });
+    if (group !== undefined) add((heights[group] ?? (group === Infinity ? ALONE : CARD)) + GAP, { group, filters });
     if (group !== undefined && !unfolded.has(group)) continue;
     for (let n = 0; n < filters.length; n += columns) add(side + CAPTION + GAP, { row: filters.slice(n, n + columns) });
   }
@@ -75,7 +74,7 @@ function Cell({ layer, other, f, side, look, sort, selected, onOpen }) {
     () => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title}
       style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
     <span class="beside"><${Picture} side=${side} look=${look} label=${title}
-      what=${`${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`} ask=${ask}/>
+      what=${`${layer.snapshot.key},${layer.name},${f}`} ask=${ask}/>
     ${other !== undefined && html`<${OtherCell} layer=${other} f=${f} side=${side} look=${look}/>`}</span>
     <span class="caption"><b>#${f}</b>
       <span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
@@ -100,9 +99,20 @@ function OtherCell({ layer, f, side, look }) {
     picture: await layer.snapshot.thumbnail(layer.top(f)),
     layers: [layerOf(layer, layer.topMap(f), look)],
   });
-  const what = `${layer.snapshot.run},${layer.snapshot.step},${layer.name},${f}`;
+  const what = `${layer.snapshot.key},${layer.name},${f}`;
   return html`<${Picture} side=${side} look=${look} label=${`the same filter in ${layer.snapshot.run}`} what=${what}
     ask=${ask}/>`;
+}
+
+/** A card in its row; says how high it is, whatever is written on it. */
+function CardRow({ top, group, onHeight, children }) {
+  const row = useRef();
+  useLayoutEffect(() => {
+    const resized = new ResizeObserver(() => row.current && onHeight(group, row.current.offsetHeight));
+    resized.observe(row.current);
+    return () => resized.disconnect();
+  }, [group]);
+  return html`<div class="row" ref=${row} style=${`top:${top}px`}>${children}</div>`;
 }
 
 export function FilterGrid({
@@ -121,6 +131,7 @@ export function FilterGrid({
   onOpen,
   onSelect,
   onZoom,
+  onClear,
 }) {
   const scroller = useRef();
   const [view, setView] = useState({ top: 0, height: 800, width: 0 });
@@ -131,12 +142,14 @@ export function FilterGrid({
     () => sectionsOf(layer, filters, grouped, orderOf(layer, shares, sort, descending)),
     [layer, filters, grouped, shares, sort, descending],
   );
-  const narrow = view.width < NARROW;
+  const [heights, setHeights] = useState({});
+  const measured = (group, height) =>
+    height && setHeights((last) => (last[group] === height ? last : { ...last, [group]: height }));
   // Whoever is down to one part wants to see all of it.
   const open = sections.length === 1 ? new Set([sections[0].group]) : opened;
   const { items, height } = useMemo(
-    () => layOut(sections, columns, side, open, narrow ? NARROW_CARD : CARD),
-    [sections, columns, side, unfolded, narrow],
+    () => layOut(sections, columns, side, open, heights),
+    [sections, columns, side, unfolded, heights],
   );
   const unfold = (group) => {
     const next = new Set(opened);
@@ -206,27 +219,17 @@ export function FilterGrid({
         (item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN,
       )
     : [];
-  return html`<div class="grid" id="content" ref=${scroller} tabindex="0" role="region" aria-label="filters"
-      data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
-    <div class="canvas" style=${`height:${height}px`}>
-      ${seen.map(
-        (
-          item,
-        ) => html`<div class="row" key=${item.row ? `r${item.row[0]}` : `g${item.group}`} style=${`top:${item.top}px`}>
-        ${
-          item.row
-            ? item.row.map(
-                (f) =>
-                  html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }}
-                    selected=${f === selected}/>`,
-              )
-            : html`<${item.group === Infinity ? Alone : PartCard} ...${{ layer, narrow, onZoom }} group=${item.group}
-                filters=${item.filters} share=${shares?.[item.group]} open=${open.has(item.group)}
-                onUnfold=${() => unfold(item.group)}/>`
-        }
-      </div>`,
-      )}
-    </div>
-    ${!filters.length && html`<p class="none">No filter passes. Widen a range or clear the search.</p>`}
-  </div>`;
+  const card = ({ group, filters: members, top }) =>
+    html`<${CardRow} key=${`g${group}`} ...${{ top, group }} onHeight=${measured}>
+      <${group === Infinity ? Alone : PartCard} ...${{ layer, onZoom, group }} room=${view.width} filters=${members}
+        share=${shares?.[group]} open=${open.has(group)} onUnfold=${() => unfold(group)}/><//>`;
+  const cells = ({ row, top }) =>
+    html`<div class="row" key=${`r${row[0]}`} style=${`top:${top}px`}>${row.map(
+      (f) => html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }} selected=${f === selected}/>`,
+    )}</div>`;
+  return html`<div class="grid-frame"><div class="grid" id="content" ref=${scroller} tabindex="0" role="region"
+      aria-label="filters" data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
+    <div class="canvas" style=${`height:${height}px`}>${seen.map((item) => (item.row ? cells(item) : card(item)))}</div>
+    ${!filters.length && html`<p class="none">No filter passes. <button class="plain" onClick=${onClear}>clear all</button></p>`}
+  </div>${order.length > 0 && look.mode !== "none" && html`<p class="on-picture"><${Legend} look=${look}/></p>`}</div>`;
 }

@@ -1,60 +1,16 @@
 // One filter opened: its images, places, figures, the performer's closest filter, its path over the steps.
 
 import { Density, Histogram, Lines } from "./charts.js";
-import { download } from "./controls.js";
 import { FLAGS, histogram, number, written } from "./figures.js";
-import { draw } from "./map_drawing.js";
+import { Images, imagesOf, savePicture } from "./filter_images.js";
+import { LinkButton } from "./link_button.js";
+import { Legend } from "./look_controls.js";
 import { MeanCrop } from "./mean_crop.js";
 import { groupName } from "./object_parts.js";
-import { layerOf, Picture } from "./picture.js";
 import { ask } from "./snapshots.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
 
-const SHOWN = 12;
 const CHOICES = { strongest: "Strongest", random: "Random", weakest: "Weakest" };
-const PICTURE = 132;
-
-// The same pseudo-random images for the same filter, so that a link shows what was seen.
-function random(f, count, wanted) {
-  let state = ((f + 1) * 2654435761) >>> 0;
-  const all = Array.from({ length: count }, (_, n) => n);
-  for (let n = 0; n < Math.min(wanted, count); n++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const other = n + (state % (count - n));
-    [all[n], all[other]] = [all[other], all[n]];
-  }
-  return all.slice(0, wanted);
-}
-
-function imagesOf(layer, f, choice, unit) {
-  const order = layer.order(f);
-  if (unit !== null) return order.filter((n) => layer.peak(f, n) > 0 && layer.peakUnit(f, n) === unit);
-  if (choice === "weakest") return order.slice(-SHOWN).reverse();
-  if (choice === "random") return random(f, order.length, SHOWN);
-  return order.slice(0, SHOWN);
-}
-
-export function Images({ layer, f, images, look, onZoom, side = PICTURE, ranks }) {
-  const { snapshot } = layer;
-  return html`<div class="images">${images.map((n) => {
-    const { labels, predicted, ids, held_out } = snapshot.images;
-    const wrong = labels[n] >= 0 && predicted[n] >= 0 && labels[n] !== predicted[n];
-    const ask = async () => ({
-      picture: await snapshot.crop(n),
-      layers: [layerOf(layer, await layer.map(f, n), look)],
-    });
-    return html`<button class="image" key=${n} style=${`width:${side}px`} onClick=${() => onZoom({ f, n })}
-      title=${ids[n]}>
-      <${Picture} side=${side} look=${look} label=${`filter ${f} on ${ids[n]}`}
-        what=${`${snapshot.run},${snapshot.step},${layer.name},${f},${n}`} ask=${ask}/>
-      <span class="caption"><b>${number(layer.peak(f, n))}</b>
-        <span class="value">${ranks ? `rank ${layer.order(f).indexOf(n) + 1}` : ""}</span></span>
-      <span class="caption"><span
-        class="value">${snapshot.className(labels[n])}${wrong ? `, taken for ${snapshot.className(predicted[n])}` : ""}
-        ${held_out[n] ? ", held out" : ""}</span></span>
-    </button>`;
-  })}</div>`;
-}
 
 function FigureTable({ layer, other, f }) {
   const share = (figure) => {
@@ -153,35 +109,6 @@ function Path({ layer, f, runs, path, onPath }) {
   </section>`;
 }
 
-async function savePicture(layer, f, look) {
-  const side = 224;
-  const columns = 4;
-  const images = layer.order(f).slice(0, SHOWN);
-  const canvas = document.createElement("canvas");
-  canvas.width = columns * (side + 6) + 6;
-  canvas.height = Math.ceil(images.length / columns) * (side + 28) + 40;
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.fillStyle = "#1b1f27";
-  context.font = "600 16px system-ui, sans-serif";
-  context.fillText(`${layer.title}, filter ${f}; ${layer.snapshot.run}, step ${layer.snapshot.step}`, 8, 24);
-  context.font = "13px system-ui, sans-serif";
-  const one = Object.assign(document.createElement("canvas"), { width: side, height: side });
-  for (const [k, n] of images.entries()) {
-    draw(one, await layer.snapshot.crop(n), [layerOf(layer, await layer.map(f, n), look)], look);
-    const x = 6 + (k % columns) * (side + 6);
-    const y = 36 + Math.floor(k / columns) * (side + 28);
-    context.drawImage(one, x, y);
-    context.fillText(
-      `peak ${number(layer.peak(f, n))} · ${layer.snapshot.images.ids[n]}`.slice(0, 40),
-      x,
-      y + side + 16,
-    );
-  }
-  canvas.toBlob((blob) => download(`${layer.name}-filter-${f}.png`.replaceAll(/[^\w.-]/g, "_"), blob), "image/png");
-}
-
 /** shown: `strongest`, `random`, `weakest`, or the unit, as a number, whose images are shown; path: a figure's key. */
 export function FilterPanel({
   layer,
@@ -218,7 +145,7 @@ export function FilterPanel({
         </button>
       <button disabled=${next === undefined} onClick=${() => onOpen(next)} title="next filter (N)">›</button>
       <button onClick=${() => savePicture(layer, f, look)} title="save the strongest images as a PNG">PNG</button>
-      <button onClick=${() => navigator.clipboard?.writeText(link)} title="copy a link to this view">Link</button>
+      <${LinkButton} link=${link}/>
       <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
     <div class="scroll">
     <p class="tags">${
@@ -243,6 +170,7 @@ export function FilterPanel({
           onClick=${() => setUnit(null)}>${images.length} at this place ✕</button>`
         }
         </span> <small>peaks in activation; click an image to enlarge</small></h3>
+      <p><${Legend} look=${look}/></p>
       <${Images} ...${{ layer, f, images, look, onZoom }} ranks/></section>
     <div class="pair">
       <section><h3>Where it peaks</h3><${Density} layer=${layer} f=${f} selected=${unit} onSelect=${setUnit}

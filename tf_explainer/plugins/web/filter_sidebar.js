@@ -2,7 +2,7 @@
 
 import { Histogram } from "./charts.js";
 import { FLAGS, histogram, number } from "./figures.js";
-import { html, useMemo } from "./vendor/preact-htm.js";
+import { html, useMemo, useState } from "./vendor/preact-htm.js";
 
 function Range({ layer, figure, range, onRange }) {
   const data = useMemo(() => histogram(layer.values[figure.key], 36), [layer, figure.key]);
@@ -13,10 +13,11 @@ function Range({ layer, figure, range, onRange }) {
     next[at] = value;
     onRange(next[0] <= next[1] ? next : [next[1], next[0]]);
   };
-  return html`<details class="range" open=${range || ["ratio", "peak", "live"].includes(figure.key)}>
+  const [open, setOpen] = useState(!!range || ["ratio", "peak", "live"].includes(figure.key));
+  return html`<details class="range" open=${open} onToggle=${(event) => setOpen(event.currentTarget.open)}>
     <summary title=${figure.help}>${figure.label}${range && html` <em>${number(range[0])} to ${number(range[1])}</em>`}
       </summary>
-    <${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>
+    ${open && html`<${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>`}
     <div class="exact"><input type="number" step="any" aria-label=${`${figure.label}, at least`} placeholder="from"
       value=${range ? Number(range[0].toPrecision(4)) : ""} onChange=${exact(0)}/>
       <input type="number" step="any" aria-label=${`${figure.label}, at most`} placeholder="to"
@@ -25,7 +26,9 @@ function Range({ layer, figure, range, onRange }) {
   </details>`;
 }
 
-export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
+export function Sidebar({ layer, ranges, flags, onRanges, onFlags, children }) {
+  // Where all stands below one another, pictures come first.
+  const [wide] = useState(() => window.innerWidth > 720);
   const counts = useMemo(
     () =>
       Object.fromEntries(
@@ -45,7 +48,8 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
   const toggle = (flag) => onFlags(flags.includes(flag) ? flags.filter((one) => one !== flag) : [...flags, flag]);
   const { classes } = layer.snapshot.images;
   const notes = Object.entries(layer.snapshot.notes);
-  return html`<aside class="sidebar">
+  return html`<aside class="sidebar">${children}<details class="narrowing" open=${wide}>
+    <summary>This run, flags and ranges</summary>
     ${
       notes.length > 0 &&
       html`<section><h2>This run</h2><dl>${notes.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}
@@ -74,5 +78,5 @@ export function Sidebar({ layer, ranges, flags, onRanges, onFlags }) {
           (figure) => html`<${Range} key=${figure.key}
         ...${{ layer, figure }} range=${ranges[figure.key]} onRange=${set(figure.key)}/>`,
         )}
-    </section></aside>`;
+    </section></details></aside>`;
 }

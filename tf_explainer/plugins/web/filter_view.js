@@ -1,12 +1,12 @@
 // The filters of a layer: what chooses and orders them, the cards or the grid, and the filter that is opened.
 
 import { classMeans, partShares } from "./class_means.js";
-import { download, Look, Select } from "./controls.js";
+import { download, Select } from "./controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "./figures.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
 import { Sidebar } from "./filter_sidebar.js";
-import { lookText } from "./look.js";
+import { isPopoverOpen } from "./popover.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { Zoom } from "./zoom.js";
 
@@ -82,26 +82,26 @@ function useKeys(actions) {
   });
 }
 
-function Chooser({ layer, filters, state, set, look, sort, descending, grouped, search, hasShares, onCsv }) {
+/** What chooses and orders the filters, above what narrows them down. */
+function Chooser({ layer, filters, state, set, sort, descending, grouped, search, hasShares, onCsv }) {
   const sortable = [
     ...(hasShares ? [["contribution", "contribution"]] : []),
     ["index", "filter number"],
     ...layer.figures.filter(({ kind }) => kind !== "filter").map(({ key, label }) => [key, label]),
   ];
-  return html`<header class="bar second">
+  return html`<section class="chooser">
     <input ref=${search} class="search" type="search" aria-label="search"
-      placeholder="Search: 17, 42, dead, group 3 ( / )" value=${state.query}
+      placeholder="17, dead, group 3 ( / )" value=${state.query}
       onInput=${(event) => set({ query: event.target.value })}/>
     <${Select} label="sort" value=${sort} options=${sortable}
       onChange=${(value) => set({ sort: value, descending: "" })}/>
-    <button class="plain" onClick=${() => set({ descending: descending ? "0" : "1" })}
+    <p><button class="plain" onClick=${() => set({ descending: descending ? "0" : "1" })}
       title="turn the order round">${descending ? "high first ↓" : "low first ↑"}</button>
     <button class="plain" aria-pressed=${grouped} onClick=${() => set({ grouped: grouped ? "0" : "1" })}
-      title="filters that peak at the same place (G)">by part</button>
-    <${Look} look=${look} onChange=${(next) => set({ look: lookText(next) })}/>
-    <span class="spring"></span><output class="count">${filters.length} of ${layer.filters} filters</output>
-    <button class="plain" onClick=${onCsv} title="figures of these filters">CSV</button>
-  </header>`;
+      title="filters that peak at the same place (G)">by part</button></p>
+    <p><output class="count">${filters.length} of ${layer.filters} filters</output><span class="spring"></span>
+    <button class="plain" onClick=${onCsv} title="figures of these filters">CSV</button></p>
+  </section>`;
 }
 
 /** others: names of the other runs; link: the address of what is shown. */
@@ -133,7 +133,7 @@ export function FilterView({ layer, other, scores, state, set, look, run, others
       event.preventDefault();
       search.current?.focus();
     },
-    Escape: () => (zoomed ? zoom(null) : set({ filter: "" })),
+    Escape: () => !isPopoverOpen() && (zoomed ? zoom(null) : set({ filter: "" })),
     n: () => next !== undefined && open(next),
     p: () => previous !== undefined && open(previous),
     g: () => set({ grouped: grouped ? "0" : "1" }),
@@ -144,15 +144,15 @@ export function FilterView({ layer, other, scores, state, set, look, run, others
       new Blob([csv(layer, filters)], { type: "text/csv" }),
     );
   return html`<h1 class="unseen">Filters of ${layer.title}</h1>
-    <${Chooser} ...${{ layer, filters, state, set, look, sort, descending, grouped, search }}
-      hasShares=${!!shares} onCsv=${saveCsv}/>
     <div class="body">
       <${Sidebar} ...${{ layer, ranges, flags }} onRanges=${(next) => set({ ranges: rangesText(next) })}
-        onFlags=${(next) => set({ flags: next.join(",") })}/>
+        onFlags=${(next) => set({ flags: next.join(",") })}>
+        <${Chooser} ...${{ layer, filters, state, set, sort, descending, grouped, search }}
+          hasShares=${!!shares} onCsv=${saveCsv}/><//>
       <${FilterGrid} ...${{ layer, other, filters, grouped, shares, look, sort, descending }}
         side=${Math.min(Math.max(Number(state.side) || 116, 48), 480)}
         unfolded=${state.unfolded} onUnfold=${(unfolded) => set({ unfolded })} onZoom=${zoom}
-        selected=${opened ?? selected} onOpen=${open}
+        selected=${opened ?? selected} onOpen=${open} onClear=${() => set({ query: "", ranges: "", flags: "" })}
         onSelect=${(f) => (opened === undefined ? setSelected(f) : open(f))}/>
       ${
         opened !== undefined &&

@@ -73,20 +73,25 @@ function followTheme() {
   apply();
 }
 
+// What comes later overrules.
+const STYLES = ["filters.css", "classes.css", "images.css", "toolbar.css", "style.css"];
+
+const styled = (file) =>
+  new Promise((resolve) => {
+    const href = new URL(file, import.meta.url).href;
+    const done = { onload: resolve, onerror: resolve };
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href, ...done }));
+  });
+
 /** Gives the frame its name, style and theme, then calls back. */
 export function dress(title, callback) {
   document.title = title;
   document.documentElement.lang = "en";
-  const style = Object.assign(document.createElement("link"), {
-    rel: "stylesheet",
-    href: new URL("style.css", import.meta.url).href,
-  });
-  style.onload = () => {
+  Promise.all(STYLES.map(styled)).then(() => {
     callback();
     // Keys are heard in here without a click, unless the person is elsewhere on the page.
     if (outer === window || outer.document.activeElement === outer.document.body) window.focus();
-  };
-  document.head.append(style);
+  });
   followTheme();
 }
 

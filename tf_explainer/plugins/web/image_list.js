@@ -23,7 +23,7 @@ export const SORTS = {
 
 export const ONLY = {
   all: ["all images", () => true],
-  wrong: ["network is wrong", (scores, images, n) => images.labels[n] >= 0 && images.labels[n] !== scores.classes[n]],
+  wrong: ["network is wrong", (scores, images, n) => scores.isWrong(images, n)],
   differ: ["explainer disagrees", (scores, _images, n) => scores.explainer_classes[n] !== scores.classes[n]],
   held_out: ["held out", (_scores, images, n) => images.held_out[n] === 1],
 };
@@ -80,12 +80,12 @@ export function ImageList({ snapshot, scores, shown, selected, onSelect }) {
       const top = r * ROW;
       if (top + ROW < view.top - 300 || top > view.top + view.height + 300) return null;
       return html`<div key=${row[0]} class="thumbs" style=${`top:${top}px`}>${row.map((n) => {
-        const wrong = images.labels[n] >= 0 && images.labels[n] !== scores.classes[n];
+        const wrong = scores.isWrong(images, n);
         return html`<button key=${n} class=${`thumb ${n === selected ? "selected" : ""} ${wrong ? "wrong" : ""}`}
           tabindex="-1" role="option" aria-selected=${n === selected}
           title=${`${images.ids[n]}${wrong ? `: taken for ${scores.names[scores.classes[n]]}` : ""}`}
             onClick=${() => onSelect(n)}>
-          <${Picture} side=${SIDE} look=${PLAIN} label=${images.ids[n]} what=${`${snapshot.run},${snapshot.step},${n}`}
+          <${Picture} side=${SIDE} look=${PLAIN} label=${images.ids[n]} what=${`${snapshot.key},${n}`}
             ask=${async () => ({ picture: await snapshot.thumbnail(n) })}/></button>`;
       })}</div>`;
     })}</div>${!shown.length && html`<p class="none">No image passes.</p>`}</div>`;

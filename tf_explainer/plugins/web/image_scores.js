@@ -13,12 +13,13 @@ async function ask(route, args = {}) {
 export const runs = async () => (await ask("runs")).json();
 
 export class ImageScores {
-  static async load(run, step) {
-    return new ImageScores(run, step, await (await ask("index", { run, step })).json());
+  static async load(run, step, written) {
+    const key = [run, step, written].join();
+    return new ImageScores(run, step, { ...(await (await ask("index", { run, step })).json()), key });
   }
 
   constructor(run, step, index, rank = 0, asked = new Map()) {
-    Object.assign(this, { run, step, ...index, rank, asked });
+    Object.assign(this, { ...index, run, step, rank, asked });
     this.ranks = rank
       ? []
       : [
@@ -30,6 +31,12 @@ export class ImageScores {
   /** The scores of a class of an image, the performer's first; undefined where they are not stored. */
   of(n, wanted) {
     return wanted === "" ? this : this.ranks.find(({ classes }) => classes[n] === Number(wanted));
+  }
+
+  /** Whether an image is taken for another class than its own; not where nobody knows that. */
+  isWrong({ labels, classes }, n) {
+    const named = this.names[this.classes[n]];
+    return classes[labels[n]] !== undefined && classes.includes(named) && classes[labels[n]] !== named;
   }
 
   #once(key, get) {

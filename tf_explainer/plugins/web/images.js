@@ -1,16 +1,17 @@
 // The Explained images tab.
 
-import { Look, Message, Reading, Select, SkipLink, StepSlider } from "./controls.js";
+import { Message, Reading, Select, SkipLink } from "./controls.js";
 import { Explained } from "./explained_image.js";
 import { wholeBelow } from "./figures.js";
 import * as host from "./host.js";
 import { chosenImages, ImageList, ONLY, SORTS } from "./image_list.js";
 import { runs as askRuns, ImageScores } from "./image_scores.js";
-import { KeyHelp } from "./key_help.js";
-import { lookFrom, lookText } from "./look.js";
+import { lookFrom } from "./look.js";
+import { LookControls } from "./look_controls.js";
 import { snapshotOf } from "./snapshots.js";
-import { latestRun, Missing, nearestStep, useAddress, useRuns } from "./tab_state.js";
-import { html, render as mount, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
+import { early, latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
+import { Toolbar } from "./toolbar.js";
+import { html, render as mount, useEffect, useMemo, useRef } from "./vendor/preact-htm.js";
 
 const PLUGIN = "part_images";
 const PARTS_PLUGIN = "parts";
@@ -32,6 +33,7 @@ const DEFAULTS = {
   off: "",
   all: "",
 };
+const askForRuns = early(askRuns);
 const KEYS = [
   ["← ↑ ↓ →", "walk through the images, once one of the list is chosen"],
   ["/", "search"],
@@ -43,36 +45,33 @@ const without = (state) =>
     Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || ["run", "step", "image"].includes(key)),
   );
 
-function useRun(run, step, reloads) {
-  const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    if (step === undefined) return setLoaded({});
-    let current = true;
-    Promise.all([snapshotOf(run, step, reloads), ImageScores.load(run, step)])
-      .then(async ([snapshot, scores]) => ({ snapshot, scores, layer: await snapshot.layer(scores.layer) }))
-      .then(
-        (next) => current && setLoaded(next),
-        (error) => current && setLoaded({ error }),
-      );
-    return () => {
-      current = false;
-    };
-  }, [run, step, reloads]);
-  return loaded;
+/** A run at a step: {value: {snapshot, scores, layer}, error}. */
+function useRun(found, run, step) {
+  const written = writtenAt(found, run, step);
+  return useRead(written === undefined ? undefined : [run, step].join(), written, async () => {
+    const [snapshot, scores] = await Promise.all([
+      snapshotOf(run, step, written),
+      ImageScores.load(run, step, written),
+    ]);
+    return { snapshot, scores, layer: await snapshot.layer(scores.layer) };
+  });
 }
 
 function App() {
-  const { found, reloads } = useRuns(askRuns);
+  const found = useRuns(askForRuns);
   const [state, set] = useAddress(PLUGIN, DEFAULTS, without);
   const names = Object.keys(found?.runs ?? {}).sort();
   const run = names.includes(state.run) ? state.run : (latestRun(found?.runs, names) ?? "");
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
-  const { snapshot, scores, layer, error } = useRun(run, step, reloads);
+  const { value, error } = useRun(found, run, step);
+  const { snapshot, scores, layer } = value ?? {};
   const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
-  const second = useRun(otherSteps ? state.compare : "", otherSteps && nearestStep(otherSteps, step), reloads);
-  const absent = otherSteps ? (second.error ? String(second.error.message) : "reading…") : "this run is not here";
-  const other = state.compare ? { run: state.compare, note: second.layer ? "" : absent, ...second } : undefined;
+  const second = useRun(found, state.compare, nearestStep(otherSteps, step));
+  const absent = otherSteps ? String(second.error?.message ?? "reading…") : "this run is not here";
+  const other = state.compare
+    ? { run: state.compare, note: otherSteps && second.value ? "" : absent, ...second.value }
+    : undefined;
   const search = useRef();
   useEffect(() => {
     const keys = (event) => {
@@ -94,10 +93,12 @@ function App() {
   if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
-    return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No explained images yet"
+    return html`<${Missing} ...${{ state, names, found }}/><${Message} title="No explained images yet"
       text="No run in this log directory says what decides its images. To write that, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
-  if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
+  if (error && !layer)
+    return html`<${Missing} ...${{ state, names, found, run, step }}/>
+      <${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
   if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
   const wanted = wholeBelow(snapshot.images.count, state.image) ?? 0;
   // What the list leaves out is not shown beside it either.
@@ -110,23 +111,14 @@ function App() {
   const options = (from) => Object.entries(from).map(([key, [text]]) => [key, text]);
   const choices = options(ONLY).filter(([key]) => snapshot.hasExplainer || key !== "differ");
   return html`<main class="app"><${SkipLink} to="the image"/><h1 class="unseen">Explained images</h1>
-    <header class="bar">
-      <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
-        onChange=${(value) => set({ run: value, step: "" })}/>
-      <${StepSlider} steps=${steps} step=${step} onChange=${(value) => set({ step: String(value) })}/>
-      <${Select} label="beside" value=${state.compare} title="a second run, on the same image"
-        options=${[["", "no other run"], ...names.filter((name) => name !== run).map((name) => [name, name])]}
-        onChange=${(value) => set({ compare: value })}/>
-      <${Look} look=${look} onChange=${(next) => set({ look: lookText(next) })}/>
-      ${
+    <${Toolbar} ...${{ names, run, steps, step, set }} compare=${state.compare} keys=${KEYS}
+      beside="a second run, on the same image">
+      <${LookControls} look=${look} onChange=${(next) => set({ look: next })}>${
         snapshot.images.landmark_names.length > 0 &&
-        html`<button class="plain" aria-pressed=${!!state.marks}
-        onClick=${() => set({ marks: state.marks ? "" : "1" })}
-        title=${snapshot.images.landmark_names.join(", ")}>landmarks</button>`
-      }
-      <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
-    </header>
-    <${Missing} ...${{ state, names, run, step }} skipped=${found.skipped}/>
+        html`<button class="plain" aria-pressed=${!!state.marks} title=${snapshot.images.landmark_names.join(", ")}
+          onClick=${() => set({ marks: state.marks ? "" : "1" })}>landmarks</button>`
+      }<//><//>
+    <${Missing} ...${{ state, names, run, step, found, error }}/>
     <div class="body">
       <aside class="sidebar images-side">
         <input ref=${search} class="search" type="search" aria-label="search images"
@@ -141,7 +133,8 @@ function App() {
       </aside>
       ${
         n === undefined
-          ? html`<${Message} inside title="No image passes" text="Clear the search, or choose all images."/>`
+          ? html`<${Message} inside title="No image passes"
+              text=${html`<button class="plain" onClick=${() => set({ query: "", only: "all" })}>clear all</button>`}/>`
           : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }} onOpen=${openRow}/>`
       }
     </div></main>`;

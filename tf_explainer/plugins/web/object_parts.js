@@ -1,4 +1,6 @@
-// Object parts: what groups of filters are called, where they come in a list, and their colours.
+// Object parts: what groups of filters are called, where they come in a list, their colours, and what they leave unexplained.
+
+import { html } from "./vendor/preact-htm.js";
 
 /** What a group of filters is called, with how often that is true; else by its number. */
 export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
@@ -40,10 +42,18 @@ export const groupCount = (layer) =>
     ...layer.values.group.filter((group) => group >= 0).map((g) => g + 1),
   );
 
-/** Whether the parts that are on the object give less than all else: parts [{name, value}], rest [[what, value]]. */
-export function isLeftOver({ parts, rest }) {
+/** The share of all that is given, of either sign, that is not from parts on the object: parts [{name, value}], rest [[what, value]]. */
+export function unexplainedShare({ parts, rest }) {
   const total = (values) => values.reduce((sum, value) => sum + value, 0);
   const off = parts.filter(({ name }) => partRank(name) === 3).map(({ value }) => value);
-  const on = total(parts.map(({ value }) => value)) - total(off);
-  return total([...off, ...rest.map(([, value]) => value)].map(Math.abs)) > Math.abs(on);
+  const on = Math.abs(total(parts.map(({ value }) => value)) - total(off));
+  const left = total([...off, ...rest.map(([, value]) => value)].map(Math.abs));
+  return left / (left + on || 1);
+}
+
+/** The same in words, with a warning where it is most. */
+export function Unexplained({ share }) {
+  const warns = share > 0.5;
+  return html`<p class=${`unexplained ${warns ? "tag warn" : "muted"}`}>${Math.round(100 * share)} % of what makes this
+    score is not from parts of the object: it lies beside it, or in the grey bars.</p>`;
 }

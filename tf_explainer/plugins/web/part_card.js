@@ -6,8 +6,22 @@ import { PartCrop } from "./part_crop.js";
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
 const SHOWN = 4;
-const SIDE = 92;
+// Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
+const SIDES = [
+  [900, 92],
+  [640, 76],
+  [0, 68],
+];
 const BADGES = ["on a landmark", "a part", "on nothing that is annotated", "not on the object"];
+
+/** What it responds to, by covering squares of the image; empty where nobody measured that. */
+function evidenceOf(layer, group) {
+  const evidence = layer.about.group?.groups?.[group]?.evidence;
+  if (!evidence) return "";
+  const away = Math.round(100 * evidence.distance * layer.grid.spacing);
+  return `evidence: what it responds to lies ${away} % of the side from its peak; covered there, it loses
+    ${number(evidence.concentration)} times as much as anywhere (${evidence.pairs} image${evidence.pairs === 1 ? "" : "s"})`;
+}
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -24,7 +38,8 @@ export function variedFirst(peaks, images, wanted) {
   const order = [...peaks.keys()].filter((n) => peaks[n] > 0).sort((a, b) => peaks[b] - peaks[a] || a - b);
   const seen = new Set();
   const first = order.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
-  return [...first, ...order.filter((n) => !first.includes(n))].slice(0, wanted);
+  const taken = new Set(first);
+  return [...first, ...order.filter((n) => !taken.has(n))].slice(0, wanted);
 }
 
 function useStrongest(layer, group) {
@@ -62,8 +77,9 @@ function Toggle({ filters, open, onUnfold }) {
   return html`<button class="plain" aria-expanded=${open} onClick=${onUnfold}>${open ? "▾" : "▸"} ${count}</button>`;
 }
 
-/** share: of all contributions, where these are stored. */
-export function PartCard({ layer, group, filters, open, share, narrow, onUnfold, onZoom }) {
+/** share: of all contributions, where these are stored; room: the width that there is. */
+export function PartCard({ layer, group, filters, open, share, room, onUnfold, onZoom }) {
+  const [least, side] = SIDES.find(([width]) => room >= width);
   const images = useStrongest(layer, group);
   const colour = partColour(group, groupCount(layer));
   const rank = partRank(groupName(layer, group));
@@ -71,13 +87,11 @@ export function PartCard({ layer, group, filters, open, share, narrow, onUnfold,
   const strongest = (n) => filters.reduce((best, f) => (layer.peak(f, n) > layer.peak(best, n) ? f : best));
   const name = partName(layer, group);
   const facts = [
-    onLandmarks(layer, group),
     share !== undefined && `${number(100 * share)} % of all contributions`,
     !Number.isNaN(ratio) && `median tracking R ${number(ratio)}`,
   ].filter(Boolean);
-  const side = narrow ? 76 : SIDE;
-  return html`<section class=${`part-card ${narrow ? "narrow" : ""}`} data-part=${group} aria-label=${name}>
-    <div class="crops">${(images ?? []).map(
+  return html`<section class=${`part-card ${least ? "" : "narrow"}`} data-part=${group} aria-label=${name}>
+    <div class="crops" style=${`min-width:${SHOWN * (side + 10)}px`}>${(images ?? []).map(
       (
         n,
       ) => html`<button key=${n} class="crop-button" style=${`--colour:rgb(${colour})`} title=${layer.snapshot.images.ids[n]}
@@ -86,7 +100,7 @@ export function PartCard({ layer, group, filters, open, share, narrow, onUnfold,
     )}</div>
     <div class="about"><h2><i class="part-colour" style=${`background:rgb(${colour})`}></i>${capital(name)}
         ${layer.snapshot.images.landmark_names.length > 0 && html` <span class=${`tag rank-${rank}`}>${BADGES[rank]}</span>`}</h2>
-      <p>${facts.join(" · ")}</p>
+      ${[onLandmarks(layer, group), facts.join(" · "), evidenceOf(layer, group)].filter(Boolean).map((text) => html`<p>${text}</p>`)}
       <${Toggle} ...${{ filters, open, onUnfold }}/></div></section>`;
 }
 

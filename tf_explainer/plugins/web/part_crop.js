@@ -39,5 +39,5 @@ export function PartCrop({ layer, one, n, side, label }) {
     return { picture: place ? closeUp(picture, place, layer.grid) : picture };
   };
   return html`<${Picture} side=${side} look=${LOOK} label=${label} ask=${ask}
-    what=${`close,${snapshot.run},${snapshot.step},${layer.name},${one.group},${one.f},${n}`}/>`;
+    what=${`close,${snapshot.key},${layer.name},${one.group},${one.f},${n}`}/>`;
 }

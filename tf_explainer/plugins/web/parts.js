@@ -1,15 +1,16 @@
 // The Parts tab.
 
 import { ClassView } from "./class_view.js";
-import { Message, Reading, Select, SkipLink, StepSlider } from "./controls.js";
+import { Message, Reading, SkipLink } from "./controls.js";
 import { FilterView } from "./filter_view.js";
 import * as host from "./host.js";
 import { runs as askScoredRuns, ImageScores } from "./image_scores.js";
-import { KeyHelp } from "./key_help.js";
 import { lookFrom } from "./look.js";
+import { LookControls } from "./look_controls.js";
 import { runs as askRuns, snapshotOf } from "./snapshots.js";
-import { latestRun, Missing, nearestStep, useAddress, useRuns } from "./tab_state.js";
-import { html, render as mount, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
+import { early, latestRun, Missing, nearestStep, useAddress, useRead, useRuns, writtenAt } from "./tab_state.js";
+import { Toolbar } from "./toolbar.js";
+import { html, render as mount, useEffect, useMemo, useRef } from "./vendor/preact-htm.js";
 
 const PLUGIN = "parts";
 const IMAGES_PLUGIN = "part_images";
@@ -34,6 +35,9 @@ const DEFAULTS = {
   unfolded: "",
 };
 
+const askForRuns = early(askRuns);
+const askForScoredRuns = early(askScoredRuns);
+
 const VIEWS = { classes: "classes", matrix: "matrix", filters: "filters" };
 // An address that says more than this of the grid of filters leads to that.
 const OF_ANY_VIEW = ["run", "step", "view", "look"];
@@ -55,50 +59,32 @@ function without(state) {
   );
 }
 
-/** Loads a layer of a run at a step, and keeps the last one on screen until the next is here. */
-function useLayer(run, step, name, reloads) {
-  const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    if (run === "" || step === undefined) return setLoaded({});
-    let current = true;
-    snapshotOf(run, step, reloads)
-      .then((snapshot) =>
-        snapshot.layer(
-          snapshot.layerNames.includes(name) || !name ? name || snapshot.layerNames[0] : snapshot.layerNames[0],
-        ),
-      )
-      .then(
-        (layer) => current && setLoaded({ layer }),
-        (error) => current && setLoaded({ error }),
-      );
-    return () => {
-      current = false;
-    };
-  }, [run, step, name, reloads]);
-  return loaded;
+/** A layer of a run at a step, or the first one that it has: {value, error}. */
+function useLayer(found, run, step, name) {
+  const written = writtenAt(found, run, step);
+  return useRead(written === undefined ? undefined : [run, step, name].join(), written, async () => {
+    const snapshot = await snapshotOf(run, step, written);
+    return snapshot.layer(snapshot.layerNames.includes(name) ? name : snapshot.layerNames[0]);
+  });
 }
 
 /** What decides the images of a run at a step; null where that is not stored, undefined while it is not known. */
-function useScores(run, step, reloads) {
-  const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    if (step === undefined) return undefined;
-    let current = true;
-    askScoredRuns()
-      .then(({ runs }) => (runs[run]?.includes(step) ? ImageScores.load(run, step) : null))
-      .then(
-        (scores) => current && setLoaded({ run, step, scores }),
-        () => current && setLoaded({ run, step, scores: null }),
-      );
-    return () => {
-      current = false;
-    };
-  }, [run, step, reloads]);
-  return loaded.run === run && loaded.step === step ? loaded.scores : undefined;
+function useScores(found, run, step) {
+  const written = writtenAt(found, run, step);
+  const what = written === undefined ? undefined : [run, step].join();
+  const read = useRead(what, written, async () => {
+    const scored = await askForScoredRuns();
+    if (!scored.runs[run]?.includes(step)) return null;
+    const loaded = await ImageScores.load(run, step, writtenAt(scored, run, step));
+    // The first screen asks for these; so they are on their way before the layer is here. Who needs them hears what fails.
+    loaded.means().catch(() => {});
+    return loaded;
+  });
+  return read.what === what ? (read.value ?? (read.error ? null : read.value)) : undefined;
 }
 
 function App() {
-  const { found, reloads } = useRuns(askRuns);
+  const found = useRuns(askForRuns);
   const [state, put] = useAddress(PLUGIN, DEFAULTS, without);
   // Who is among the filters stays there, whatever else is put back to what it is by default.
   const shownView = useRef("");
@@ -107,17 +93,13 @@ function App() {
   const run = names.includes(state.run) ? state.run : (latestRun(found?.runs, names) ?? "");
   const steps = found?.runs?.[run];
   const step = state.step === "" ? steps?.at(-1) : nearestStep(steps, Number(state.step));
-  const { layer, error } = useLayer(run, step, state.layer, reloads);
-  const scores = useScores(run, step, reloads);
+  const { value: layer, error } = useLayer(found, run, step, state.layer);
+  const scores = useScores(found, run, step);
   const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
-  const beside = useLayer(
-    otherSteps ? state.compare : "",
-    otherSteps && nearestStep(otherSteps, step),
-    layer?.name ?? "",
-    reloads,
-  );
-  const other = !otherSteps || !layer ? undefined : beside.layer?.name === layer.name ? beside.layer : null;
-  const reading = !beside.layer && !beside.error;
+  const otherStep = nearestStep(otherSteps, step);
+  const beside = useLayer(found, state.compare, otherStep, layer?.name ?? "");
+  const other = !otherSteps || !layer ? undefined : beside.value?.name === layer.name ? beside.value : null;
+  const reading = !beside.value && !beside.error;
   const missing = other !== null ? "" : reading ? ", reading…" : ", without this layer";
 
   const look = useMemo(() => lookFrom(state.look), [state.look]);
@@ -134,10 +116,12 @@ function App() {
   if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
-    return html`<${Missing} ...${{ state, names }} skipped=${found.skipped}/><${Message} title="No parts yet"
+    return html`<${Missing} ...${{ state, names, found }}/><${Message} title="No parts yet"
       text="No run in this log directory has a snapshot of parts. To write one, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
-  if (error) return html`<${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
+  if (error && !layer)
+    return html`<${Missing} ...${{ state, names, found, run, step }}/>
+      <${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
   if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
 
   const asksForFilters = Object.keys(DEFAULTS).some(
@@ -160,10 +144,9 @@ function App() {
     });
   const openImage = (n) => host.open(IMAGES_PLUGIN, { run, step, image: n });
   return html`<main class="app"><${SkipLink} to=${`the ${view}`}/>
-    <header class="bar">
-      <${Select} label="run" value=${run} options=${names.map((name) => [name, name || "."])}
-        onChange=${(value) => set({ run: value, step: "" })}/>
-      <${StepSlider} steps=${steps} step=${step} onChange=${(value) => set({ step: String(value) })}/>
+    <${Toolbar} ...${{ names, run, steps, step, set }} compare=${state.compare} keys=${KEYS}
+      layer=${layer.name} beside=${view === "filters" ? "a second run, in the corner of every cell" : ""}
+      layers=${view === "filters" ? layer.snapshot.index.layers.map(({ name, title }) => [name, title]) : undefined}>
       ${
         answered &&
         html`<span class="views" role="group" aria-label="view">${Object.entries(VIEWS).map(
@@ -171,29 +154,21 @@ function App() {
             onClick=${() => set({ view: key })}>${text}</button>`,
         )}</span>`
       }
-      ${
-        view === "filters" &&
-        html`<${Select} label="layer" value=${layer.name}
-        options=${layer.snapshot.index.layers.map(({ name, title }) => [name, title])}
-        onChange=${(value) => set({ layer: value, filter: "", view: "filters" })}/>
-      <${Select} label="beside" value=${state.compare} title="a second run, in the corner of every cell"
-        options=${[["", "no other run"], ...names.filter((name) => name !== run).map((name) => [name, name])]}
-        onChange=${(value) => set({ compare: value })}/>`
-      }
-      ${
-        state.compare &&
-        html`<output
-        class="note">${otherSteps ? `${state.compare}: step ${nearestStep(otherSteps, step)}${missing}` : "this run is not here"}</output>`
-      }
-      <span class="spring"></span><${KeyHelp} keys=${KEYS}/>
-    </header>
-    <${Missing} ...${{ state, names, run, step, layer }} skipped=${found.skipped}/>
+      ${view === "filters" && html`<${LookControls} look=${look} onChange=${(next) => set({ look: next })}/>`}<//>
+    <${Missing} ...${{ state, names, run, step, layer, found, error }}/>
+    ${
+      view === "filters" &&
+      state.compare &&
+      html`<p class="missing-notes"><output class="note">${
+        otherSteps ? `Beside: ${state.compare}, step ${otherStep}${missing}` : `Beside: ${state.compare} is not here`
+      }</output></p>`
+    }
     ${
       view === "filters"
         ? html`<${FilterView} ...${{ layer, other, scores, state, set, look, run }} onImage=${openImage}
             others=${names.filter((name) => name !== run)} link=${host.linkTo(PLUGIN, without(state))}/>`
         : html`<div class="body"><${ClassView} snapshot=${layer.snapshot} ...${{ scores, view }} onPart=${openPart}
-            onImage=${openImage}/></div>`
+            onImage=${openImage} onWrong=${() => host.open(IMAGES_PLUGIN, { run, step, only: "wrong" })}/></div>`
     }
   </main>`;
 }

@@ -5,6 +5,26 @@ import { mapOf, placeOf } from "./part_crop.js";
 import { layerOf, Picture } from "./picture.js";
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
+// A mark is a target of 24 pixels, and no other may lie on it.
+const APART = 26;
+const AROUND = [-2, -1, 0, 1, 2]
+  .flatMap((y) => [-2, -1, 0, 1, 2].map((x) => [y, x]))
+  .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
+
+/** Moves marks apart, each as little as it must; places: [[y, x]] in sides, least: how far they are apart. */
+export function spread(places, least) {
+  const taken = [];
+  for (const [y, x] of places) {
+    const tried = AROUND.map((by) => [y + by[0] * least, x + by[1] * least]);
+    const inside = tried.filter((place) => place.every((at) => at >= 0 && at <= 1));
+    const free = inside.find((place) =>
+      taken.every((other) => Math.max(Math.abs(place[0] - other[0]), Math.abs(place[1] - other[1])) > least - 1e-9),
+    );
+    taken.push(free ?? [y, x]);
+  }
+  return taken;
+}
+
 /** Where each part peaks on an image, by key; parts that are silent there have no place. */
 function usePlaces(layer, n, parts) {
   const [places, setPlaces] = useState({});
@@ -29,6 +49,12 @@ function usePlaces(layer, n, parts) {
 export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, landmarks = [], onLight, onPart }) {
   const { snapshot } = layer;
   const places = usePlaces(layer, n, parts);
+  const marked = parts.filter(({ key }) => places[key]);
+  const least = APART / Math.min(side, window.innerWidth - 40);
+  const spots = spread(
+    marked.map(({ key }) => places[key]),
+    least,
+  );
   const alone = (others ?? parts).filter(({ key }) => key === lit);
   const shown = alone.length ? alone : look.mode === "none" ? [] : parts;
   const ask = async () => ({
@@ -45,10 +71,11 @@ export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, land
   return html`<div class="parts-map" style=${`--side:${side}px`}>
     <${Picture} side=${side} look=${alone.length ? look : { ...look, mode: "region" }} ask=${ask}
       label=${`parts on ${snapshot.images.ids[n]}`}
-      what=${["parts", snapshot.run, snapshot.step, layer.name, n, landmarks.length, alone.length, ...shown.map(({ key }) => key)].join()}/>
+      what=${["parts", snapshot.key, layer.name, n, landmarks.length, alone.length, ...shown.map(({ key }) => key)].join()}/>
     ${parts.map(({ key, name, colour }, k) => {
       if (!places[key]) return null;
-      const at = `left:${100 * places[key][1]}%;top:${100 * places[key][0]}%`;
+      const [y, x] = spots[marked.findIndex((one) => one.key === key)];
+      const at = `left:${100 * x}%;top:${100 * y}%`;
       return html`<button key=${key} class=${`mark ${lit === key ? "lit" : ""}`} aria-label=${`${k + 1}: ${name}`}
         title=${name} data-mark=${key} style=${`${at};border-color:rgb(${colour});z-index:${lit === key ? 99 : parts.length - k}`}
         onClick=${() => onPart(key)} onMouseEnter=${() => onLight(key)} onMouseLeave=${() => onLight(null)}

@@ -58,6 +58,7 @@ export function Picture({ side, ask, what, look, label, exact }) {
     let current = true;
     ask().then(
       ({ picture, layers = [], marks = [] }) => {
+        if (current) setFailed("");
         soon(() => {
           if (!current || !canvas.current) return;
           draw(canvas.current, picture, layers, look, marks);

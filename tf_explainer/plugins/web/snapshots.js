@@ -135,12 +135,12 @@ class Layer {
 
 const kept = new Map();
 
-/** A snapshot; asking again gives the same one until TensorBoard has read its data anew. */
-export function snapshotOf(run, step, reloads) {
-  const key = `${run}|${step}|${reloads}`;
+/** A snapshot; asking again gives the same one until it is written anew. written: when it was, in seconds. */
+export function snapshotOf(run, step, written) {
+  const key = `${run}|${step}|${written}`;
   if (!kept.has(key)) {
     if (kept.size > 8) kept.delete(kept.keys().next().value);
-    const asked = Snapshot.load(run, step);
+    const asked = Snapshot.load(run, step, written);
     asked.catch(() => kept.delete(key));
     kept.set(key, asked);
   }
@@ -149,13 +149,14 @@ export function snapshotOf(run, step, reloads) {
 
 /** A run at a step. */
 export class Snapshot {
-  static async load(run, step) {
+  static async load(run, step, written) {
     const index = await (await ask("index", { run, step })).json();
-    return new Snapshot(run, step, index);
+    return new Snapshot(run, step, written, index);
   }
 
-  constructor(run, step, index) {
-    Object.assign(this, { run, step, index, images: index.images, notes: index.notes });
+  constructor(run, step, written, index) {
+    Object.assign(this, { run, step, written, index, images: index.images, notes: index.notes });
+    this.key = [run, step, written].join();
     this.layersAsked = new Map();
     this.pictures = new Map();
   }
@@ -180,7 +181,9 @@ export class Snapshot {
   }
 
   #picture(route, args) {
-    const url = address(route, { run: this.run, step: this.index.pictures_step, ...args }).href;
+    // A page would show a picture again that it has by the same address.
+    const { run, written } = this;
+    const url = address(route, { run, step: this.index.pictures_step, written, ...args }).href;
     if (!this.pictures.has(url)) {
       const image = new Image();
       image.src = url;

@@ -6,20 +6,17 @@ import { html, useCallback, useEffect, useRef, useState } from "./vendor/preact-
 // How often runs are asked for, in milliseconds, so that one that is being written appears by itself.
 const AGAIN = 10_000;
 
-/** The runs as a server lists them, read anew whenever TensorBoard does, and now and then. */
+/**
+ * The runs as a server lists them, read anew whenever TensorBoard does, and now and then; with `gone`, names of runs
+ * that it listed before, and `silent` where it answers no more.
+ */
 export function useRuns(ask) {
   const [found, setFound] = useState(null);
-  const [reloads, setReloads] = useState(0);
   useEffect(() => {
     const read = () =>
       ask().then(
-        (next) =>
-          setFound((last) => {
-            if (last && JSON.stringify(last) === JSON.stringify(next)) return last;
-            setReloads((count) => count + 1);
-            return next;
-          }),
-        (error) => setFound((last) => last ?? { error }),
+        (next) => setFound((last) => same(last, { ...next, gone: goneFrom(last, next) })),
+        (error) => setFound((last) => (last && !last.error ? same(last, { ...last, silent: true }) : { error })),
       );
     read();
     host.onReload(read);
@@ -27,7 +24,56 @@ export function useRuns(ask) {
     const again = setInterval(() => window.innerWidth && read(), AGAIN);
     return () => clearInterval(again);
   }, []);
-  return { found, reloads };
+  return found;
+}
+
+/** A question that is asked at once, before the page wants the answer; later it is asked anew. */
+export function early(ask) {
+  let first = ask();
+  first.catch(() => {});
+  return () => {
+    const answer = first ?? ask();
+    first = null;
+    return answer;
+  };
+}
+
+const same = (last, next) => (JSON.stringify(last) === JSON.stringify(next) ? last : next);
+
+function goneFrom(last, next) {
+  const before = last?.error ? [] : [...Object.keys(last?.runs ?? {}), ...(last?.gone ?? [])];
+  return before.filter((name) => !Object.hasOwn(next.runs, name) && !Object.hasOwn(next.skipped, name));
+}
+
+/** When a run's snapshot at a step was written, in seconds; undefined where there is none. */
+export const writtenAt = (found, run, step) =>
+  Object.hasOwn(found?.runs ?? {}, run) ? found.written[run][found.runs[run].indexOf(step)] : undefined;
+
+/**
+ * What `load` gives: {value, error}. Where it fails, it is asked again now and then, and what was read before of the
+ * same thing stays. what: names the thing, undefined: there is none; version: changes when it is to be read anew.
+ */
+export function useRead(what, version, load) {
+  const [read, setRead] = useState({});
+  const [tries, setTries] = useState(0);
+  useEffect(() => {
+    if (what === undefined) return setRead({});
+    let current = true;
+    let later;
+    load().then(
+      (value) => current && setRead({ what, value }),
+      (error) => {
+        if (!current) return;
+        setRead((last) => ({ what, error, value: last.what === what ? last.value : undefined }));
+        later = setTimeout(() => setTries((count) => count + 1), AGAIN);
+      },
+    );
+    return () => {
+      current = false;
+      clearTimeout(later);
+    };
+  }, [what, version, tries]);
+  return read;
 }
 
 // A change of one of these is a step that Back undoes; sliders, searches and the like only rewrite the address.
@@ -75,14 +121,19 @@ export function useFreeKeys(element, handle) {
 export const nearestStep = (steps, wanted) =>
   steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
 
-/** What the address asks for that is not there, with what is shown instead; and what is damaged. */
-export function Missing({ state, names, run, step, layer, skipped = {} }) {
+/** What the address asks for that is not there, with what is shown instead; and what is damaged, gone or out of date. */
+export function Missing({ state, names, run, step, layer, found, error }) {
+  const gone = found.gone.filter((name) => !names.includes(name));
+  const shown = run === undefined ? "" : `: ${run || "."} is shown`;
   const notes = [
-    state.run !== "" && state.run !== run && `There is no run ${state.run}: ${run || "."} is shown.`,
+    ...gone.map((name) => `Run ${name || "."} was deleted or moved while this page showed it${shown}.`),
+    state.run !== "" && state.run !== run && !gone.includes(state.run) && `There is no run ${state.run}${shown}.`,
     state.step !== "" && Number(state.step) !== step && `Step ${state.step} was not kept: step ${step} is shown.`,
     state.layer && layer && state.layer !== layer.name && `There is no layer ${state.layer}: ${layer.title} is shown.`,
     state.compare && !names.includes(state.compare) && `There is no run ${state.compare} to put beside.`,
-    ...Object.entries(skipped).map(([name, why]) => `Skipped in run ${name || "."}: ${why.join("; ")}.`),
+    found.silent && "TensorBoard does not answer: what is shown was read before.",
+    error && `What is stored of run ${run || "."} cannot be read any more (${error.message}): this was read before.`,
+    ...Object.entries(found.skipped).map(([name, why]) => `Skipped in run ${name || "."}: ${why.join("; ")}.`),
   ].filter(Boolean);
   return (
     notes.length > 0 &&

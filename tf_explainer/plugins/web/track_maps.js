@@ -23,7 +23,7 @@ async function tracksOf(layer, scores, rather, n) {
 /** totals: what each track gives; with one, there is no other track. */
 export function TrackMaps({ snapshot, layer, scores, rather, n, titles, totals }) {
   const [full, setFull] = useState(null);
-  const what = [scores.run, scores.step, scores.rank, rather?.rank, n].join();
+  const what = [scores.key, scores.rank, rather?.rank, n].join();
   useEffect(() => {
     let current = true;
     tracksOf(layer, scores, rather, n).then(

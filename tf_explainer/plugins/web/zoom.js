@@ -32,7 +32,7 @@ export function Zoom({ layer, f, n, times: wanted, look, onTimes, onClose, onIma
         <button onClick=${() => onImage(n)} title="which parts decide this image">explain image</button>
         <button onClick=${onClose} title="close (Esc)">✕</button></nav></header>
       <${Picture} exact side=${images.size * times} look=${look} label=${images.ids[n]} ask=${ask}
-        what=${`zoom,${snapshot.run},${snapshot.step},${layer.name},${f},${n},${marks}`}/>
+        what=${`zoom,${snapshot.key},${layer.name},${f},${n},${marks}`}/>
       <p>Filter ${f} of ${layer.title}: peak ${number(layer.peak(f, n))}
         , rank ${layer.order(f).indexOf(n) + 1} of ${images.count}.
         True class ${snapshot.className(images.labels[n])}, predicted ${snapshot.className(images.predicted[n])}
