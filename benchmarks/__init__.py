@@ -1,5 +1,5 @@
 """What is measured, and how: the figures of docs/performance.md."""
 
-from tf_explainer.terminal import silence_libraries
+from tf_explainer.command_line.terminal import silence_libraries
 
 silence_libraries()

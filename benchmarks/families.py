@@ -24,7 +24,8 @@ from absl.testing import flagsaver
 
 from benchmarks.gradient_support import measured_field
 from pipelines import extract_features
-from tf_explainer import flags, train
+from tf_explainer import train
+from tf_explainer.command_line import flags
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
 from tf_explainer.datasets.labelled_crops import read_crops
 from tf_explainer.datasets.registry import open_source

@@ -1,5 +1,5 @@
 """Apache Beam: images in, sharded features of a performer out."""
 
-from tf_explainer.terminal import silence_libraries_in_a_worker
+from tf_explainer.command_line.terminal import silence_libraries_in_a_worker
 
 silence_libraries_in_a_worker()

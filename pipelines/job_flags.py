@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 
 if TYPE_CHECKING:
     from pipelines.extraction.job import ExtractionJob

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import job_flags
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 if TYPE_CHECKING:

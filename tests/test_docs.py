@@ -11,8 +11,8 @@ import tomllib
 import pytest
 from absl.testing import flagsaver
 
-from tf_explainer import flags
 from tf_explainer.__main__ import COMMANDS
+from tf_explainer.command_line import flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = [

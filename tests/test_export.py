@@ -10,7 +10,8 @@ from absl.testing import flagsaver
 
 from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, write_run
-from tf_explainer import export, flags
+from tf_explainer import export
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 from tf_explainer.explanation.finished_run import load_run
 

@@ -15,7 +15,11 @@ IMPORTS = {module: imports(path, MODULES) for module, path in MODULES.items()}
 BINARIES = {
     module for module, path in MODULES.items() if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 }
-WITHOUT_FLAGS = {"tf_explainer.__main__", "tf_explainer.configs", "tf_explainer.doctor"}
+WITHOUT_FLAGS = {
+    "tf_explainer.__main__",
+    "tf_explainer.command_line.configs",
+    "tf_explainer.command_line.doctor",
+}
 
 # TensorFlow is for data, distribution and remote files; everything else is Keras or NumPy. Beam is for
 # extraction.
@@ -67,7 +71,7 @@ LIBRARIES = {
     },
     "keras": {
         "tf_explainer.features.outputs",
-        "tf_explainer.keras_settings",
+        "tf_explainer.performer.keras_settings",
         "tf_explainer.scores",
     }
     | {
@@ -87,13 +91,13 @@ def test_libraries_keep_to_their_modules(library):
 
 def test_only_one_module_touches_flags():
     users = [module for module, names in IMPORTS.items() if names & {"absl.flags", "absl.app"}]
-    assert users == ["tf_explainer.flags"]
-    readers = {module for module, names in IMPORTS.items() if "tf_explainer.flags" in names}
+    assert users == ["tf_explainer.command_line.flags"]
+    readers = {module for module, names in IMPORTS.items() if "tf_explainer.command_line.flags" in names}
     # The one binary without a flag of a run copies flagfiles; those of pipelines share what reads theirs.
     assert readers == BINARIES - WITHOUT_FLAGS | {"pipelines.job_flags"}
 
 
-@pytest.mark.parametrize("module", sorted(MODULES.keys() - BINARIES - {"tf_explainer.flags"}))
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - BINARIES - {"tf_explainer.command_line.flags"}))
 def test_a_library_neither_prints_nor_exits(module):
     called = {
         ast.unparse(node.func)

@@ -53,7 +53,8 @@ def test_a_python_without_packages_is_told(name):
 
 
 def test_the_next_command_is_not_told_where_it_follows_by_itself(monkeypatch):
-    from tf_explainer import command_line, flags
+    from tf_explainer.command_line import flags
+    from tf_explainer.command_line import usage as command_line
 
     assert flags.next_command("tf_explainer.train").startswith("Next: ")
     monkeypatch.setenv(command_line.ONE_OF_ALL_STEPS, "1")

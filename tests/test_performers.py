@@ -4,7 +4,8 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from tf_explainer import flags, performers
+from tf_explainer import performers
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 L = keras.layers

@@ -8,8 +8,8 @@ import shlex
 import pytest
 from absl.testing import flagsaver
 
-from tf_explainer import flags
 from tf_explainer.__main__ import COMMANDS as MODULES
+from tf_explainer.command_line import flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

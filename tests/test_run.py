@@ -17,7 +17,8 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from tf_explainer import flags, run
+from tf_explainer import run
+from tf_explainer.command_line import flags
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer.report import PerformerReport

@@ -4,7 +4,7 @@ import re
 import pytest
 from absl.testing import flagsaver
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(file.relative_to(ROOT).as_posix() for file in ROOT.glob("configs/**/*.flags"))

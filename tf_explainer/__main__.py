@@ -7,7 +7,7 @@ import sys
 
 _MODULES = (
     "tf_explainer.run",
-    "tf_explainer.doctor",
+    "tf_explainer.command_line.doctor",
     "tf_explainer.train_performer",
     "pipelines.extract_features",
     "tf_explainer.train",
@@ -15,7 +15,7 @@ _MODULES = (
     "tf_explainer.explain",
     "tf_explainer.export",
     "tf_explainer.performers",
-    "tf_explainer.configs",
+    "tf_explainer.command_line.configs",
     "pipelines.verify_features",
     "pipelines.dataflow_dry_run",
 )

@@ -1,6 +1,6 @@
 """Every setting of the chain as frozen dataclasses, one per pipeline stage.
 
-`tf_explainer.flags` makes a flag of every field: its name (unless `Flag` says another), its type, its bounds,
+`command_line.flags` makes a flag of every field: its name (unless `Flag` says another), its type, its bounds,
 its default, and its line under Attributes as the help. So a new setting is a new field with its line. Library
 code sees nothing else; all values are plain, so that they can be pickled to workers and written to JSON.
 """

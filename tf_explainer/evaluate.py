@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.config import DatasetConfig, EvaluationConfig, PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
+from tf_explainer.evaluation.source_digest import source_digest
 from tf_explainer.progress_bar import Stages
-from tf_explainer.source_digest import source_digest
 
 if TYPE_CHECKING:
     from tf_explainer.explainer.explainer import Explainer

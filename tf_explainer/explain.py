@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 _LONGEST = 60  # bytes

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.config import DatasetConfig, PerformerConfig
 from tf_explainer.errors import UserError
 

@@ -17,7 +17,8 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 
-from tf_explainer import command_line, flags
+from tf_explainer.command_line import flags
+from tf_explainer.command_line import usage as command_line
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
 

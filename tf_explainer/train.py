@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.training.termination import Termination
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 from tf_explainer.progress_bar import Stages
 

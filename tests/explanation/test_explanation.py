@@ -16,7 +16,8 @@ from tests.evaluation_example import CROP
 from tests.small_run import CLASSES, PARTS, mean_features, write_run
 from tests.small_training import small_performer
 from tests.summary_example import known_contributions, known_summary
-from tf_explainer import explain, flags
+from tf_explainer import explain
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import lone_filter
 from tf_explainer.explanation import picture as explanation_picture

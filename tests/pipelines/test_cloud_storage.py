@@ -15,7 +15,7 @@ from pipelines import extract_features
 from pipelines.feature_set import atomic_files
 from tests.pipelines import services
 from tests.pipelines.squares import files, pixels
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets.registry import open_source
 from tf_explainer.errors import UserError

@@ -5,7 +5,7 @@ from absl.testing import flagsaver
 
 from pipelines import dataflow_dry_run
 from tests.pipelines.dataflow.test_options import arguments
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines import extract_features
 from pipelines.extraction import feature_extraction, job, shard_writer
 from tests.pipelines.squares import files, pixels
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.config import DatasetConfig
 from tf_explainer.errors import UserError
 from tf_explainer.features.manifest import read_manifest

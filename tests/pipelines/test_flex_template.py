@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.dataflow import beam_options
 from tests.source_imports import ROOT
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 
 TEMPLATE = json.loads((ROOT / "pipelines" / "flex_template.json").read_text())
 PARAMETERS = {parameter["name"]: parameter for parameter in TEMPLATE["parameters"]}

@@ -12,7 +12,7 @@ from absl.testing import flagsaver
 from PIL import Image, PngImagePlugin
 
 from pipelines import extract_features
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 200), (255, 255, 255)
 QUARTERS = np.array([RED, GREEN, BLUE, WHITE])

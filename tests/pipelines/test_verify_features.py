@@ -7,7 +7,7 @@ from absl.testing import flagsaver
 
 from pipelines import extract_features, verify_features
 from tests.pipelines.squares import files
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 SHARD = "features-00001-of-00003.tfrecord"

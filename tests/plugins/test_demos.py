@@ -5,7 +5,7 @@ import pytest
 from absl.testing import flagsaver
 
 from tests.plugins.snapshot_example import client_of, wait_for
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.plugins.images import demo as images_demo
 from tf_explainer.plugins.parts import demo as parts_demo
 

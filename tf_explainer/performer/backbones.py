@@ -9,10 +9,9 @@ from typing import Any
 
 import keras
 
-from tf_explainer import keras_settings
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
-from tf_explainer.performer import backbone_weights
+from tf_explainer.performer import backbone_weights, keras_settings
 from tf_explainer.performer.architectures import local_resnet
 from tf_explainer.performer.architectures.chain_backbones import build_chain_backbone, chain_name
 from tf_explainer.performer.backbone_weights import load_weights_strictly

@@ -11,9 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
-from tf_explainer.performer import layer_graph
+from tf_explainer.performer import keras_settings, layer_graph
 from tf_explainer.performer.formats import foreign_files, hub_presets, input_forms
 from tf_explainer.performer.formats.keras_archive import Configuration
 from tf_explainer.performer.rebuilding import equivalence, unfolding

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from pipelines.dataflow import beam_options
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
 OURS = list(flags.FLAGS)

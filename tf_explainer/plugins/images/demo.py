@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tf_explainer import flags
+from tf_explainer.command_line import flags
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tf_explainer import flagfiles
+from tf_explainer.command_line import flagfiles
 from tf_explainer.errors import UserError
 
 LINES = "--workdir=runs/späti\n--steps=3\n"

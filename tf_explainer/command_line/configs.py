@@ -1,6 +1,6 @@
 """Copies the example flagfiles, to be used and changed.
 
-python -m tf_explainer.configs [DIR]     DIR: a new folder; default: configs
+python -m tf_explainer.command_line.configs [DIR]     DIR: a new folder; default: configs
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def flagfiles() -> dict[str, pathlib.Path]:
     Raises:
         UserError: there are none.
     """
-    checkout = pathlib.Path(__file__).resolve().parents[1] / _FOLDER
+    checkout = pathlib.Path(__file__).resolve().parents[2] / _FOLDER
     if checkout.is_dir():
         return {path.relative_to(checkout).as_posix(): path for path in sorted(checkout.rglob("*.flags"))}
     found = {}

@@ -3,13 +3,13 @@ import shutil
 import subprocess
 import sys
 
-from tf_explainer import source_digest
+from tf_explainer.evaluation import source_digest
 
-CODE = "from tf_explainer.source_digest import source_digest; print(source_digest())"
+CODE = "from tf_explainer.evaluation.source_digest import source_digest; print(source_digest())"
 
 
 def test_the_digest_is_that_of_the_code_alone(tmp_path):
-    package = pathlib.Path(source_digest.__file__).parent
+    package = pathlib.Path(source_digest.__file__).parents[1]
     shutil.copytree(package, tmp_path / "tf_explainer", ignore=shutil.ignore_patterns("__pycache__"))
 
     def there():

@@ -8,9 +8,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests import warm_python
-from tf_explainer import doctor
+from tf_explainer.command_line import doctor
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

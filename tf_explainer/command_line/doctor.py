@@ -24,10 +24,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
+from tf_explainer.performer import keras_settings
 
-_CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
+_CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 _ENOUGH_DISK, _LITTLE_DISK = 10e9, 2e9  # bytes
 _ENOUGH_MEMORY = 4e9
 _OLDEST_LIBC = Version("2.28")

@@ -10,7 +10,7 @@ import pathlib
 @functools.cache
 def source_digest() -> str:
     """Returns the SHA-256 of all modules of this package, in hexadecimal."""
-    root = pathlib.Path(__file__).parent
+    root = pathlib.Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())

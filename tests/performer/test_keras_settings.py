@@ -3,8 +3,8 @@ import json
 import keras
 import pytest
 
-from tf_explainer import keras_settings
 from tf_explainer.errors import UserError
+from tf_explainer.performer import keras_settings
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import pytest
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 
-from tf_explainer import config, flags
+from tf_explainer import config
+from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILDERS = {
     flags.workdir: config.WorkDir(root="w"),
     flags.dataset: config.DatasetConfig(dataset="creatures"),
@@ -159,7 +160,7 @@ def test_a_flagfile_can_be_overridden_behind_it(parse, tmp_path):
 def run(step, *arguments, pass_unknown=False):
     """Runs a binary whose step is the given expression of `arguments`."""
     code = (
-        "from tf_explainer import flags; from tf_explainer.errors import UserError\n"
+        "from tf_explainer.command_line import flags; from tf_explainer.errors import UserError\n"
         f"def main(arguments): {step}\n"
         f"flags.run(main, pass_unknown={pass_unknown})"
     )

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import tqdm
 
 _OURS = tuple(
-    str(pathlib.Path(__file__).parents[1] / name) + os.sep for name in ("tf_explainer", "pipelines")
+    str(pathlib.Path(__file__).parents[2] / name) + os.sep for name in ("tf_explainer", "pipelines")
 )
 _TALKATIVE = ("tensorflow", "keras", "apache_beam")
 # Of Beam's parts, two speak of what a person started and pays for.

@@ -1,7 +1,7 @@
 import pytest
 
-from tf_explainer import command_line
-from tf_explainer.command_line import FlagHelp, following, usage
+from tf_explainer.command_line import usage as command_line
+from tf_explainer.command_line.usage import FlagHelp, following, usage
 
 MODULE = "pipelines.extract_features"
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.source_imports import ROOT
-from tf_explainer import terminal
+from tf_explainer.command_line import terminal
 
 # What TensorFlow says by the way: absl's lines (I0000 00:00:..., and W, E), and Python's warnings.
 TALK = re.compile(
@@ -42,7 +42,7 @@ def test_a_command_is_quiet_and_warns(tmp_path):
 
 @pytest.mark.slow
 def test_who_asks_for_the_talk_gets_it():
-    code = "from tf_explainer import terminal; terminal.silence_libraries(); import tensorflow"
+    code = "from tf_explainer.command_line import terminal; terminal.silence_libraries(); import tensorflow"
     asked = run("-c", code, TF_CPP_MIN_LOG_LEVEL="0")
     assert asked.returncode == 0
     assert "cpu_feature_guard" in asked.stderr or "cuda" in asked.stderr, asked.stderr

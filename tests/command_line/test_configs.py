@@ -5,7 +5,7 @@ import pathlib
 import pytest
 from absl.testing import flagsaver
 
-from tf_explainer import configs, flags
+from tf_explainer.command_line import configs, flags
 from tf_explainer.errors import UserError
 
 

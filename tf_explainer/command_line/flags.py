@@ -20,10 +20,13 @@ import docstring_parser
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_explainer import command_line, config, flagfiles, keras_settings, terminal
-from tf_explainer.command_line import FlagHelp
+from tf_explainer import config
+from tf_explainer.command_line import flagfiles, terminal
+from tf_explainer.command_line import usage as command_line
+from tf_explainer.command_line.usage import FlagHelp
 from tf_explainer.errors import UserError, full_disk
 from tf_explainer.features import schema
+from tf_explainer.performer import keras_settings
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config")
