@@ -41,7 +41,7 @@ def binaries():
 
 def test_every_binary_is_a_console_script():
     expected = {
-        f"tf-explainer-{module.split('.')[1].replace('_', '-')}": f"{module}:run"
+        f"tf-explainer-{module.rpartition('.')[2].replace('_', '-')}": f"{module}:run"
         for module in binaries() - {"tf_explainer.__main__"}
     }
     assert PROJECT["scripts"] == expected | {"tf-explainer": "tf_explainer.__main__:run"}
