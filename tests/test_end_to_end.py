@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests import warm_python
-from tests.test_terminal import TALK
+from tests.command_line.test_terminal import TALK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = (

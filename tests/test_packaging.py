@@ -33,8 +33,8 @@ def binaries():
     """The modules that a person runs as programs."""
     return {
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-        for package in ("tf_explainer", "pipelines")
-        for path in (ROOT / package).glob("*.py")
+        for folder in ("tf_explainer", "tf_explainer/command_line", "pipelines")
+        for path in (ROOT / folder).glob("*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }
 
