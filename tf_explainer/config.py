@@ -81,7 +81,7 @@ class PerformerConfig:
         backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s, local_resnet.
         backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture; for
             alexnet, vgg_m and vgg_s the file that MatConvNet publishes (imagenet-vgg-m.mat).
-        backbone_alpha: width multiplier of a MobileNet; default: its own.
+        backbone_alpha: width multiplier of a MobileNet or local_resnet; default: its own.
         image_size: side of the performer's input, pixels.
         preprocessing: `keras.applications` module whose preprocess_input a --performer file expects; default:
             none.

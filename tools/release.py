@@ -21,7 +21,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _ROW = re.compile(
-    r"^\| .* \| \[(?P<name>[^]]+)\]\(\S+\) \| (?P<version>[^|]+) \| (?P<licence>\S+) \|", re.MULTILINE
+    r"^\| .* \| (?P<name>[a-z-]+) \| (?P<version>[^|]+) \| (?P<licence>[A-Z]\S*) \|", re.MULTILINE
 )
 
 
