@@ -14,6 +14,7 @@ def _stored(tmp_path_factory):
     return StoredAnew(str(folder))
 
 
+@pytest.mark.slow
 def test_every_encoding_has_a_row(stored):
     text = "".join(_table(stored))
     assert re.findall(r"^\| `(\w+)`", text, re.MULTILINE) == ["float16", "gzip", "sparse"]
@@ -21,6 +22,7 @@ def test_every_encoding_has_a_row(stored):
     assert "48 images" in text
 
 
+@pytest.mark.slow
 def test_sets_that_are_stored_anew_hold_the_same(stored, tmp_path):
     manifest = stored.write_set(tmp_path, "gzip")
     (tmp_path / "manifest.json").write_text(manifest.to_json())

@@ -123,6 +123,7 @@ def test_loss_terms_add_up_with_their_weights(head, features):
     assert float(terms["part_share"]) == pytest.approx(-np.log(0.2), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_training_does_not_depend_on_the_scale_of_the_performers_weights(head, features):
     """The performer that reads features of 100 times the size by weights of a hundredth is the same one."""
     trunk, performer, dense = head
@@ -199,7 +200,7 @@ def _targets(head, features):
     return targets | {"scores": np.eye(3, dtype="float32")[np.arange(len(features)) % 3]}
 
 
-@pytest.mark.parametrize("filter_loss", ["exact", "closed_form"])
+@pytest.mark.parametrize("filter_loss", slow_but(["exact", "closed_form"], ["closed_form"]))
 @pytest.mark.parametrize("assignment", slow_but(["none", "activation", "predicted"], ["activation"]))
 def test_both_gradients_raise_the_mutual_information(head, features, targets, filter_loss, assignment):
     maps = trained_by_filter_loss(
@@ -214,6 +215,7 @@ def test_both_gradients_raise_the_mutual_information(head, features, targets, fi
     assert terms[1] < terms[0] - 0.01
 
 
+@pytest.mark.slow
 def test_icnns_weighting_raises_the_assigned_templates_scores(head, features, targets):
     def scores(maps):
         maps = maps / maps.max((1, 2)).mean(0)

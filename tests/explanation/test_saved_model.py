@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation_example import CROP, DISTILLED, SIDE
-from tests.slow_cases import slow_but
 from tests.small_run import CLASSES, write_run
 from tf_explainer.config import PerformerConfig
 from tf_explainer.explanation import saved_model
@@ -104,16 +103,19 @@ def compare(run, found, class_name=None):
             np.testing.assert_allclose(found["part_place"][n, p], place, rtol=1e-5)
 
 
-@pytest.mark.parametrize("signature", slow_but(["serve", "serve_uint8"], ["serve_uint8"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("signature", ["serve", "serve_uint8"])
 def test_a_fresh_process_explains_as_this_one(run, reloaded, signature):
     compare(run, outputs(reloaded, signature))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", range(3))
 def test_a_fresh_process_explains_any_class(run, reloaded, chosen):
     compare(run, outputs(reloaded, f"class {chosen}"), CLASSES[chosen])
 
 
+@pytest.mark.slow
 def test_contributions_add_up(reloaded):
     found = outputs(reloaded, "serve")
     total = found["part_contribution"].sum(axis=1) + found["other_filters"] + found["ordinary"]
@@ -123,6 +125,7 @@ def test_contributions_add_up(reloaded):
     assert np.abs(found["part_contribution"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_description_names_what_comes_out(exported, reloaded):
     described = json.loads((exported / saved_model.DESCRIPTION).read_text())
     assert described["classes"] == list(CLASSES)

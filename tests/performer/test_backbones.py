@@ -107,7 +107,10 @@ def test_files_that_hold_no_weights_are_refused(tmp_path):
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="no folder `shared/weights` beside the project")
 @pytest.mark.parametrize(
     ("name", "application"),
-    [("vgg16", keras.applications.VGG16), ("mobilenet_v2", keras.applications.MobileNetV2)],
+    [
+        ("vgg16", keras.applications.VGG16),
+        pytest.param("mobilenet_v2", keras.applications.MobileNetV2, marks=pytest.mark.slow),
+    ],
 )
 def test_published_weights_give_the_published_features(name, application):
     path = str(WEIGHTS / f"{name}_imagenet_notop.weights.h5")
@@ -141,8 +144,9 @@ def efficientnet(*, rescales):
     return keras.Model(image, plain._run_through_graph([image], call_fn=call))
 
 
-@pytest.mark.parametrize("suffix", slow_but([".weights.h5", ".h5"], [".weights.h5"]))
-@pytest.mark.parametrize("rescales", slow_but([False, True], [True]))
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+@pytest.mark.parametrize("rescales", [False, True])
 def test_what_an_efficientnet_knows_of_pixels_is_kept(tmp_path, suffix, rescales):
     plain = efficientnet(rescales=rescales)
     path = str(tmp_path / f"saved{suffix}")

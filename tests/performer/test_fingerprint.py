@@ -57,7 +57,7 @@ def densely_connected(input_shape, **_):
 @pytest.mark.parametrize(
     "application",
     [
-        keras.applications.MobileNetV2,
+        pytest.param(keras.applications.MobileNetV2, marks=pytest.mark.slow),
         pytest.param(keras.applications.MobileNetV3Small, marks=pytest.mark.slow),
         densely_connected,
         pytest.param(keras.applications.DenseNet121, marks=pytest.mark.slow),

@@ -230,6 +230,7 @@ SWISH = PerformerConfig(
 )
 
 
+@pytest.mark.slow
 def test_what_little_is_below_zero_is_cut_from_the_features_alone(unchanged):
     model = with_head(SWISH, pooling=L.GlobalAveragePooling2D(name="pool"), fc=False)
     performer = Performer(model, SWISH)

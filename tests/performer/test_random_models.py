@@ -95,7 +95,7 @@ def check(model):
         np.testing.assert_allclose(composed(performer, features), expected, **tolerance)
 
 
-@settings(max_examples=10, derandomize=True, **SETTINGS)
+@settings(max_examples=5, derandomize=True, **SETTINGS)
 @given(random_models.models())
 def test_random_models(model):
     check(model)

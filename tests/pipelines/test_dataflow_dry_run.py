@@ -75,6 +75,7 @@ def test_the_extraction_alone_asks_for_a_gpu(dry_run):
     assert row(said, "processes") == "one a machine, threads in each: 2"
 
 
+@pytest.mark.slow
 def test_the_description_does_not_grow_with_the_images(dry_run):
     few, many = (
         int(row(dry_run(f"--num_images={number}"), "description").split()[0].replace(",", ""))

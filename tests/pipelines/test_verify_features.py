@@ -74,6 +74,7 @@ def test_what_is_broken_is_named_and_only_that_is_computed_again(run, folder, ca
     assert untouched == before.keys() - written
 
 
+@pytest.mark.slow
 def test_a_set_that_nothing_tells_of_is_repaired_in_two_steps(run, folder):
     before = files(folder)
     (folder / "manifest.json").unlink()

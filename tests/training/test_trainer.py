@@ -197,6 +197,7 @@ def test_a_finished_training_can_be_prolonged(trained, start, tmp_path):
     assert recorder.steps == list(range(16, 21))
 
 
+@pytest.mark.slow
 def test_as_many_steps_are_trained_as_asked(by_steps, start, tmp_path):
     """The epoch that is cut short is measured as if it were whole."""
     _, recorder, _, measured, _ = by_steps
@@ -228,6 +229,7 @@ def test_steps_fall_with_the_schedule_to_the_last(by_steps):
     np.testing.assert_allclose(by_steps[4], [1e-3 * (8 - done) / 8 for done in range(8)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_steps_of_an_epoch_are_known_after_the_first(start, monkeypatch):
     """Four are expected, and five come."""
     recorder = Recorder()
@@ -267,6 +269,7 @@ def test_the_best_epoch_is_kept_and_ends_the_training(start, tmp_path):
     assert explainer.part_share < recorder.values[-1]["part_share"] - 0.01
 
 
+@pytest.mark.slow
 def test_a_measure_that_is_not_taken_is_refused(start):
     config = dataclasses.replace(CONFIG, best_measure="validation/y")
     with pytest.raises(
@@ -275,6 +278,7 @@ def test_a_measure_that_is_not_taken_is_refused(start):
         start(config, validate=measure).run()
 
 
+@pytest.mark.slow
 def test_infinite_weights_stop_the_training_before_the_step(start, tmp_path):
     recorder = Recorder()
 

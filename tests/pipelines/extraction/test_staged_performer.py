@@ -134,6 +134,7 @@ def test_a_file_that_is_named_is_not_copied(performer, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_backbone_with_its_own_head_keeps_imagenets_names(tmp_path, monkeypatch):
     index = {str(number): [f"n{number:08d}", f"thing {number}"] for number in range(999)}
     monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", index | {"999": ["n00000999", "thing 0"]})
