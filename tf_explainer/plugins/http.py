@@ -1,4 +1,4 @@
-"""HTTP for all plugins: requests checked, read-only, and cached by the browser; the front end's files."""
+"""HTTP for all plugins: requests checked, read-only, and cached by the browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import gzip
 import hashlib
 import json
-import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +21,6 @@ Answer = tuple[bytes, str]
 
 BYTES = "application/octet-stream"
 _LONGEST_ARGUMENT = 1000
-_WEB = pathlib.Path(__file__).parent / "web"
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
 class BadRequestError(Exception):
@@ -121,18 +118,3 @@ def as_json(content: Any) -> Answer:
 def where(request: wrappers.Request) -> tuple[Any, str]:
     """Returns the context and the experiment that TensorBoard's data provider wants to know."""
     return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-
-
-def static_routes() -> dict[str, Callable[..., Any]]:
-    """Returns a WSGI application for every file, by its path below a plugin's own address."""
-    files = sorted(path for path in _WEB.rglob("*") if path.suffix in _TYPES)
-    return {f"/static/{path.relative_to(_WEB).as_posix()}": _serving(path) for path in files}
-
-
-def _serving(path: pathlib.Path) -> Callable[..., Any]:
-    @route
-    def serve(self: None, request: Any, arguments: Arguments) -> Answer:
-        del self, request, arguments
-        return path.read_bytes(), _TYPES[path.suffix]
-
-    return lambda environ, start_response: serve(None, environ, start_response)

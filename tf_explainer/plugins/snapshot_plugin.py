@@ -9,7 +9,8 @@ from typing import Any
 from tensorboard.plugins import base_plugin
 
 from tf_explainer.plugins import stored_values
-from tf_explainer.plugins.http import Answer, Arguments, as_json, route, static_routes, where
+from tf_explainer.plugins.front_end import static_routes
+from tf_explainer.plugins.http import Answer, Arguments, as_json, route, where
 from tf_explainer.plugins.index_check import check_version
 from tf_explainer.plugins.snapshot_reader import SnapshotReader
 

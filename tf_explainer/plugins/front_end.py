@@ -1,0 +1,60 @@
+"""The front end's files, as both tabs serve them."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import posixpath
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tf_explainer.plugins.http import Answer, Arguments, route
+
+_WEB = pathlib.Path(__file__).parent / "web"
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_FROM = re.compile(r'\bfrom "(\.[^"]+)";')
+
+
+def static_routes() -> dict[str, Callable[..., Any]]:
+    """Returns a WSGI application for every file, by its path below a plugin's own address."""
+    files = sorted(path.relative_to(_WEB).as_posix() for path in _WEB.rglob("*") if path.suffix in _TYPES)
+    return {f"/static/{name}": _serving(name) for name in files}
+
+
+def content(name: str) -> bytes:
+    """Returns a file's content; before a tab's own module come imports of all that it needs, directly or not.
+
+    The browser then asks for everything at once, where it would read module after module to find the next.
+
+    Args:
+        name: relative to the folder of the front end.
+    """
+    own = (_WEB / name).read_bytes()
+    if posixpath.dirname(name) or not re.search(rb"^export function render\b", own, re.MULTILINE):
+        return own
+    needed = "".join(f'import "./{each}";' for each in sorted(_imports_below(name)))
+    return needed.encode() + own
+
+
+def _imports_below(name: str) -> set[str]:
+    found, waiting = set(), {name}
+    while waiting:
+        new = set().union(*map(_imports, waiting)) - found
+        found, waiting = found | new, new
+    return found - {name}
+
+
+def _imports(name: str) -> set[str]:
+    text = (_WEB / name).read_text(encoding="utf-8")
+    folder = posixpath.dirname(name)
+    return {posixpath.normpath(posixpath.join(folder, each)) for each in _FROM.findall(text)}
+
+
+def _serving(name: str) -> Callable[..., Any]:
+    @route
+    def serve(self: None, request: Any, arguments: Arguments) -> Answer:
+        del self, request, arguments
+        return content(name), _TYPES[posixpath.splitext(name)[1]]
+
+    return functools.partial(serve, None)
