@@ -38,9 +38,10 @@ def content(name: str) -> bytes:
 
 
 def _imports_below(name: str) -> set[str]:
-    found, waiting = set(), {name}
+    found: set[str] = set()
+    waiting = {name}
     while waiting:
-        new = set().union(*map(_imports, waiting)) - found
+        new = {each for one in waiting for each in _imports(one)} - found
         found, waiting = found | new, new
     return found - {name}
 
