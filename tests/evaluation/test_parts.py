@@ -76,6 +76,22 @@ def test_a_part_on_another_landmark_in_each_category_has_both_names():
     assert part.name == "head (fox), legs (fish)"
 
 
+def test_many_categories_are_counted_and_the_most_frequent_landmark_comes_first():
+    categories = tuple(f"species {number}" for number in range(6))
+    units, landmarks = riders()
+    # On the heads of the first species, on the legs of the others; on two of them, nowhere.
+    units = np.concatenate([units[:, :1]] + 3 * [units[:, 2:3]] + 2 * [units[:, :1] + 2])
+    known = {"labels": np.repeat(range(6), 30), "categories": categories}
+    part = named(units, np.concatenate(6 * [landmarks]), [0], **known)[0]
+    assert part.name == "legs (3 of 6), head (1 of 6)"
+    chances = [round(100 * each.chance) for each in part.followed.values()]
+    low, high = min(chances), max(chances)
+    assert low < high
+    assert part.title == f"{part.name}, 100 % of images against {low} to {high} % by chance"
+    here = part.in_category("species 2")
+    assert here.title == f"{part.name}, 100 % of images against {chances[1]} % by chance"
+
+
 def test_where_else_parts_are_is_said():
     landmarks = np.tile(np.array([0.34, 0.5, 0.68, 1.0]), (20, 2, 1))
     units = np.tile(np.array([[4, 2], [5, 5], [1, 1]]), (20, 1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from tf_explainer.metrics.followed_landmarks import Followed, Whereabouts
 from tf_explainer.metrics.peaks import Peaks
 
 _MOST = 0.5
+# More categories than this are counted, not listed: `head (6 of 8)`.
+_LISTED = 4
 _FORMAT_VERSION = 3
 BESIDE = "beside the object"
 BORDER = "image border"
@@ -26,9 +28,9 @@ class Part:
 
     Attributes:
         number: from 1, in the order of the groups.
-        name: unique. The landmark that it is on, with the categories where it is unless these are all; else
-            `image border` if it mostly peaks there, `background` if images without the object excite it as
-            much, `beside the object` if it mostly peaks there, else `part N`.
+        name: unique. The landmark that it is on, with the categories where it is (of many, how many) unless
+            these are all; else `image border` if it mostly peaks there, `background` if images without the
+            object excite it as much, `beside the object` if it mostly peaks there, else `part N`.
         filters: its members, the steadiest responders first.
         responds: share of the images on which any of its filters responds; None if not known.
         followed: by category, the landmark that it is on there.
@@ -49,6 +51,8 @@ class Part:
             shares = {category: _shares(each) for category, each in self.followed.items()}
             if len(self.annotated) == 1:
                 return f"{self.name}, {next(iter(shares.values()))}"
+            if len(self.annotated) > _LISTED:
+                return f"{self.name}, {_range_of_shares(self.followed.values())}"
             return f"{self.name}, {'; '.join(f'{category} {share}' for category, share in shares.items())}"
         return f"{self.name}, on nothing that is annotated" if self.annotated else self.name
 
@@ -119,7 +123,10 @@ def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
     if categories:
         if len(where.followed) == len(annotated) and len(categories) == 1:
             return next(iter(categories))
-        return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in categories.items())
+        often = sorted(categories.items(), key=lambda item: -len(item[1]))
+        if len(annotated) > _LISTED:
+            return ", ".join(f"{landmark} ({len(names)} of {len(annotated)})" for landmark, names in often)
+        return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in often)
     if where.border > _MOST:
         return BORDER
     if where.elsewhere >= 1:
@@ -187,6 +194,16 @@ def _part(fields: dict[str, Any]) -> Part:
 
 def _shares(followed: Followed) -> str:
     return f"{100 * followed.found:.0f} % of images against {100 * followed.chance:.0f} % by chance"
+
+
+def _range_of_shares(followed: Iterable[Followed]) -> str:
+    of_each = [(round(100 * each.found), round(100 * each.chance)) for each in followed]
+    found, chance = (_range(sorted(shares)) for shares in zip(*of_each, strict=True))
+    return f"{found} % of images against {chance} % by chance"
+
+
+def _range(shares: Sequence[int]) -> str:
+    return f"{shares[0]} to {shares[-1]}" if shares[0] < shares[-1] else str(shares[0])
 
 
 def _words(landmark: str) -> str:
