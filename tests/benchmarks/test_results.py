@@ -113,11 +113,11 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):
         "tf_explainer.train",
         "tf_explainer.evaluate",
     ]
-    arguments = [f"--data_dir={tmp_path}", "--only=four_animals", "--backbone_weights=w.h5"]
+    arguments = [f"--data_dir={tmp_path}", "--only=four_animals", "--backbone_weights={backbone}.h5"]
     results.main([*arguments, "--seeds=1"])
     assert made == chain
-    assert "--backbone_weights=w.h5" in flags["tf_explainer.train"]
-    assert "--categories=fox,giant panda,cat,turtle" in flags["tf_explainer.train"]
+    assert "--backbone_weights=vgg16.h5" in flags["tf_explainer.train"]
+    assert "--flagfile=configs/vgg_animals.flags" in flags["tf_explainer.train"]
     results.main([*arguments, "--seeds=2"])
     assert made[4:] == chain[2:]
     assert "--seed=1" in flags["tf_explainer.evaluate"]
