@@ -4,9 +4,9 @@ python -m benchmarks.results --data_dir=DATA --backbone_weights=WEIGHTS       (m
 
 Birds on VGG-16 and on MobileNetV2, each of four animals by itself, and the four in one explainer, with the
 defaults of configs/vgg.flags, by the commands that a person types. What is done already is not done again:
-stop it, and run it again. `--only=birds,fox` chooses, `--seeds=1` says how many; every other option goes to the
-commands, with the network's name for `{backbone}` in it. Means and standard deviations over seeds; bold where
-the mean reaches what is aimed at.
+stop it, and run it again. `--only=birds,fox` chooses, `--seeds=1` says how many; every other option goes to
+the commands, with the network's name for `{backbone}` in it. Means and standard deviations over seeds; bold
+where the mean reaches what is aimed at.
 """
 
 from __future__ import annotations
