@@ -209,7 +209,7 @@ def hostile_codes(server: str, run: str, count: int) -> dict[int, int]:
     values += ["".join(draw.choices(string.printable, k=20)) for _ in range(20)]
     paths = [
         *_ROUTES,
-        "static/parts.js",
+        "static/parts/parts.js",
         "static/../plugin.py",
         "static/%2e%2e/plugin.py",
         "",

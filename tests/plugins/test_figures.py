@@ -25,7 +25,7 @@ LAYER = """{
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs Node")
 
 
-def evaluate(expression, module="figures.js"):
+def evaluate(expression, module="shared/figures.js"):
     script = (
         f"import * as m from {json.dumps((WEB / module).as_uri())}; console.log(JSON.stringify({expression}))"
     )
@@ -97,14 +97,14 @@ def test_named_parts_come_first_and_what_is_none_of_the_object_last():
         "part 4",
         "legs, 58 % of images against 25 % by chance",
     ]
-    ranks = evaluate(f"{json.dumps(names)}.map(m.partRank)", "object_parts.js")
+    ranks = evaluate(f"{json.dumps(names)}.map(m.partRank)", "shared/object_parts.js")
     assert ranks == [3, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 40])
 def test_parts_have_the_colours_of_the_contact_sheet(count):
     drawn = evaluate(
-        f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))", "object_parts.js"
+        f"Array.from({{ length: {count} }}, (_, k) => m.partColour(k, {count}))", "shared/object_parts.js"
     )
     expected = part_colours(count)
     assert np.abs(np.subtract(drawn, expected)).max() <= 1, "but for ties in rounding"
@@ -129,7 +129,9 @@ def test_a_waterfall_goes_from_the_first_value_to_the_sum():
         {"value": -0.5, "sum": True},
         {"value": 1.5, "sum": True, "aside": True},
     ]
-    placed = evaluate(f"m.placed({json.dumps(steps)}).map(({{ from, to }}) => [from, to])", "waterfall.js")
+    placed = evaluate(
+        f"m.placed({json.dumps(steps)}).map(({{ from, to }}) => [from, to])", "images/waterfall.js"
+    )
     assert placed == [[0, 2], [2, -1], [-1, -0.5], [0, -0.5], [0, 1.5]]
 
 
@@ -143,7 +145,7 @@ def test_a_waterfall_goes_from_the_first_value_to_the_sum():
     ],
 )
 def test_the_score_without_parts_is_the_measured_one_where_there_is_one(off, score, how):
-    found = evaluate(f"m.without(5, {json.dumps(off)})", "explanation.js")
+    found = evaluate(f"m.without(5, {json.dumps(off)})", "images/explanation.js")
     assert found["score"] == score
     assert how in found["how"]
 
@@ -151,7 +153,7 @@ def test_the_score_without_parts_is_the_measured_one_where_there_is_one(off, sco
 def test_the_strongest_images_are_of_different_classes_and_species_first():
     images = {"ids": ["a/1", "a/2", "b/3", "a/4", "c/5"], "labels": [0, 0, 0, 1, 1]}
     peaks = "Uint8Array.from([9, 8, 7, 6, 0])"
-    assert evaluate(f"m.variedFirst({peaks}, {json.dumps(images)}, 4)", "part_card.js") == [0, 2, 3, 1]
+    assert evaluate(f"m.variedFirst({peaks}, {json.dumps(images)}, 4)", "parts/part_card.js") == [0, 2, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_the_strongest_images_are_of_different_classes_and_species_first():
 )
 def test_what_is_no_part_of_the_object_is_not_explained(parts, rest, share):
     given = {"parts": [{"name": n, "value": v} for n, v in parts], "rest": [["", value] for value in rest]}
-    found = evaluate(f"m.unexplainedShare({json.dumps(given)})", "object_parts.js")
+    found = evaluate(f"m.unexplainedShare({json.dumps(given)})", "shared/object_parts.js")
     assert found == pytest.approx(share)
 
 
@@ -175,7 +177,7 @@ def test_what_is_no_part_of_the_object_is_not_explained(parts, rest, share):
     "places", [[[0.5, 0.5]] * 6, [[0, 0], [0, 0.05], [1, 1], [1, 1]], [[0.2, 0.2], [0.8, 0.8]]]
 )
 def test_marks_are_moved_apart_and_stay_on_the_picture(places):
-    found = np.array(evaluate(f"m.spread({json.dumps(places)}, 0.1)", "parts_map.js"))
+    found = np.array(evaluate(f"m.spread({json.dumps(places)}, 0.1)", "shared/parts_map.js"))
     assert (found >= 0).all()
     assert (found <= 1).all()
     distances = np.abs(found[:, None] - found[None]).max(axis=-1)

@@ -14,10 +14,10 @@ WEB = pathlib.Path(tf_explainer.plugins.__file__).parent / "web"
 def served_imports(name):
     text = front_end.content(name).decode()
     first = text.splitlines()[0]
-    return re.findall(r'import "\./([^"]+)";', first), text
+    return [(WEB / name).parent / each for each in re.findall(r'import "(\.[^"]+)";', first)], text
 
 
-@pytest.mark.parametrize("tab", ["parts.js", "images.js"])
+@pytest.mark.parametrize("tab", ["parts/parts.js", "images/images.js"])
 def test_a_tab_names_every_module_that_it_needs(tab):
     named, text = served_imports(tab)
     assert text.endswith((WEB / tab).read_text())
@@ -29,11 +29,11 @@ def test_a_tab_names_every_module_that_it_needs(tab):
             if module not in needed:
                 needed.add(module)
                 waiting.append(module)
-    assert {(WEB / each).resolve() for each in named} == needed
+    assert {each.resolve() for each in named} == needed
     assert len(named) == len(needed) > 20
 
 
-@pytest.mark.parametrize("name", ["host.js", "vendor/preact-htm.js", "style.css"])
+@pytest.mark.parametrize("name", ["shared/host.js", "vendor/preact-htm.js", "shared/style.css"])
 def test_other_files_are_served_as_they_are(name):
     assert front_end.content(name) == (WEB / name).read_bytes()
 

@@ -23,8 +23,9 @@ provider, multiplexer = board._make_data_provider()
 client = Client(application.TensorBoardWSGIApp(board.flags, plugins, provider, None, multiplexer))
 for name in ("parts", "part_images"):
     assert name in client.get("/data/plugins_listing").json, name
-for path in ("parts/static/parts.js", "part_images/static/images.js", "parts/static/vendor/preact-htm.js"):
+for path in ("parts/static/parts/parts.js", "part_images/static/images/images.js"):
     assert client.get(f"/data/plugin/{path}").status_code == 200, path
+assert client.get("/data/plugin/parts/static/vendor/preact-htm.js").status_code == 200
 sys.stdout.flush()
 os._exit(0)  # The thread that reads event files does not end.
 """

@@ -31,10 +31,11 @@ def content(name: str) -> bytes:
         name: relative to the folder of the front end.
     """
     own = (_WEB / name).read_bytes()
-    if posixpath.dirname(name) or not re.search(rb"^export function render\b", own, re.MULTILINE):
+    if not re.search(rb"^export function render\b", own, re.MULTILINE):
         return own
-    needed = "".join(f'import "./{each}";' for each in sorted(_imports_below(name)))
-    return needed.encode() + own
+    here = posixpath.dirname(name)
+    needed = (f"./{posixpath.relpath(each, here)}" for each in sorted(_imports_below(name)))
+    return "".join(f'import "{each}";' for each in needed).encode() + own
 
 
 def _imports_below(name: str) -> set[str]:

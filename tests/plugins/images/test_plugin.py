@@ -97,5 +97,5 @@ def test_what_is_not_there_is_said(client, address, code, words):
 def test_the_tab_is_there(client):
     listing = json.loads(client.get("/data/plugins_listing").data)["part_images"]
     assert (listing["enabled"], listing["tab_name"]) == (True, "Explained images")
-    assert client.get(f"{BASE}/static/images.js").status_code == 200
+    assert client.get(f"{BASE}/static/images/images.js").status_code == 200
     assert client.post(f"{BASE}/runs").status_code == 405

@@ -189,7 +189,7 @@ def test_addresses_are_for_reading(client, run):
 
 
 def test_static_files_are_a_list(client):
-    assert b"export function render" in get(client, "static/parts.js")
+    assert b"export function render" in get(client, "static/parts/parts.js")
     assert get(client, "static/vendor/preact-htm.js")
     for path in ("plugin.py", "../plugin.py", "%2e%2e/plugin.py", "vendor/LICENSE.htm", "..%2fplugin.py", ""):
         assert ask(client, f"static/{path}").status_code == 404
@@ -207,7 +207,7 @@ def test_hostile_requests_never_fail_the_server(client, run):
         "maps",
         "crop",
         "sprite",
-        "static/parts.js",
+        "static/parts/parts.js",
     ]
     odd = [
         run,
@@ -252,7 +252,7 @@ def test_many_clients_at_once(client, run):
 def test_the_tab_is_there(client):
     listing = json.loads(client.get("/data/plugins_listing").data)["parts"]
     assert (listing["enabled"], listing["tab_name"]) == (True, "Parts")
-    assert "static/parts.js" in client.get("/data/plugin_entry.html?name=parts").text
+    assert "static/parts/parts.js" in client.get("/data/plugin_entry.html?name=parts").text
 
 
 def test_without_data_it_says_what_to_run(tmp_path):
@@ -266,7 +266,7 @@ def test_without_data_it_says_what_to_run(tmp_path):
 def test_a_path_prefix_does_not_matter(logdir):
     client = client_of(logdir, fast=False, extra=["--path_prefix=/pre"])
     wait_for(lambda: client.get(f"/pre{BASE}/runs").status_code == 200)
-    assert client.get(f"/pre{BASE}/static/parts.js").status_code == 200
+    assert client.get(f"/pre{BASE}/static/parts/parts.js").status_code == 200
 
 
 def test_tensorboard_does_not_pay_for_it():

@@ -37,7 +37,7 @@ class ImagesPlugin(SnapshotPlugin):
 
     plugin_name = metadata.PLUGIN_NAME
     metadata = metadata
-    script, tab_name = "images.js", "Explained images"
+    script, tab_name = "images/images.js", "Explained images"
     check_index = staticmethod(check_images)
 
     def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:

@@ -47,7 +47,7 @@ class PartsPlugin(SnapshotPlugin):
 
     plugin_name = metadata.PLUGIN_NAME
     metadata = metadata
-    script, tab_name = "parts.js", "Parts"
+    script, tab_name = "parts/parts.js", "Parts"
     check_index = staticmethod(check_parts)
 
     def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:

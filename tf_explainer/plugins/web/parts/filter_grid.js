@@ -1,0 +1,235 @@
+// The grid of filters: only what can be seen is drawn, however many there are.
+
+import { FLAGS, number, written } from "../shared/figures.js";
+import { Legend } from "../shared/look_controls.js";
+import { groupName, partRank } from "../shared/object_parts.js";
+import { layerOf, Picture } from "../shared/picture.js";
+import { useFreeKeys } from "../shared/tab_state.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { Alone, median, PartCard } from "./part_card.js";
+
+const GAP = 10;
+const CAPTION = 42;
+// What a card is taken to need, until it has been drawn.
+const ALONE = 60;
+const CARD = 150;
+const OVERSCAN = 480;
+const STRIDE = 160;
+
+/** Rows and cards with their places: [{top, height, row} or {top, height, group, filters}]. */
+function layOut(sections, columns, side, unfolded, heights) {
+  const items = [];
+  let top = GAP;
+  const add = (height, item) => {
+    items.push({ top, height, ...item });
+    top += height;
+  };
+  for (const { group, filters } of sections) {
+    if (group !== undefined) add((heights[group] ?? (group === Infinity ? ALONE : CARD)) + GAP, { group, filters });
+    if (group !== undefined && !unfolded.has(group)) continue;
+    for (let n = 0; n < filters.length; n += columns) add(side + CAPTION + GAP, { row: filters.slice(n, n + columns) });
+  }
+  return { items, height: top + GAP };
+}
+
+/** Parts that follow a landmark come first, those of nothing that is annotated, or not on the object, last. */
+function sectionsOf(layer, filters, grouped, order) {
+  const groups = layer.values.group;
+  if (!grouped || !groups) return [{ filters }];
+  const byGroup = new Map();
+  for (const f of filters) {
+    const group = Number.isNaN(groups[f]) ? Infinity : groups[f];
+    if (!byGroup.has(group)) byGroup.set(group, []);
+    byGroup.get(group).push(f);
+  }
+  const rank = (group) => (group === Infinity ? 4 : Math.max(partRank(groupName(layer, group)), 1));
+  const keys = new Map([...byGroup].map(([group, members]) => [group, order(group, members)]));
+  return [...byGroup]
+    .sort(([a], [b]) => rank(a) - rank(b) || keys.get(a) - keys.get(b) || a - b)
+    .map(([group, members]) => ({ group, filters: members }));
+}
+
+/** What parts are ordered by, low first: their share of all contributions, or the median of a figure. */
+function orderOf(layer, shares, sort, descending) {
+  const sign = descending ? -1 : 1;
+  const values = Object.hasOwn(layer.values, sort) ? layer.values[sort] : undefined;
+  return (group, members) => {
+    if (sort === "contribution") return sign * (shares?.[group] ?? 0);
+    const value = values ? median(members.map((f) => values[f])) : Math.min(...members);
+    return Number.isNaN(value) ? Infinity : sign * value;
+  };
+}
+
+function Cell({ layer, other, f, side, look, sort, selected, onOpen }) {
+  const n = layer.top(f);
+  const figure = layer.about[sort] ?? layer.about.ratio ?? layer.about.peak;
+  const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
+  const ask = async () => ({
+    picture: await layer.snapshot.thumbnail(n),
+    layers: [layerOf(layer, layer.topMap(f), look)],
+  });
+  const title = `filter ${f}: peak ${number(layer.peak(f, n))} on ${layer.snapshot.images.ids[n]}`;
+  // The same element again tells Preact that there is nothing to compare.
+  return useMemo(
+    () => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title}
+      style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
+    <span class="beside"><${Picture} side=${side} look=${look} label=${title}
+      what=${`${layer.snapshot.key},${layer.name},${f}`} ask=${ask}/>
+    ${other !== undefined && html`<${OtherCell} layer=${other} f=${f} side=${side} look=${look}/>`}</span>
+    <span class="caption"><b>#${f}</b>
+      <span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
+    <span class="caption"><span class="value">peak ${number(layer.peak(f, n))}</span>
+      <span class="flags">${flags.map(
+        (flag) => html`<em title=${`${flag}: ${FLAGS[flag].help}`}>${FLAGS[flag].short}
+        </em>`,
+      )}</span></span>
+  </button>`,
+    [layer, other, f, side, look, figure, selected],
+  );
+}
+
+const short = (figure) =>
+  ({ ratio: "R", mean_peak: "mean", instability: "D", peak: "max" })[figure.key] ?? figure.label;
+
+/** The same filter of another run; where that run has none, that is said. */
+function OtherCell({ layer, f, side, look }) {
+  if (!layer || f >= layer.filters)
+    return html`<span class="missing" style=${`width:${side}px;height:${side}px`}>not stored</span>`;
+  const ask = async () => ({
+    picture: await layer.snapshot.thumbnail(layer.top(f)),
+    layers: [layerOf(layer, layer.topMap(f), look)],
+  });
+  const what = `${layer.snapshot.key},${layer.name},${f}`;
+  return html`<${Picture} side=${side} look=${look} label=${`the same filter in ${layer.snapshot.run}`} what=${what}
+    ask=${ask}/>`;
+}
+
+/** A card in its row; says how high it is, whatever is written on it. */
+function CardRow({ top, group, onHeight, children }) {
+  const row = useRef();
+  useLayoutEffect(() => {
+    const resized = new ResizeObserver(() => row.current && onHeight(group, row.current.offsetHeight));
+    resized.observe(row.current);
+    return () => resized.disconnect();
+  }, [group]);
+  return html`<div class="row" ref=${row} style=${`top:${top}px`}>${children}</div>`;
+}
+
+export function FilterGrid({
+  layer,
+  other,
+  filters,
+  grouped,
+  shares,
+  side,
+  look,
+  sort,
+  descending,
+  selected,
+  unfolded,
+  onUnfold,
+  onOpen,
+  onSelect,
+  onZoom,
+  onClear,
+}) {
+  const scroller = useRef();
+  const [view, setView] = useState({ top: 0, height: 800, width: 0 });
+  const wide = other === undefined ? side : 2 * side + 2;
+  const columns = Math.max(1, Math.floor((view.width - GAP) / (wide + GAP)));
+  const opened = useMemo(() => new Set(unfolded.split(",").filter(Boolean).map(Number)), [unfolded]);
+  const sections = useMemo(
+    () => sectionsOf(layer, filters, grouped, orderOf(layer, shares, sort, descending)),
+    [layer, filters, grouped, shares, sort, descending],
+  );
+  const [heights, setHeights] = useState({});
+  const measured = (group, height) =>
+    height && setHeights((last) => (last[group] === height ? last : { ...last, [group]: height }));
+  // Whoever is down to one part wants to see all of it.
+  const open = sections.length === 1 ? new Set([sections[0].group]) : opened;
+  const { items, height } = useMemo(
+    () => layOut(sections, columns, side, open, heights),
+    [sections, columns, side, unfolded, heights],
+  );
+  const unfold = (group) => {
+    const next = new Set(opened);
+    if (!next.delete(group)) next.add(group);
+    onUnfold([...next].join(","));
+  };
+  const order = useMemo(() => items.flatMap((item) => item.row ?? []), [items]);
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    // What is drawn beyond the edges lets the page be built anew only every so many pixels.
+    const measure = () =>
+      setView((last) => {
+        const next = {
+          top: Math.floor(element.scrollTop / STRIDE) * STRIDE,
+          height: element.clientHeight,
+          width: element.clientWidth,
+        };
+        return Object.keys(next).every((key) => next[key] === last[key]) ? last : next;
+      });
+    let asked = 0;
+    const later = () => {
+      asked ||= requestAnimationFrame(() => {
+        asked = 0;
+        measure();
+      });
+    };
+    const resized = new ResizeObserver(measure);
+    resized.observe(element);
+    element.addEventListener("scroll", later, { passive: true });
+    measure();
+    return () => {
+      resized.disconnect();
+      element.removeEventListener("scroll", later);
+      cancelAnimationFrame(asked);
+    };
+  }, []);
+
+  useEffect(() => {
+    const item = items.find(({ row }) => row?.includes(selected));
+    const element = scroller.current;
+    if (!item || !element) return;
+    if (item.top < element.scrollTop) element.scrollTop = item.top - GAP;
+    else if (item.top + item.height > element.scrollTop + element.clientHeight)
+      element.scrollTop = item.top + item.height - element.clientHeight;
+  }, [selected, columns]);
+
+  const move = (event) => {
+    const at = order.indexOf(selected);
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+    if (step) {
+      event.preventDefault();
+      onSelect(order[Math.min(Math.max(at < 0 ? 0 : at + step, 0), order.length - 1)]);
+    } else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      onSelect(order[event.key === "Home" ? 0 : order.length - 1]);
+    } else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault();
+      onOpen(selected);
+    }
+  };
+
+  useFreeKeys(scroller, move);
+
+  const seen = view.width
+    ? items.filter(
+        (item) => item.top + item.height > view.top - OVERSCAN && item.top < view.top + view.height + OVERSCAN,
+      )
+    : [];
+  const card = ({ group, filters: members, top }) =>
+    html`<${CardRow} key=${`g${group}`} ...${{ top, group }} onHeight=${measured}>
+      <${group === Infinity ? Alone : PartCard} ...${{ layer, onZoom, group }} room=${view.width} filters=${members}
+        share=${shares?.[group]} open=${open.has(group)} onUnfold=${() => unfold(group)}/><//>`;
+  const cells = ({ row, top }) =>
+    html`<div class="row" key=${`r${row[0]}`} style=${`top:${top}px`}>${row.map(
+      (f) => html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }} selected=${f === selected}/>`,
+    )}</div>`;
+  return html`<div class="grid-frame"><div class="grid" id="content" ref=${scroller} tabindex="0" role="region"
+      aria-label="filters" data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
+    <div class="canvas" style=${`height:${height}px`}>${seen.map((item) => (item.row ? cells(item) : card(item)))}</div>
+    ${!filters.length && html`<p class="none">No filter passes. <button class="plain" onClick=${onClear}>clear all</button></p>`}
+  </div>${order.length > 0 && look.mode !== "none" && html`<p class="on-picture"><${Legend} look=${look}/></p>`}</div>`;
+}

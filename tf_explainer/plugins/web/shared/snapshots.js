@@ -1,0 +1,226 @@
+// Snapshots as the server gives them. An address is asked for once; the browser keeps what has an ETag.
+
+const BASE = new URL("../../../parts/", import.meta.url);
+const MAPS_KEPT = 400;
+
+export function address(route, args = {}) {
+  const url = new URL(route, BASE);
+  for (const [name, value] of Object.entries(args)) url.searchParams.set(name, value);
+  return url;
+}
+
+export async function ask(route, args) {
+  const response = await fetch(address(route, args));
+  if (!response.ok) throw new Error((await response.text()).slice(0, 600) || `${response.status}`);
+  return response;
+}
+
+export const runs = async () => (await ask("runs")).json();
+
+function checkSize(what, buffer, size) {
+  if (buffer.byteLength !== size)
+    throw new Error(`the ${what} stored of it are damaged: ${buffer.byteLength} bytes instead of ${size}`);
+}
+
+/** One layer of a snapshot, in memory: everything but the maps. */
+class Layer {
+  constructor(snapshot, about, figures, peaks, tops) {
+    const count = snapshot.images.count;
+    Object.assign(this, { snapshot, ...about, units: about.grid.side ** 2 });
+    const F = about.filters;
+    checkSize("figures", figures, 4 * F * about.figures.length);
+    checkSize("peaks", peaks, 4 * F + 3 * F * count);
+    checkSize("tops", tops, F * this.units);
+    this.scales = new Float32Array(peaks, 0, F);
+    this.peaks = new Uint8Array(peaks, 4 * F, F * count);
+    this.peakUnits = new Uint16Array(peaks.slice(4 * F + F * count));
+    this.tops = new Uint8Array(tops);
+    this.about = Object.fromEntries(about.figures.map((figure) => [figure.key, figure]));
+    const columns = about.figures.length;
+    const values = new Float32Array(figures);
+    this.values = Object.fromEntries(
+      about.figures.map((figure, m) => [
+        figure.key,
+        Float32Array.from({ length: F }, (_, f) => values[f * columns + m]),
+      ]),
+    );
+    this.orders = new Map();
+    this.mapsAsked = new Map();
+  }
+
+  /** A filter's images, those with the highest peak first. */
+  order(f) {
+    if (!this.orders.has(f)) {
+      const count = this.snapshot.images.count;
+      const peaks = this.peaks.subarray(f * count, (f + 1) * count);
+      this.orders.set(
+        f,
+        Array.from(peaks.keys()).sort((a, b) => peaks[b] - peaks[a] || a - b),
+      );
+    }
+    return this.orders.get(f);
+  }
+
+  /** The image whose peak is the highest, without sorting all. */
+  top(f) {
+    const count = this.snapshot.images.count;
+    let best = 0;
+    for (let n = 1; n < count; n++) if (this.peaks[f * count + n] > this.peaks[f * count + best]) best = n;
+    return best;
+  }
+
+  topMap(f) {
+    return this.tops.subarray(f * this.units, (f + 1) * this.units);
+  }
+
+  /** A filter's peak on an image, in the network's unit of activation. */
+  peak(f, n) {
+    return (this.peaks[f * this.snapshot.images.count + n] * this.scales[f]) / 255;
+  }
+
+  peakUnit(f, n) {
+    return this.peakUnits[f * this.snapshot.images.count + n];
+  }
+
+  /** Where a filter peaks on an image: y, x in sides of the crop. */
+  place(f, n) {
+    const { side, first, spacing } = this.grid;
+    const unit = this.peakUnit(f, n);
+    return [first + spacing * Math.floor(unit / side), first + spacing * (unit % side)];
+  }
+
+  /** All maps of a filter, [N, L, L] bytes. */
+  maps(f) {
+    return this.#maps(`f${f}`, "maps", { filter: f });
+  }
+
+  /** All maps of a part. */
+  partMaps(group) {
+    return this.#maps(`g${group}`, "part_maps", { group });
+  }
+
+  #maps(key, route, args) {
+    if (!this.mapsAsked.has(key)) {
+      const { run, step } = this.snapshot;
+      const asked = ask(route, { run, step, layer: this.name, ...args })
+        .then((response) => response.arrayBuffer())
+        .then((buffer) => {
+          checkSize("maps", buffer, this.snapshot.images.count * this.units);
+          return new Uint8Array(buffer);
+        });
+      asked.catch(() => this.mapsAsked.delete(key));
+      this.mapsAsked.set(key, asked);
+      if (this.mapsAsked.size > MAPS_KEPT) this.mapsAsked.delete(this.mapsAsked.keys().next().value);
+    }
+    return this.mapsAsked.get(key);
+  }
+
+  async map(f, n) {
+    return (await this.maps(f)).subarray(n * this.units, (n + 1) * this.units);
+  }
+
+  /** A part's map of an image, the mean over its filters, [L, L] bytes. */
+  async partMap(group, n) {
+    return (await this.partMaps(group)).subarray(n * this.units, (n + 1) * this.units);
+  }
+
+  /** A part's peak on each image, [N] bytes. */
+  async partPeaks(group) {
+    const maps = await this.partMaps(group);
+    return Uint8Array.from({ length: this.snapshot.images.count }, (_, n) =>
+      maps.subarray(n * this.units, (n + 1) * this.units).reduce((most, value) => Math.max(most, value), 0),
+    );
+  }
+}
+
+const kept = new Map();
+
+/** A snapshot; asking again gives the same one until it is written anew. written: when it was, in seconds. */
+export function snapshotOf(run, step, written) {
+  const key = `${run}|${step}|${written}`;
+  if (!kept.has(key)) {
+    if (kept.size > 8) kept.delete(kept.keys().next().value);
+    const asked = Snapshot.load(run, step, written);
+    asked.catch(() => kept.delete(key));
+    kept.set(key, asked);
+  }
+  return kept.get(key);
+}
+
+/** A run at a step. */
+export class Snapshot {
+  static async load(run, step, written) {
+    const index = await (await ask("index", { run, step })).json();
+    return new Snapshot(run, step, written, index);
+  }
+
+  constructor(run, step, written, index) {
+    Object.assign(this, { run, step, written, index, images: index.images, notes: index.notes });
+    this.key = [run, step, written].join();
+    this.layersAsked = new Map();
+    this.pictures = new Map();
+  }
+
+  get layerNames() {
+    return this.index.layers.map((layer) => layer.name);
+  }
+
+  layer(name) {
+    if (!this.layersAsked.has(name)) this.layersAsked.set(name, this.#load(name));
+    return this.layersAsked.get(name);
+  }
+
+  async #load(name) {
+    const about = this.index.layers.find((layer) => layer.name === name);
+    if (!about) throw new Error(`this snapshot has no layer ${name}, but ${this.layerNames.join(", ")}`);
+    const args = { run: this.run, step: this.step, layer: name };
+    const parts = await Promise.all(
+      ["figures", "peaks", "tops"].map(async (route) => (await ask(route, args)).arrayBuffer()),
+    );
+    return new Layer(this, about, ...parts);
+  }
+
+  #picture(route, args) {
+    // A page would show a picture again that it has by the same address.
+    const { run, written } = this;
+    const url = address(route, { run, step: this.index.pictures_step, written, ...args }).href;
+    if (!this.pictures.has(url)) {
+      const image = new Image();
+      image.src = url;
+      this.pictures.set(
+        url,
+        image.decode().then(() => image),
+      );
+    }
+    return this.pictures.get(url);
+  }
+
+  /** A crop as {image, x, y, side}: the part of a picture to draw. */
+  async crop(n) {
+    const image = await this.#picture("crop", { image: n });
+    return { image, x: 0, y: 0, side: image.naturalWidth };
+  }
+
+  /** The same from a sheet of thumbnails. */
+  async thumbnail(n) {
+    const [side, columns, rows] = this.index.thumbnail;
+    const image = await this.#picture("sprite", { sheet: Math.floor(n / (columns * rows)) });
+    const at = n % (columns * rows);
+    return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
+  }
+
+  /** Whether it is of an explainer and its performer; else it is of any model, which has one track. */
+  get hasExplainer() {
+    return Object.hasOwn(this.notes, "explainer");
+  }
+
+  className(label) {
+    return this.images.classes[label] ?? "unknown";
+  }
+
+  landmark(n, k) {
+    const count = this.images.landmark_names.length;
+    const [y, x] = this.images.landmarks.slice(2 * (n * count + k), 2 * (n * count + k) + 2);
+    return y === null || x === null ? null : [y, x];
+  }
+}
