@@ -64,3 +64,14 @@ def test_what_fits_is_not_cut():
     assert fitted("legs 2", 500) == "legs 2"
     assert fitted("legs 2", 30).endswith("…")
     assert fitted("legs 2", 1) == ""
+    assert fitted("legs 2", 50) == "legs 2"
+    assert fitted("legs 2", 50, 30) != "legs 2"
+
+
+def test_a_heading_ends_before_the_margin():
+    short, long = (np.asarray(sheet(text, "", [], 1)) for text in ("Foxes", 60 * "Foxes, "))
+    paper = short[0, 0]
+    assert short.shape == long.shape
+    assert (short != paper).any()
+    assert (long[:, :-10] != paper).any()
+    assert (long[:, -10:] == paper).all()

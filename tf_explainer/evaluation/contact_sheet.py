@@ -215,4 +215,4 @@ def _explanation(evaluation: Evaluation) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 8 else f"{len(names)} categories"
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} categories"

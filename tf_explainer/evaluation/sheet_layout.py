@@ -56,7 +56,7 @@ def sheet(heading: str, explanation: str, sections: Sequence[Section], images: i
     height = head + sum(section_head + count * panel_height for count in rows) + _MARGIN // 2
     page = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(page)
-    lettering.write(pen, (_MARGIN, _MARGIN), heading, _HEADING, _INK)
+    lettering.write(pen, (_MARGIN, _MARGIN), fitted(heading, width - 2 * _MARGIN, _HEADING), _HEADING, _INK)
     for number, line in enumerate(lines):
         top = _MARGIN + _HEADING + 16 + number * (_TEXT + 4)
         lettering.write(pen, (_MARGIN, top), line, _TEXT, _GREY)
@@ -101,9 +101,9 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def fitted(text: str, width: float) -> str:
-    """Returns a line of text, cut with an ellipsis where it is wider than so many pixels."""
-    if lettering.width(text, _TEXT) <= width:
+def fitted(text: str, width: float, size: int = _TEXT) -> str:
+    """Returns a line of letters of a size, cut with an ellipsis where it is wider than so many pixels."""
+    if lettering.width(text, size) <= width:
         return text
     cuts = (text[:end] + "…" for end in range(len(text), 0, -1))
-    return next((cut for cut in cuts if lettering.width(cut, _TEXT) <= width), "")
+    return next((cut for cut in cuts if lettering.width(cut, size) <= width), "")
