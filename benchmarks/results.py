@@ -160,7 +160,8 @@ def measured(study: Study, directory: pathlib.Path) -> str:
     """Returns the table of the seeds that are done."""
     found = sorted(directory.glob("seed-*/metrics.json"))
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in found]
-    return f"### {study.name}: {len(runs)} seeds\n\n" + table(runs, study.landmarks, study.aims)
+    seeds = "seed" if len(runs) == 1 else "seeds"
+    return f"### {study.name}: {len(runs)} {seeds}\n\n" + table(runs, study.landmarks, study.aims)
 
 
 if __name__ == "__main__":

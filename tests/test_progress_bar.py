@@ -25,6 +25,7 @@ def test_elsewhere_a_line_is_written_every_few_seconds_and_at_the_end(monkeypatc
     clock(monkeypatch, iter(range(1000)))
     file = io.StringIO()
     bar = ProgressBar("images", 100, file=file)
+    bar.start_t -= 60
     for _ in range(100):
         bar.update()
     bar.close()
@@ -34,7 +35,7 @@ def test_elsewhere_a_line_is_written_every_few_seconds_and_at_the_end(monkeypatc
     assert lines[0] == "images: 0/100"
     assert lines[1].startswith("images: 5/100, ")
     assert lines[1].endswith(" left")
-    assert lines[-1] == "images: 100/100 in 00:00"
+    assert lines[-1] == "images: 100/100 in 01:00"
     assert len(lines) == 1 + 100 // 5 + 1 - 1
 
 
@@ -102,6 +103,14 @@ def test_more_than_the_total_raises_the_total():
     bar.update(3)
     bar.close()
     assert file.getvalue().splitlines()[-1] == "steps: 3/3 in 00:00"
+
+
+def test_a_moment_tells_no_speed():
+    bar = ProgressBar("images", 686, file=io.StringIO())
+    bar.n = 32
+    assert str(bar) == "images: 32/686"
+    bar.start_t -= 16
+    assert str(bar).startswith("images: 32/686, 2.0/s, 05:2")
 
 
 def test_what_was_done_before_is_no_speed():

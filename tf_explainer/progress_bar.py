@@ -12,6 +12,8 @@ import tqdm
 from tqdm.utils import disp_trim
 
 _COLUMNS = 80
+# Seconds from which on there is a speed: what begins with many things done would seem to take no time.
+_EARLIEST = 0.5
 
 
 class ProgressBar(tqdm.tqdm):
@@ -61,6 +63,8 @@ class ProgressBar(tqdm.tqdm):
             return done + (", {elapsed}" if values["elapsed"] >= 1 else "") + "{postfix}"
         if self.n >= self.total:
             return done + " in {elapsed}{postfix}"
+        if values["elapsed"] < _EARLIEST:
+            return done + "{postfix}"
         rate = values["rate"] or (self.n - self.initial) / max(values["elapsed"], 1e-9)
         return f"{done}, {self.speed or f'{rate:.1f}{self.unit}/s'}, {{remaining}} left{{postfix}}"
 

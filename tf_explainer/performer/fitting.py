@@ -76,6 +76,7 @@ def _collect(
     progress: Progress,
 ) -> Examples:
     inputs, labels, held_out, images = [], [], [], []
+    progress("reading images", 0, total, {})
     for crop in crops:
         images.append(crop.image)
         labels.append(crop.label)
