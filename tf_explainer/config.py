@@ -462,6 +462,11 @@ class WorkDir:
         return posixpath.join(self.root, "performer.json")
 
     @property
+    def backbone_maps(self) -> str:
+        """What the frozen backbone made of the images, for the extraction to take over."""
+        return posixpath.join(self.root, "backbone_maps.sqlite")
+
+    @property
     def features(self) -> str:
         """Directory of the shards, the dead letters and the manifest."""
         return self.features_dir or posixpath.join(self.root, "features")

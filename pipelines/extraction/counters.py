@@ -4,6 +4,7 @@
 | --- | --- |
 | `read`, `decoded` | images that this run read, and those that it could decode |
 | `computed` | views of images that it ran through the performer |
+| `taken_over` | of these, views whose map `train_performer` had kept; absent where no maps are at hand |
 | `written`, `bytes` | records of all shards, and the length of their files, found ones included |
 | `dead_letters`, `failed_KIND` | images that are in no shard, in all and by the reason's kind |
 | `batch_milliseconds` | distribution: the performer's time for a batch |
@@ -28,6 +29,11 @@ def count_batch(images: int, seconds: float) -> None:
     """Counts a batch that went through the performer."""
     Metrics.distribution(NAMESPACE, "batch_milliseconds").update(round(1000 * seconds))
     _count("computed", images)
+
+
+def count_taken_over(maps: int) -> None:
+    """Counts maps of a batch that did not have to be computed."""
+    _count("taken_over", maps)
 
 
 def count_computed_shard(report: ShardReport) -> None:

@@ -42,6 +42,7 @@ class FeatureExtraction:
         receptive_field: of the target layer.
         configuration: what the features depend on; see `feature_set.claim`.
         max_dead_letters: share of images above which the set is refused.
+        backbone_maps: file of maps that need not be computed; workers that do not see it compute them.
         resource_hints: what the workers of the extraction step must have, by Beam's names.
     """
 
@@ -51,6 +52,7 @@ class FeatureExtraction:
     receptive_field: ReceptiveField
     configuration: dict[str, Any]
     max_dead_letters: float
+    backbone_maps: str = ""
     resource_hints: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -108,7 +110,10 @@ class ExtractShard(beam.DoFn):
     def setup(self) -> None:
         """Loads the performer, once a process."""
         config, fingerprint = self._extraction.performer, self._extraction.configuration["performer"]
-        self._performer = self._handle.acquire(lambda: LoadedPerformer(config, fingerprint), tag=fingerprint)
+        maps = self._extraction.backbone_maps
+        self._performer = self._handle.acquire(
+            lambda: LoadedPerformer(config, fingerprint, maps), tag=fingerprint
+        )
         self._dead_letters: dict[int, int] = {}
 
     def process(

@@ -97,7 +97,10 @@ def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
     staged = staged_performer.stage(extraction.performer, job.workdir)
     start = time.perf_counter()
     with progress.show(extraction.shards, extraction.source):
-        result = _run_pipeline(pipeline, dataclasses.replace(extraction, performer=staged))
+        extraction = dataclasses.replace(
+            extraction, performer=staged, backbone_maps=job.workdir.backbone_maps
+        )
+        result = _run_pipeline(pipeline, extraction)
     if dataflow_options.is_template(job.beam_options):
         tell("The job is described; the launcher of the template submits it.")
         return False
@@ -232,10 +235,13 @@ def _tell_result(
     if manifest is None:
         reason = feature_set.refusal(features_dir) or "the pipeline was stopped: run this again"
         raise UserError(f"{features_dir} is not whole: {reason}")
-    computed = counters.totals(result).get("computed", 0)
+    totals = counters.totals(result)
+    computed = totals.get("computed", 0)
     rate = f"{computed} computed now in {seconds:.0f} s, {computed / seconds:.1f} images/s"
     tell(f"{_balance(manifest)}; {rate}")
     tell(counters.summary(result))
+    if "taken_over" in totals:
+        tell(f"{totals['taken_over']:,} of {computed:,} maps taken over from train_performer.")
     tell(f"The features are in {features_dir}")
 
 

@@ -10,9 +10,11 @@ import tempfile
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines.extraction import counters
 from pipelines.feature_set import atomic_files
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.formats.hub_presets import is_preset
 from tf_explainer.performer.performer import Performer, load_performer
 from tf_explainer.performer.report import PerformerReport
@@ -99,19 +101,25 @@ class LoadedPerformer:
     Args:
         config: from `stage`.
         fingerprint: of the performer that is expected.
+        maps: file of maps that need not be computed (`backbone_maps.map_store`); it need not be there.
 
     Raises:
         UserError: the file is another performer by now.
     """
 
-    def __init__(self, config: PerformerConfig, fingerprint: str) -> None:
+    def __init__(self, config: PerformerConfig, fingerprint: str, maps: str = "") -> None:
         performer = load(config, WorkDir(root=""))
         if performer.fingerprint != fingerprint:
             raise UserError(
                 f"{config.performer} was replaced by another performer while features were computed"
             )
-        self._model = performer.feature_model()
+        self._maps = MapStore(maps, performer.below_target())
+        self._above = performer.above_target()
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Returns each layer's features and the scores for uint8 crops `[B, S, S, 3]`."""
-        return self._model.predict_on_batch(crops)
+        maps, found = self._maps.complete(crops)
+        outputs = self._above.predict_on_batch(maps)
+        if self._maps.exists:
+            counters.count_taken_over(found)
+        return outputs

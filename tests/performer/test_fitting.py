@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 
 import keras
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 from tests.slow_cases import slow_but
 from tf_explainer.config import PerformerTrainingConfig
 from tf_explainer.datasets.labelled_crops import LabelledCrop
-from tf_explainer.performer import fitting
+from tf_explainer.performer import fitting, layer_graph
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.heads import attach_head
 
 CONFIG = PerformerTrainingConfig(
@@ -35,8 +37,11 @@ def performer(scale=1.0):
     return attach_head(keras.Model(image, keras.layers.Rescaling(scale)(x)), 2, CONFIG)
 
 
-def features_of(model):
-    return fitting.collect_features(model, crops(), 40, 16, fitting.silent)
+def features_of(model, images=None, file=""):
+    pooling = model.get_layer("head_pooling")
+    below = keras.Model(model.inputs[0], pooling.input)
+    above = layer_graph.between(pooling.input, pooling.output)
+    return fitting.collect_features(MapStore(file, below), above, images or crops(), 40, 16, fitting.silent)
 
 
 def test_collected_features_are_the_backbones():
@@ -53,8 +58,20 @@ def test_collected_features_are_the_backbones():
 def test_features_beyond_half_precision_are_clipped():
     image = keras.Input((32, 32, 3))
     x = keras.layers.Flatten(name="head_pooling")(keras.layers.Rescaling(1e6)(image))
-    examples = fitting.collect_features(keras.Model(image, x), crops(4), 4, 4, fitting.silent)
+    examples = features_of(keras.Model(image, x), crops(4))
     assert examples.inputs.max() == np.finfo(np.float16).max
+
+
+def test_maps_are_kept_and_taken_over(tmp_path):
+    file = str(tmp_path / "maps.sqlite")
+    first = features_of(performer(), file=file)
+    kept = pathlib.Path(file).read_bytes()
+    again = features_of(performer(), file=file)
+    np.testing.assert_array_equal(first.inputs, again.inputs)
+    assert pathlib.Path(file).read_bytes() == kept
+    # Of another backbone none is.
+    other = features_of(performer(2.0), file=file)
+    np.testing.assert_allclose(other.inputs, 2 * first.inputs.astype(np.float32), rtol=2e-3)
 
 
 def test_nothing_to_collect():

@@ -116,6 +116,9 @@ def test_trunk_distilled_layers_and_head_make_up_the_performer(case):
         name: (3, units) for name, units in performer.distilled_units().items()
     }
     np.testing.assert_allclose(outputs["scores"], performer.model(IMAGES), rtol=1e-5)
+    in_two = performer.above_target()(performer.below_target()(IMAGES))
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(in_two[name], values)
     scores = composed(performer, outputs[performer.config.target_layer])
     np.testing.assert_allclose(scores, outputs["scores"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(

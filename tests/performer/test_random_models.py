@@ -88,6 +88,10 @@ def check(model):
     event("explained")
     outputs = performer.feature_model()(images, training=False)
     np.testing.assert_allclose(numbers(outputs["scores"]), expected, **tolerance)
+    in_two = performer.above_target()(performer.below_target()(images, training=False), training=False)
+    assert set(in_two) == set(outputs)
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(numbers(in_two[name]), numbers(values))
     features = numbers(outputs[performer.config.target_layer])
     if performer.treatment != "cut":
         if told["quantised"] == "float8":  # Three bits of each factor are left, in the file alone.

@@ -13,6 +13,7 @@ from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainin
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import crop_to_object
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.performer import load_performer
 from tf_explainer.performer.training import existing_performer, train_performer
 
@@ -127,12 +128,23 @@ def test_a_head_on_a_frozen_backbone(tmp_path):
         PERFORMER, backbone="mobilenet", target_layer="conv_pw_11_relu", backbone_weights=weights
     )
     workdir = WorkDir(root=str(tmp_path / "run"))
-    train(workdir, performer=performer, training=frozen)
+    first = train(workdir, performer=performer, training=frozen)
+    assert sorted(os.listdir(workdir.root)) == ["backbone_maps.sqlite", "performer.json", "performer.keras"]
+    # Again, from what was kept.
+    assert train(workdir, performer=performer, training=frozen) == first
     plain = keras.applications.MobileNet(
         alpha=0.25, include_top=False, weights=weights, input_shape=(32, 32, 3)
     )
     trained = load_performer(performer, workdir).model
     np.testing.assert_array_equal(trained.get_layer("conv_pw_5").kernel, plain.get_layer("conv_pw_5").kernel)
+    # The extraction finds every image's map by the file of the trained performer.
+    store = MapStore(workdir.backbone_maps, load_performer(performer, workdir).below_target())
+    crops = np.stack(
+        [crop_to_object(record, 32) for _, record in DarkAndLight().read(DarkAndLight().references())]
+    )
+    assert store.complete(crops)[1] == len(crops)
+    train(workdir)  # End to end: the maps are none of this performer's.
+    assert not os.path.exists(workdir.backbone_maps)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,16 @@ from PIL import Image
 
 from pipelines import extract_features
 from pipelines.extraction import feature_extraction, job, shard_writer
-from tests.pipelines.squares import files, pixels
+from tests.pipelines.squares import files, pixels, saved_performer
 from tf_explainer.command_line import flags
-from tf_explainer.config import DatasetConfig
+from tf_explainer.config import DatasetConfig, WorkDir
+from tf_explainer.datasets.labelled_crops import read_crops
+from tf_explainer.datasets.registry import open_source
 from tf_explainer.errors import UserError
 from tf_explainer.features.manifest import read_manifest
 from tf_explainer.features.stored_features import Features
 from tf_explainer.images.folds import hashed_shard
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 
 DATAFLOW = (
     "--runner=DataflowRunner",
@@ -77,6 +80,59 @@ def test_it_extracts_and_says_so(extract, tmp_path, capsys):
     assert "images/s" in said
     assert str(tmp_path / "features") in said
     assert json.loads((tmp_path / "features" / "manifest.json").read_text())["outputs"] == 12
+
+
+@pytest.fixture(name="crops", scope="module")
+def _crops():
+    dataset = DatasetConfig(dataset="creatures", num_images=12)
+    source = open_source(dataset)
+    return np.stack([crop.image for crop in read_crops(source, list(source.references()), 32, dataset)])
+
+
+def keep_maps(performer, workdir, crops):
+    store = MapStore(WorkDir(root=str(workdir)).backbone_maps, performer.below_target())
+    store.keep(crops, store.complete(crops)[0])
+
+
+def records(folder):
+    features = Features(
+        manifest=read_manifest(str(folder)), directory=str(folder), dataset=DatasetConfig(dataset="creatures")
+    )
+    batches = list(features.batches("all", negatives=True))
+    return {
+        name: np.concatenate([batch[name] for batch in batches]) for name in ("conv", "fc1", "fc2", "scores")
+    }
+
+
+def test_maps_of_the_training_are_taken_over(extract, tmp_path, capsys, performer, crops, whole_set):
+    expected = records(whole_set)
+    shutil.rmtree(whole_set)
+    keep_maps(performer, tmp_path, crops)
+    extract()
+    said = capsys.readouterr().out
+    assert "\n12 of 12 maps taken over from train_performer.\n" in said
+    for name, values in records(whole_set).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-3, atol=1e-6)
+    # Finished shards need none.
+    (whole_set / "features-00001-of-00003.tfrecord").unlink()
+    extract()
+    again = json.loads((whole_set / "features-00001-of-00003.tfrecord.json").read_text())["shard"]["records"]
+    assert f"\n{again} of {again} maps taken over" in capsys.readouterr().out
+
+
+def test_of_other_views_and_images_no_map_is_taken(extract, tmp_path, capsys, performer, crops):
+    keep_maps(performer, tmp_path, crops[:5])
+    extract("--views=flip")
+    assert "\n5 of 24 maps taken over from train_performer.\n" in capsys.readouterr().out
+
+
+def test_of_another_performer_no_map_is_taken(extract, tmp_path, capsys, crops, whole_set):
+    expected = files(whole_set)
+    shutil.rmtree(whole_set)
+    keep_maps(saved_performer(tmp_path, seed=1), tmp_path, crops)
+    extract()
+    assert "\n0 of 12 maps taken over from train_performer.\n" in capsys.readouterr().out
+    assert files(whole_set) == expected
 
 
 def swish_network(file):

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from tf_explainer.config import PerformerTrainingConfig
 from tf_explainer.datasets.labelled_crops import LabelledCrop
+from tf_explainer.performer import layer_graph
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.heads import POOLING
 
 # What is done, steps so far, steps in all, measures.
@@ -45,12 +47,18 @@ def collect_crops(crops: Iterable[LabelledCrop], total: int, progress: Progress)
 
 
 def collect_features(
-    model: keras.Model, crops: Iterable[LabelledCrop], total: int, batch_size: int, progress: Progress
+    maps: MapStore,
+    above: keras.Model,
+    crops: Iterable[LabelledCrop],
+    total: int,
+    batch_size: int,
+    progress: Progress,
 ) -> Examples:
-    """Runs the backbone once per image and keeps what the head sees.
+    """Runs the backbone once per image, and keeps what the head sees and, in a file, the target layer's maps.
 
     Args:
-        model: the performer; its backbone will not change.
+        maps: of the target layer; those that are not there yet are computed and added.
+        above: from these maps to what the head sees; like all that is below, it will not change.
         crops: the images.
         total: how many are expected.
         batch_size: images at once.
@@ -59,11 +67,14 @@ def collect_features(
     Returns:
         Features `[N, D]` float16, clipped to its range.
     """
-    backbone = keras.Model(model.inputs[0], model.get_layer(POOLING).output)
     largest = np.finfo(np.float16).max
+    maps.clear_others()
 
     def features(images: np.ndarray) -> np.ndarray:
-        return np.clip(backbone.predict_on_batch(images), -largest, largest).astype(np.float16)
+        computed, found = maps.complete(images)
+        if found < len(images):
+            maps.keep(images, computed)
+        return np.clip(above.predict_on_batch(computed), -largest, largest).astype(np.float16)
 
     return _collect(crops, features, batch_size, total, progress)
 
@@ -113,7 +124,7 @@ def train_head(
     Returns:
         The trained performer's probabilities for all examples, `[N, classes]` float32.
     """
-    head = keras.Model(model.get_layer(POOLING).output, model.outputs[0])
+    head = layer_graph.between(model.get_layer(POOLING).output, model.outputs[0])
     training = examples.inputs[~examples.held_out]
     scale = np.sqrt(np.mean(np.square(training, dtype=np.float32)), dtype=np.float32) + 1e-6
     scaled = dataclasses.replace(examples, inputs=(examples.inputs / scale).astype(np.float16))

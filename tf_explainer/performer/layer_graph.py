@@ -5,6 +5,7 @@ What Keras keeps private of its models (`_keras_history`, `Functional`) is used 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -96,18 +97,18 @@ def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., An
 
 
 def between(lower: Any, upper: Any) -> keras.Model:
-    """Returns the model from one symbolic tensor to another that is computed from it; it shares the layers.
+    """Returns the model from one symbolic tensor to others that are computed from it; it shares the layers.
 
     `keras.Model(lower, upper)` takes later calls of the layer that made `lower` for its new input.
 
     Args:
         lower: a tensor through which all passes that `upper` knows of the model's input.
-        upper: another, or a new layer's output.
+        upper: another, or a new layer's output, or several by name; `lower` itself may be among them.
     """
     start = keras.Input(batch_shape=lower.shape, dtype=lower.dtype)
     made = {id(lower): start}
     below = {id(tensor) for tensor in in_order(lower)}
-    for tensor in in_order(upper):
+    for tensor in itertools.chain.from_iterable(map(in_order, keras.tree.flatten(upper))):
         if id(tensor) in below or id(tensor) in made:
             continue
         operation, node_index, _ = tensor._keras_history
@@ -115,7 +116,7 @@ def between(lower: Any, upper: Any) -> keras.Model:
         args, kwargs = node.arguments.fill_in(made)
         results = keras.tree.flatten(operation(*args, **kwargs))
         made |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
-    return keras.Model(start, made[id(upper)])
+    return keras.Model(start, keras.tree.map_structure(lambda tensor: made[id(tensor)], upper))
 
 
 def put_first(output: Any) -> None:

@@ -106,10 +106,16 @@ class Performer:
         Outputs, by name: the target layer's features `[B, L, L, D]`, never negative (`signed_maps`), each
         distilled layer's `[B, units]` as the performer has it, and `scores`, `[B, classes]`.
         """
+        return keras.Model(self.model.inputs[0], self._stored_outputs(), name="features")
+
+    def below_target(self) -> keras.Model:
+        """Returns the model from images to the target layer's map as the performer has it."""
         target = self._output(self.config.target_layer)
-        outputs = {self.config.target_layer: signed_maps.non_negative(target, self.treatment)}
-        outputs |= {name: _flat(self._output(name)) for name in self.config.distilled_layers}
-        return keras.Model(self.model.inputs[0], outputs | {SCORES: self.model.outputs[0]}, name="features")
+        return keras.Model(self.model.inputs[0], target, name="below_target")
+
+    def above_target(self) -> keras.Model:
+        """Returns the model from what `below_target` makes to what `feature_model` does."""
+        return layer_graph.between(self._output(self.config.target_layer), self._stored_outputs())
 
     def trunk(self) -> keras.Model:
         """Returns a frozen copy of the path from the target layer to what the first distilled layer sees.
@@ -173,6 +179,12 @@ class Performer:
 
     def _output(self, name: str) -> Any:
         return self._places[name]
+
+    def _stored_outputs(self) -> dict[str, Any]:
+        target = self._output(self.config.target_layer)
+        outputs = {self.config.target_layer: signed_maps.non_negative(target, self.treatment)}
+        outputs |= {name: _flat(self._output(name)) for name in self.config.distilled_layers}
+        return outputs | {SCORES: self.model.outputs[0]}
 
     def _copy(self, lower: Any, upper: Any, name: str) -> keras.Model:
         between = [layer_graph.producer(each).name for each in (lower, upper)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import keras
 import numpy as np
@@ -12,11 +13,12 @@ from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainin
 from tf_explainer.datasets.labelled_crops import check_classes, is_held_out, read_crops
 from tf_explainer.datasets.source import ImageSource
 from tf_explainer.errors import UserError
-from tf_explainer.performer import fitting, layer_selection
+from tf_explainer.performer import fitting, layer_graph, layer_selection
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.backbones import build_backbone
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.fitting import Examples, Progress
-from tf_explainer.performer.heads import attach_head, with_pooling
+from tf_explainer.performer.heads import POOLING, attach_head, with_pooling
 from tf_explainer.performer.model_files import read_model
 from tf_explainer.performer.performer import Performer
 from tf_explainer.performer.report import (
@@ -85,7 +87,8 @@ def train_performer(
         dataset: which fold is held out.
         performer: the backbone, and the layers that are to be explained later.
         training: the head, and how to train.
-        workdir: gets `performer.keras` and `performer.json`; what is there is replaced.
+        workdir: gets `performer.keras` and `performer.json`, and the maps of a backbone that is not trained;
+            what is there is replaced.
         progress: is told about every step.
 
     Returns:
@@ -104,13 +107,19 @@ def train_performer(
     keras.utils.set_random_seed(training.seed)
     model = attach_head(build_backbone(performer), len(source.classes), training)
     # A layer that cannot be explained is refused now, not after the training.
-    Performer(model, layer_selection.with_layers(model, performer))
+    explained = Performer(model, layer_selection.with_layers(model, performer))
 
     crops = read_crops(source, references, performer.image_size, dataset)
     if training.train_backbone:
+        pathlib.Path(workdir.backbone_maps).unlink(missing_ok=True)
         examples = fitting.collect_crops(crops, len(references), progress)
     else:
-        examples = fitting.collect_features(model, crops, len(references), training.batch_size, progress)
+        below = explained.below_target()
+        maps = MapStore(workdir.backbone_maps, below)
+        above = layer_graph.between(below.outputs[0], model.get_layer(POOLING).output)
+        examples = fitting.collect_features(
+            maps, above, crops, len(references), training.batch_size, progress
+        )
     check_classes(examples.labels[~examples.held_out], source.classes, dataset)
     train = fitting.train_end_to_end if training.train_backbone else fitting.train_head
     probabilities = train(model, examples, training, progress)

@@ -16,6 +16,7 @@ from tests.pipelines.squares import SIZE, saved_performer, small_performer
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer import class_names
+from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.performer import Performer, load_performer
 from tf_explainer.performer.training import existing_performer
 
@@ -35,6 +36,23 @@ def test_a_loaded_performer_predicts_as_the_model_does(performer):
     for name, values in outputs.items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
     assert outputs["conv"].shape == (3, 8, 8, 4)
+
+
+def test_maps_that_were_kept_are_taken_over(performer, tmp_path):
+    file = str(tmp_path / "maps.sqlite")
+    store = MapStore(file, performer.below_target())
+    store.keep(CROPS[:2], store.complete(CROPS)[0][:2])
+    loaded = staged_performer.LoadedPerformer(performer.config, performer.fingerprint, file)
+    without = staged_performer.LoadedPerformer(performer.config, performer.fingerprint)
+    outputs, expected = loaded.predict(CROPS), without.predict(CROPS)
+    for name, values in outputs.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6)
+    # What the others had at first is not looked at again: here a map that is plainly wrong.
+    store.keep(CROPS[:1], np.full((1, 8, 8, 4), 7, np.float32))
+    assert (loaded.predict(CROPS)["conv"][0] == 7).all()
+    other = saved_performer(tmp_path, seed=1)
+    of_other = staged_performer.LoadedPerformer(other.config, other.fingerprint, file)
+    assert not (of_other.predict(CROPS)["conv"][0] == 7).any()
 
 
 def test_threads_share_a_performer(performer):

@@ -1,0 +1,144 @@
+"""A file of maps, each found by what it was computed from: the pixels, and the network up to the map.
+
+`train_performer` leaves the maps there that its frozen backbone makes, and extraction takes them over. What
+was made from other pixels, by other weights, another version of Keras or TensorFlow, or on another kind of
+device is never found, and neither is what a disk has damaged. So the file may be old, torn or missing: then
+maps are computed, as they would be without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tf_explainer.performer.backbone_maps import map_coding
+from tf_explainer.performer.fingerprint import fingerprint
+
+_TABLE = "CREATE TABLE IF NOT EXISTS maps (crop BLOB PRIMARY KEY, network BLOB, map BLOB, checksum INTEGER)"
+
+
+class MapStore:
+    """The maps of one network in a file.
+
+    It may be used by several threads, and read by several processes.
+
+    Args:
+        path: of the file; where there is none (or none that can be opened, as in a bucket), nothing is found.
+        model: from crops `[B, S, S, 3]` to their maps `[B, H, W, D]`.
+    """
+
+    def __init__(self, path: str, model: keras.Model) -> None:
+        self._path, self._model = path, model
+        self._network = _identity(model)
+        self._is_open_to_more = True
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file, of whatever network."""
+        return os.path.isfile(self._path)
+
+    def clear_others(self) -> None:
+        """Removes what other networks have left, or a file that is none of ours."""
+        if not self.exists:
+            return
+        try:
+            with self._opened("rw") as database:
+                database.execute("DELETE FROM maps WHERE network != ?", (self._network,))
+        except sqlite3.Error:
+            os.remove(self._path)
+
+    def complete(self, crops: np.ndarray) -> tuple[np.ndarray, int]:
+        """Returns the crops' maps, `[B, H, W, D]`, and how many of them were found; the others are computed.
+
+        Args:
+            crops: `[B, S, S, 3]` uint8.
+        """
+        maps = self._find(crops)
+        missing = [row for row, found in enumerate(maps) if found is None]
+        if missing:
+            computed = self._model.predict_on_batch(crops[missing])
+            if len(missing) == len(crops):
+                return computed, 0
+            for row, values in zip(missing, computed, strict=True):
+                maps[row] = values
+        return np.stack([values for values in maps if values is not None]), len(crops) - len(missing)
+
+    def keep(self, crops: np.ndarray, maps: np.ndarray) -> None:
+        """Adds maps, as long as the disk has as much room as the file takes; a notice in the log ends it.
+
+        Args:
+            crops: `[B, S, S, 3]` uint8.
+            maps: of these crops, from `complete`.
+        """
+        if not self._is_open_to_more:
+            return
+        folder = os.path.dirname(self._path) or "."
+        try:
+            os.makedirs(folder, exist_ok=True)
+            with self._opened("rwc") as database:
+                database.execute(_TABLE)
+                database.executemany(
+                    "INSERT OR REPLACE INTO maps VALUES (?, ?, ?, ?)", map(self._row, crops, maps)
+                )
+            if shutil.disk_usage(folder).free < os.path.getsize(self._path):
+                self._stop("it would take more than half of the room that the disk had")
+        except (sqlite3.Error, OSError) as error:
+            self._stop(str(error))
+
+    def _stop(self, reason: str) -> None:
+        self._is_open_to_more = False
+        logging.warning("%s gets no more maps, extraction computes the others again: %s", self._path, reason)
+
+    def _find(self, crops: np.ndarray) -> list[np.ndarray | None]:
+        if not self.exists:
+            return [None] * len(crops)
+        try:
+            with self._opened("ro") as database:
+                return [self._found(database, self._key(crop)) for crop in crops]
+        except sqlite3.Error as error:
+            logging.log_first_n(logging.WARNING, "%s is not used: %s", 1, self._path, error)
+            return [None] * len(crops)
+
+    def _found(self, database: sqlite3.Connection, key: bytes) -> np.ndarray | None:
+        """Returns a map; None where there is none, or not the one that was written."""
+        row = database.execute("SELECT map, checksum FROM maps WHERE crop = ?", (key,)).fetchone()
+        if row is None or not isinstance(row[0], bytes) or _checksum(key, row[0]) != row[1]:
+            return None
+        output = self._model.outputs[0]
+        return map_coding.decode(row[0], tuple(output.shape[1:]), tf.as_dtype(output.dtype).as_numpy_dtype)
+
+    def _row(self, crop: np.ndarray, values: np.ndarray) -> tuple[bytes, bytes, bytes, int]:
+        key, encoded = self._key(crop), map_coding.encode(values)
+        return key, self._network, encoded, _checksum(key, encoded)
+
+    def _key(self, crop: np.ndarray) -> bytes:
+        return hashlib.sha256(self._network + np.ascontiguousarray(crop, np.uint8).tobytes()).digest()
+
+    @contextlib.contextmanager
+    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
+        """Opens the file for one transaction: all of it is done, or nothing."""
+        address = f"{pathlib.Path(self._path).absolute().as_uri()}?mode={mode}"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database, database:
+            yield database
+
+
+def _identity(model: keras.Model) -> bytes:
+    """Returns the SHA-256 of all that a map depends on besides the pixels, up to rounding."""
+    devices = sorted({device.device_type for device in tf.config.get_visible_devices()})
+    parts = [fingerprint(model), keras.__version__, tf.__version__, *devices]
+    return hashlib.sha256(" ".join(parts).encode()).digest()
+
+
+def _checksum(key: bytes, encoded: bytes) -> int:
+    return zlib.crc32(encoded, zlib.crc32(key))
