@@ -143,7 +143,8 @@ class ExtractionConfig:
     """How features are computed and stored.
 
     Attributes:
-        num_shards: feature files; the same images always land in the same one.
+        num_shards: feature files; the same images always land in the same one. 0: as many as the features'
+            directory has, else one for each 1000 images, at least 16.
         batch_size: images the performer sees at once.
         encoding: how features are stored: plain, in GZIP files, or the values that are not 0 with their
             places.
@@ -160,7 +161,7 @@ class ExtractionConfig:
         overwrite: replace results that another configuration left.
     """
 
-    num_shards: Annotated[int, Bounds(1)] = 16
+    num_shards: Annotated[int, Bounds(0)] = 0
     batch_size: Annotated[int, Bounds(1), Flag("extraction_batch_size")] = 32
     encoding: Literal["float16", "gzip", "sparse"] = "sparse"
     jpeg_quality: Annotated[int, Bounds(1, 100)] = 90

@@ -18,6 +18,7 @@ from apache_beam.utils import shared
 
 from pipelines.extraction import counters
 from pipelines.extraction.resource_hints import resource_hints
+from pipelines.extraction.shard_count import shard_count
 from pipelines.extraction.shard_writer import ShardWriter
 from pipelines.extraction.staged_performer import LoadedPerformer
 from pipelines.feature_set import feature_set
@@ -78,7 +79,12 @@ class ExtractFeatures(beam.PTransform):
             lambda reference, source=extraction.source: (source.shard_of(reference, num_shards), reference)
         )
         # A shard without images is a shard all the same: it has to be known that nothing is missing.
-        all_shards = root | "AllShards" >> beam.Create([(index, None) for index in range(num_shards)])
+        # The number alone is part of the job's description, whose size is limited.
+        all_shards = (
+            root
+            | "NumShards" >> beam.Create([num_shards])
+            | "AllShards" >> beam.FlatMap(lambda number: ((index, None) for index in range(number)))
+        )
         extract = beam.ParDo(ExtractShard(extraction), beam.pvalue.AsSingleton(inputs))
         reports = (
             (by_shard, all_shards)
@@ -179,8 +185,8 @@ def plan(
     images = {name: value for name, value in annotation_file.identity(dataset).items() if "fold" not in name}
     stored = {
         name: getattr(extraction, name)
-        for name in ("num_shards", "batch_size", "encoding", "jpeg_quality", "views", "views_seed")
-    }
+        for name in ("batch_size", "encoding", "jpeg_quality", "views", "views_seed")
+    } | {"num_shards": shard_count(extraction.num_shards, source, features_dir)}
     configuration: dict[str, Any] = {
         "format_version": schema.FORMAT_VERSION,
         "dataset": images,

@@ -7,9 +7,10 @@ import posixpath
 import threading
 from collections.abc import Iterator
 
+from pipelines.extraction.shard_count import number_of_images
 from pipelines.feature_set import atomic_files
 from pipelines.feature_set.shard_report import ShardReport, ShardSettings, sidecar_name
-from tf_explainer.datasets.source import ImageSource, SequentialSource
+from tf_explainer.datasets.source import ImageSource
 from tf_explainer.errors import UserError
 from tf_explainer.progress_bar import ProgressBar
 
@@ -44,7 +45,7 @@ def show(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
     def watch() -> None:
         # What goes wrong here goes wrong in the pipeline, too, which tells of it.
         with contextlib.suppress(UserError, OSError):
-            bar.total = _total(source)
+            bar.total = number_of_images(source)
             while not done.wait(_SECONDS):
                 bar.update(finished.count() - bar.n)
                 if bar.n < bar.total:
@@ -61,8 +62,3 @@ def show(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
     finally:
         done.set()
         bar.close()
-
-
-def _total(source: ImageSource) -> int:
-    """Counts the images; where that means reading all files, those of classes that take no part too."""
-    return source.at_most() if isinstance(source, SequentialSource) else sum(1 for _ in source.references())

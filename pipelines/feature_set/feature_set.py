@@ -57,6 +57,13 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         raise UserError(f"features cannot be written to {features_dir}: {error}") from error
 
 
+def claimed_shards(features_dir: str) -> int | None:
+    """Returns how many shards the set has that a directory is claimed for, or None."""
+    extraction = (_claimed(features_dir) or {}).get("extraction")
+    number = extraction.get("num_shards") if isinstance(extraction, dict) else None
+    return number if isinstance(number, int) and number > 0 else None
+
+
 def find_whole(features_dir: str) -> Manifest | None:
     """Returns the manifest of a set whose files are all there in full length, or None.
 

@@ -70,26 +70,3 @@ class Unlisted(Squares):
     def references(self):
         raise UserError("the index is damaged")
         yield
-
-
-def test_large_files_are_not_read_to_be_counted():
-    class Tape(Squares):
-        """A source that must not be listed."""
-
-        def references(self):
-            raise AssertionError("all files are read")
-
-        def parts(self):
-            return [self]
-
-        def encoded(self, references):
-            raise AssertionError
-
-        def decoded(self, result):
-            raise AssertionError
-
-        def at_most(self):
-            return 99
-
-    assert progress._total(Tape()) == 99
-    assert progress._total(Squares(count=7)) == 7

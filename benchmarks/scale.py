@@ -1,0 +1,133 @@
+"""Measures how an extraction grows with the number of its images, on drawn ones and a very small network.
+
+python -m benchmarks.scale 1000 10000 100000         (make benchmark_scale)
+
+The network and the pictures cost next to nothing, so that what is measured is everything else: Beam's runner
+in one process, references, shards, sidecars, manifest. Each number of images has a process of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import keras
+import numpy as np
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from benchmarks import child_process
+from pipelines.extraction.feature_extraction import ExtractFeatures, plan
+from pipelines.feature_set import feature_set
+from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
+from tf_explainer.datasets.source import ReadResult
+from tf_explainer.images.folds import hashed_shard
+from tf_explainer.images.record import ImageRecord, ImageReference
+from tf_explainer.performer.performer import load_performer
+
+_SIZE = 8
+_HEADER = (
+    *("images", "shards", "s", "s of CPU", "peak memory, MB", "manifest, bytes"),
+    *("ms of CPU an image more", "bytes of memory an image more"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """So many images of two classes, each drawn when it is read."""
+
+    count: int
+    classes: tuple[str, ...] = ("even", "odd")
+    all_classes: tuple[str, ...] = ("even", "odd")
+    negative_class: str | None = None
+    landmark_names: tuple[str, ...] = ()
+
+    def references(self) -> Iterator[ImageReference]:
+        """Yields names as long as those of photographs in a bucket."""
+        for number in range(self.count):
+            name = f"{self.classes[number % 2]}/photograph_{number:012d}.jpg"
+            yield ImageReference(id=name, label=number % 2, location=f"gs://a-bucket/photographs/{name}")
+
+    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
+        """Returns the shard as folders do."""
+        return hashed_shard(reference.id, num_shards)
+
+    def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
+        """Yields noise."""
+        for reference in references:
+            seed = int(reference.id[-16:-4])
+            pixels = np.random.default_rng(seed).integers(0, 256, (_SIZE, _SIZE, 3), np.uint8)
+            yield reference, ImageRecord(reference=reference, image=pixels)
+
+
+def _performer(folder: pathlib.Path) -> PerformerConfig:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((_SIZE, _SIZE, 3))
+    x = keras.layers.Conv2D(4, 4, strides=2, activation="relu", name="conv")(image)
+    x = keras.layers.Dense(4, activation="relu", name="fc1")(keras.layers.Flatten()(x))
+    file = str(folder / "performer.keras")
+    keras.Model(image, keras.layers.Dense(2, activation="softmax")(x)).save(file)
+    return PerformerConfig(performer=file, image_size=_SIZE, target_layer="conv", distilled_layers=("fc1",))
+
+
+def extract(count: int) -> None:
+    """Extracts, and prints what it took as JSON, without the imports."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        performer = load_performer(_performer(folder), WorkDir(root=directory))
+        features = str(folder / "features")
+        start, cpu = time.perf_counter(), time.process_time()
+        dataset = DatasetConfig(dataset="noise", num_images=count)
+        extraction = plan(Noise(count), dataset, performer, ExtractionConfig(), features)
+        feature_set.claim(features, extraction.configuration, overwrite=False)
+        pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+        _ = pipeline | ExtractFeatures(extraction)
+        pipeline.run().wait_until_finish()
+        manifest = feature_set.find_whole(features)
+        assert manifest is not None
+        assert manifest.outputs == count
+        measured = {
+            "images": count,
+            "shards": len(manifest.shards),
+            "seconds": time.perf_counter() - start,
+            "cpu_seconds": time.process_time() - cpu,
+            "manifest_bytes": (folder / "features" / "manifest.json").stat().st_size,
+        }
+    sys.stdout.write(json.dumps(measured) + "\n")
+
+
+def main(counts: Iterable[int]) -> None:
+    """Prints a row for each number of images."""
+    sys.stdout.write(f"| {' | '.join(_HEADER)} |\n{'| --- ' * len(_HEADER)}|\n")
+    before: dict[str, float] = {}
+    for count in counts:
+        usage = child_process.run("benchmarks.scale", ["--child", str(count)])
+        now = json.loads(usage.output.splitlines()[-1]) | {"peak_bytes": usage.peak_bytes}
+        sys.stdout.write(f"| {' | '.join(_row(now, before))} |\n")
+        sys.stdout.flush()
+        before = now
+
+
+def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
+    """Yields one row; what an image more takes is measured against the row above."""
+    yield f"{now['images']:,}"
+    yield f"{now['shards']:,}"
+    yield f"{now['seconds']:.1f}"
+    yield f"{now['cpu_seconds']:.1f}"
+    yield f"{now['peak_bytes'] / 1e6:.0f}"
+    yield f"{now['manifest_bytes']:,}"
+    more = now["images"] - before["images"] if before else 0
+    yield f"{1000 * (now['cpu_seconds'] - before['cpu_seconds']) / more:.3f}" if more else ""
+    yield f"{(now['peak_bytes'] - before['peak_bytes']) / more:,.0f}" if more else ""
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--child":
+        extract(int(sys.argv[2]))
+    else:
+        main(map(int, sys.argv[1:]))
