@@ -37,6 +37,7 @@ LIBRARIES = {
         "tf_explainer.features.feature_coding",
         "tf_explainer.features.manifest",
         "tf_explainer.explanation.finished_run",
+        "tf_explainer.performer.backbone_maps.map_store",  # Its version and devices.
         "tf_explainer.performer.formats.foreign_files",
         "tf_explainer.performer.formats.keras_archive",
         "tf_explainer.performer.model_files",

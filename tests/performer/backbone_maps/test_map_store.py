@@ -1,4 +1,5 @@
 import concurrent.futures
+import contextlib
 import logging
 import pathlib
 import shutil
@@ -162,6 +163,31 @@ def test_a_torn_file_gives_no_wrong_maps(file):
         file.write_bytes(whole[:length])
         completed, _ = MapStore(str(file), network()).complete(CROPS)
         np.testing.assert_allclose(completed, maps, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_killed_training_left_half_is_undone(file, tmp_path):
+    maps = kept(file)
+    killed = tmp_path / "killed.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA cache_size = 1")  # Pages go to the file before the end of the transaction.
+        database.execute("UPDATE maps SET map = zeroblob(100000), checksum = 0")
+        shutil.copy(file, killed)
+        shutil.copy(f"{file}-journal", f"{killed}-journal")
+        database.rollback()
+    assert killed.read_bytes() != file.read_bytes()
+    found, number = MapStore(str(killed), network()).complete(CROPS)
+    assert number == 6
+    np.testing.assert_array_equal(found, maps)
+
+
+def test_a_file_that_may_only_be_read_is_read(file):
+    kept(file)
+    file.chmod(0o444)
+    file.parent.chmod(0o555)
+    try:
+        assert MapStore(str(file), network()).complete(CROPS)[1] == 6
+    finally:
+        file.parent.chmod(0o755)
 
 
 def test_training_anew_removes_what_others_left(file):

@@ -58,11 +58,11 @@ def test_a_set_is_whole(undisturbed):
     assert not [name for name in content if name.startswith(".")]
 
 
-def test_the_job_holds_no_names(performer, tmp_path):
+def test_the_job_holds_no_names_and_no_shards(performer, tmp_path):
     sizes = []
     for count in (10, 10_000):
         pipeline = beam.Pipeline(options=PipelineOptions(IN_PROCESS))
-        extraction = planned(performer, tmp_path, Squares(count=count))
+        extraction = planned(performer, tmp_path, Squares(count=count), num_shards=count)
         _ = pipeline | ExtractFeatures(extraction)
         sizes.append(pipeline.to_runner_api().ByteSize())
     assert abs(sizes[1] - sizes[0]) < 200

@@ -53,7 +53,7 @@ class MapStore:
         if not self.exists:
             return
         try:
-            with self._opened("rw") as database:
+            with self._opened() as database:
                 database.execute("DELETE FROM maps WHERE network != ?", (self._network,))
         except sqlite3.Error:
             os.remove(self._path)
@@ -86,7 +86,7 @@ class MapStore:
         folder = os.path.dirname(self._path) or "."
         try:
             os.makedirs(folder, exist_ok=True)
-            with self._opened("rwc") as database:
+            with self._opened(create=True) as database:
                 database.execute(_TABLE)
                 database.executemany(
                     "INSERT OR REPLACE INTO maps VALUES (?, ?, ?, ?)", map(self._row, crops, maps)
@@ -104,7 +104,7 @@ class MapStore:
         if not self.exists:
             return [None] * len(crops)
         try:
-            with self._opened("ro") as database:
+            with self._opened() as database:
                 return [self._found(database, self._key(crop)) for crop in crops]
         except sqlite3.Error as error:
             logging.log_first_n(logging.WARNING, "%s is not used: %s", 1, self._path, error)
@@ -126,9 +126,9 @@ class MapStore:
         return hashlib.sha256(self._network + np.ascontiguousarray(crop, np.uint8).tobytes()).digest()
 
     @contextlib.contextmanager
-    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
-        """Opens the file for one transaction: all of it is done, or nothing."""
-        address = f"{pathlib.Path(self._path).absolute().as_uri()}?mode={mode}"
+    def _opened(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """Opens the file for one transaction: all of it is done, or nothing; a killed one is undone first."""
+        address = f"{pathlib.Path(self._path).absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database, database:
             yield database
 
