@@ -23,11 +23,13 @@ def attributor(activation, **config):
     """Of a network that hands its input, and twice its input, to a decoder of two layers."""
     image = keras.Input((SIDE, SIDE, FILTERS))
     tracks = [keras.Input((SIDE, SIDE, FILTERS)) for _ in range(2)]
-    hidden = keras.layers.Dense(HIDDEN, activation=activation)(keras.layers.Flatten()(tracks[0] - tracks[1]))
-    scores = keras.Model(tracks, keras.layers.Dense(CLASSES, use_bias=False)(hidden))
-    scores.set_weights([FIRST, BIAS, SECOND])
+    join = keras.Model(tracks, tracks[0] - tracks[1])
+    joined = keras.Input((SIDE, SIDE, FILTERS))
+    hidden = keras.layers.Dense(HIDDEN, activation=activation)(keras.layers.Flatten()(joined))
+    above = keras.Model(joined, keras.layers.Dense(CLASSES, use_bias=False)(hidden))
+    above.set_weights([FIRST, BIAS, SECOND])
     return TrackAttributor(
-        keras.Model(image, [1 * image, 2 * image]), scores, BASELINES, AttributionConfig(**config)
+        keras.Model(image, [1 * image, 2 * image]), join, above, BASELINES, AttributionConfig(**config)
     )
 
 

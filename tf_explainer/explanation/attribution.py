@@ -14,6 +14,7 @@ add up to what lies between the two scores, up to the gap.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -28,8 +29,8 @@ from tf_explainer.explanation import integrated_gradients
 from tf_explainer.performer import layer_graph, output_kind
 from tf_explainer.scores import log_odds
 
-# How many points of how many images go through the network at once.
-_POINTS = 128
+# Numbers in the points that go through the network at once: 128 points of VGG-16's block5_conv3.
+_NUMBERS = 128 * 14 * 14 * 512
 _NOTHING = "no activation"
 _NORMS = ("norm_interp", "norm_ordin")
 
@@ -69,15 +70,21 @@ class Attribution:
 class TrackAttributor:
     """Attributes scores to two tracks of activations.
 
+    What scores make of the tracks begins with a sum that is affine, and goes channel by channel: channel k of
+    it is made of channel k of either track. So a straight line between tracks is one between such sums, which
+    are smaller; the gradient is taken there, and led back to the tracks once, whatever the number of points.
+
     Args:
         tracks: from a network's input to two tensors `[B, L, L, F]`, interpretable first.
-        scores: from there to the log-odds of all classes, `[B, classes]`.
+        join: from there to that sum, `[B, ..., F]`.
+        above: from the sum to the log-odds of all classes, `[B, classes]`.
         baselines: of either track, what broadcasts to it.
         config: the method.
         origin: what the baselines are of, in words.
 
     Attributes:
-        tracks, scores, baselines: the arguments.
+        tracks, join, above, baselines: the arguments.
+        scores: from the two tracks to the log-odds.
         nodes: where on the path from the baselines gradients are taken, `[N]`.
         method: in words.
     """
@@ -85,12 +92,15 @@ class TrackAttributor:
     def __init__(
         self,
         tracks: keras.Model,
-        scores: keras.Model,
+        join: keras.Model,
+        above: keras.Model,
         baselines: list[Any],
         config: AttributionConfig,
         origin: str = _NOTHING,
     ) -> None:
-        self.tracks, self.scores = tracks, scores
+        self.tracks, self.join, self.above = tracks, join, above
+        ends = [keras.Input(batch_shape=track.shape) for track in join.inputs]
+        self.scores = keras.Model(ends, above(join(ends)))
         self.nodes = integrated_gradients.nodes(config)
         zero = config.method == "gradient_x_activation"
         how = "gradient x activation" if zero else f"integrated gradients in {config.steps} steps"
@@ -103,7 +113,11 @@ class TrackAttributor:
         Args:
             inputs: the network's, `[B, ...]`.
         """
-        return np.asarray(self.scores(self._activations(inputs), training=False))
+        return np.asarray(self.scores(self.activations(inputs), training=False))
+
+    def activations(self, inputs: np.ndarray) -> list[Any]:
+        """Returns both tracks, `[B, L, L, F]` each, on a network's inputs `[B, ...]`."""
+        return list(self.tracks(tf.convert_to_tensor(inputs, tf.float32), training=False))
 
     def attribute(self, inputs: np.ndarray, classes: np.ndarray) -> Attribution:
         """Attributes one score an image.
@@ -112,55 +126,71 @@ class TrackAttributor:
             inputs: the network's, `[B, ...]`.
             classes: `[B]` int, whose scores.
         """
-        size = max(1, _POINTS // len(self.nodes))
-        some = [slice(first, first + size) for first in range(0, len(inputs), size)]
-        return Attribution.joined([self._attribute(inputs[rows], np.asarray(classes)[rows]) for rows in some])
+        return self.attribute_tracks(self.activations(inputs), classes)
 
-    def _activations(self, inputs: np.ndarray) -> list[Any]:
-        return list(self.tracks(tf.convert_to_tensor(inputs, tf.float32), training=False))
+    def attribute_tracks(self, tracks: list[Any], classes: np.ndarray) -> Attribution:
+        """Attributes one score an image.
 
-    def _attribute(self, inputs: np.ndarray, classes: np.ndarray) -> Attribution:
-        tracks = self._activations(inputs)
+        Args:
+            tracks: `[B, L, L, F]` each, from `activations`.
+            classes: `[B]` int, whose scores.
+        """
+        size = max(1, _NUMBERS // (len(self.nodes) * math.prod(self.join.output_shape[1:])))
+        some = [slice(first, first + size) for first in range(0, len(classes), size)]
+        return Attribution.joined(
+            [self._attribute([track[rows] for track in tracks], np.asarray(classes)[rows]) for rows in some]
+        )
+
+    def _attribute(self, tracks: list[Any], classes: np.ndarray) -> Attribution:
         path = self.path(tracks)
         with tf.GradientTape() as tape:
             tape.watch(path)
-            reached = self.scores(path, training=False)
+            reached = self.above(path, training=False)
             on_path = tf.gather(reached, np.repeat(classes, len(self.nodes)), axis=1, batch_dims=1)
-        by_part, by_rest = (
-            np.asarray(units, np.float64)
-            for units in self.contributions(tracks, tape.gradient(on_path, path))
+        gradient = self.mean_gradient(tape.gradient(on_path, path))
+        with tf.GradientTape() as tape:
+            tape.watch(tracks)
+            joined = self.join(tracks, training=False)
+        led_back = tape.gradient(joined, tracks, output_gradients=gradient)
+        by_part, by_rest = map(np.asarray, self.contributions(tracks, led_back))
+        ends = (joined, self.join(self.baseline_of(tracks), training=False))
+        score, baseline = (
+            np.asarray(tf.gather(self.above(end, training=False), classes, axis=1, batch_dims=1))
+            for end in ends
         )
-        ends = (self.scores(end, training=False) for end in (tracks, self.baseline_of(tracks)))
-        score, baseline = (np.asarray(tf.gather(end, classes, axis=1, batch_dims=1)) for end in ends)
         return Attribution(
             scores=score.astype(np.float64),
             baseline=baseline.astype(np.float64),
-            parts=by_part.sum(axis=(1, 2)),
-            ordinary=by_rest.sum(axis=(1, 2, 3)),
-            interpretable_maps=by_part.sum(axis=3),
-            ordinary_maps=by_rest.sum(axis=3),
+            parts=by_part.sum(axis=(1, 2), dtype=np.float64),
+            ordinary=by_rest.sum(axis=(1, 2, 3), dtype=np.float64),
+            interpretable_maps=by_part.sum(axis=3, dtype=np.float64),
+            ordinary_maps=by_rest.sum(axis=3, dtype=np.float64),
         )
 
     def baseline_of(self, tracks: list[Any]) -> list[Any]:
         """Returns the baselines in the tracks' shape."""
         return [baseline + 0 * track for baseline, track in zip(self.baselines, tracks, strict=True)]
 
-    def path(self, tracks: list[Any]) -> list[Any]:
-        """Returns both tracks at the nodes, `[B * N, L, L, F]` each."""
-        return [
-            integrated_gradients.points(track, baseline, self.nodes)
-            for track, baseline in zip(tracks, self.baselines, strict=True)
-        ]
+    def path(self, tracks: list[Any]) -> Any:
+        """Returns the tracks' sum at the nodes, `[B * N, ..., F]`."""
+        joined, baseline = (
+            self.join(end, training=False) for end in (tracks, self.baseline_of(tracks))
+        )
+        return integrated_gradients.points(joined, baseline, self.nodes)
+
+    def mean_gradient(self, gradients: Any) -> Any:
+        """Returns the mean over the nodes, `[B, ..., F]`, of gradients on the `path`, `[B * N, ..., F]`."""
+        return integrated_gradients.mean_over_points(gradients, len(self.nodes))
 
     def contributions(self, tracks: list[Any], gradients: list[Any]) -> list[Any]:
         """Returns what each unit of either track contributes, `[B, L, L, F]`.
 
         Args:
             tracks: `[B, L, L, F]` each.
-            gradients: of the score on the `path`, `[B * N, L, L, F]` each.
+            gradients: the `mean_gradient`, led back through `join` to either track.
         """
         return [
-            integrated_gradients.contributions(track, baseline, gradient, len(self.nodes))
+            (track - baseline) * gradient
             for track, baseline, gradient in zip(tracks, self.baselines, gradients, strict=True)
         ]
 
@@ -188,9 +218,14 @@ class Attributor(TrackAttributor):
         tracks = keras.Model(explainer.input, [norm.input for norm in norms])
         average = tracks(ops.convert_to_tensor(mean_features[None], "float32"), training=False)
         decoded = explainer.output[explainer.distilled[-1].name]
+        pooled = layer_graph.averages(explainer.trunk)
+        joined = (
+            explainer.get_layer("fc_dec_1_scale").input if pooled else explainer.get_layer("decoder_scale").output
+        )
         super().__init__(
             tracks,
-            keras.Model(tracks.outputs, LogOdds(kind)(head(decoded))),
+            keras.Model(tracks.outputs, joined),
+            layer_graph.between(joined, LogOdds(kind)(head(decoded))),
             [ops.convert_to_numpy(track) for track in average],
             config or AttributionConfig(),
             "the average image",
@@ -227,7 +262,8 @@ class LayerAttributor(TrackAttributor):
         filters, nothing = keras.Input(maps.shape[1:]), keras.Input(maps.shape[1:])
         super().__init__(
             keras.Model(model.inputs[0], [maps, ops.zeros_like(maps)]),
-            keras.Model([filters, nothing], above(filters + nothing)),
+            keras.Model([filters, nothing], filters + nothing),
+            above,
             [np.float32(0), np.float32(0)],
             config or AttributionConfig(),
             _NOTHING,

@@ -32,29 +32,27 @@ def points(activations: Any, baseline: Any, shares: np.ndarray) -> Any:
     """Returns points between a baseline and activations.
 
     Args:
-        activations: `[B, H, W, F]`.
+        activations: `[B, ..., F]`.
         baseline: what broadcasts to them.
         shares: how far on the way from the baseline each of N points is: `[N]`, or `[N, F]`, filter by
             filter.
 
     Returns:
-        `[B * N, H, W, F]`, an image's points after one another.
+        `[B * N, ..., F]`, an image's points after one another.
     """
-    shares = shares.reshape(1, len(shares), 1, 1, -1)
+    between = [1] * (len(activations.shape) - 2)
+    shares = shares.reshape(1, len(shares), *between, -1)
     path = ops.expand_dims(baseline + 0 * activations, 1) + shares * ops.expand_dims(
         activations - baseline, 1
     )
     return ops.reshape(path, (-1, *activations.shape[1:]))
 
 
-def contributions(activations: Any, baseline: Any, gradients: Any, count: int) -> Any:
-    """Returns what each unit contributes, `[B, H, W, F]`.
+def mean_over_points(gradients: Any, count: int) -> Any:
+    """Returns the mean over an image's points, `[B, ..., F]`.
 
     Args:
-        activations: `[B, H, W, F]`.
-        baseline: what broadcasts to them.
-        gradients: `[B * N, H, W, F]`, of the score at the path's points.
+        gradients: `[B * N, ..., F]`, of the score at the path's points.
         count: N, of the path's nodes.
     """
-    by_image = ops.reshape(gradients, (-1, count, *activations.shape[1:]))
-    return (activations - baseline) * ops.mean(by_image, axis=1)
+    return ops.mean(ops.reshape(gradients, (-1, count, *gradients.shape[1:])), axis=1)

@@ -123,9 +123,11 @@ class ExplainingModel:
         score, baseline = (tf.reduce_sum(end * weight, axis=-1) for end in (log_odds, of_baseline))
         path = attributor.path(tracks)
         with onnx_gradients.used():
-            reached = attributor.scores(path, training=False)
+            reached = attributor.above(path, training=False)
             reached = tf.reshape(reached, [-1, len(attributor.nodes), log_odds.shape[-1]])
-            gradients = tf.gradients(reached * weight[:, None], path)
+            (on_path,) = tf.gradients(reached * weight[:, None], path)
+            joined = attributor.join(tracks, training=False)
+            gradients = tf.gradients(joined, tracks, attributor.mean_gradient(on_path))
         by_part, by_rest = attributor.contributions(tracks, gradients)
         of_filters = tf.reduce_sum(by_part, axis=[1, 2])
         of_parts = tf.matmul(of_filters, self._member)

@@ -35,6 +35,12 @@ RESAMPLING = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
 )
+_AVERAGING = (
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+)
 # Of non-negative inputs these make non-negative outputs.
 _SIGN_KEEPING = (
     *RESAMPLING,
@@ -208,6 +214,13 @@ def separates(lower: Any, upper: Any) -> bool:
             return False
         pending.extend(sources(tensor))
     return True
+
+
+def averages(model: keras.Model) -> bool:
+    """Returns whether a functional model takes means of maps, channel by channel, and does nothing else."""
+    return model.output_shape[-1] == model.input_shape[-1] and all(
+        isinstance(operation, (keras.layers.InputLayer, *_AVERAGING)) for operation in model.operations
+    )
 
 
 def is_rectified(tensor: Any) -> bool:
