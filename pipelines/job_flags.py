@@ -1,4 +1,4 @@
-"""The settings of an extraction, from the command line."""
+"""The settings of a job, from the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from pipelines.extraction.job import ExtractionJob
 
 
+def beam_options(arguments: Sequence[str]) -> list[str]:
+    """Returns Beam's options with a runner, and keeps Beam's log to what a person needs.
+
+    Args:
+        arguments: what is left of the command line.
+
+    Raises:
+        UserError: one of them is neither ours nor Beam's, or has a bad value.
+    """
+    from pipelines.dataflow import beam_log
+    from pipelines.dataflow import beam_options as options
+
+    beam_log.quiet()
+    return options.check(arguments, list(flags.FLAGS))
+
+
 def extraction_job(arguments: Sequence[str]) -> ExtractionJob:
     """Returns the settings, and keeps Beam's log to what a person needs.
 
@@ -20,11 +36,9 @@ def extraction_job(arguments: Sequence[str]) -> ExtractionJob:
     Raises:
         UserError: one of them is neither ours nor Beam's, or a setting is missing or wrong.
     """
-    from pipelines.dataflow import beam_log, beam_options
     from pipelines.extraction.job import ExtractionJob
 
-    beam_log.quiet()
-    options = beam_options.check(arguments, list(flags.FLAGS))
+    options = beam_options(arguments)
     return ExtractionJob(
         workdir=flags.workdir(),
         dataset=flags.dataset(),

@@ -13,6 +13,7 @@ _MODULES = (
     "tf_explainer.train",
     "tf_explainer.evaluate",
     "tf_explainer.explain",
+    "pipelines.explain_images",
     "tf_explainer.export",
     "tf_explainer.performers",
     "tf_explainer.command_line.configs",

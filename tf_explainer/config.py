@@ -419,6 +419,19 @@ class ExplanationConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ExplanationFileConfig:
+    """Where explanations of many images go.
+
+    Attributes:
+        output: file of a JSON line an image; default: WORKDIR/explanations.jsonl.
+        shards: files that the lines are divided among, with numbers in their names; 1: one, of that name.
+    """
+
+    output: Annotated[str | None, Flag("explanations_file")] = None
+    shards: Annotated[int, Bounds(1), Flag("explanations_shards")] = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportConfig:
     """Where performer and explainer go as one SavedModel.
 
@@ -531,6 +544,11 @@ class WorkDir:
     def explanations(self) -> str:
         """Directory of the explained images."""
         return posixpath.join(self.root, "explanations")
+
+    @property
+    def explanation_lines(self) -> str:
+        """Many images explained, a JSON line each."""
+        return posixpath.join(self.root, "explanations.jsonl")
 
     @property
     def exported(self) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tf_explainer.config import WorkDir
-    from tf_explainer.explanation.explanation import Explanation, ImageExplainer
+    from tf_explainer.explanation.explanation import Explanation
+    from tf_explainer.explanation.finished_run import FinishedRun
     from tf_explainer.features.dataset import Split
     from tf_explainer.features.schema import Manifest
     from tf_explainer.features.stored_features import Features
@@ -45,23 +46,20 @@ def main(arguments: Sequence[str]) -> None:
     manifest = read_manifest(workdir.features)
     images = _images(config.images, workdir, manifest)
     run = finished_run.assemble(workdir, manifest, flags.performer(), flags.attribution())
-    explainer, made_by = run.image_explainer, {"explainer": run.fingerprint}
     summary = run.summary() if config.html else None
     folder, several = config.output or workdir.explanations, run.performer.is_multi_label
     shown = []
-    for name, image in images:
-        for explanation in _explanations(explainer, image, config.explained_class):
-            # Every class that is said of an image has files of its own.
-            shown_name = f"{name} ({explanation.class_name})" if several else name
-            picture = explanation_picture.draw(explanation, shown_name, config.parts)
-            path = os.path.join(folder, _file_name(shown_name))
-            with atomic_file.replacing(f"{path}.png") as temporary:
-                picture.save(temporary)
-            numbers = {"image": name} | made_by | explanation.to_dict()
-            atomic_file.write_text(f"{path}.json", json.dumps(numbers, indent=1) + "\n")
-            print(_line(name, explanation))
-            if config.html:
-                shown.append((shown_name, explanation, picture))
+    for explanation in _explanations(run, images, config.explained_class):
+        # Every class that is said of an image has files of its own.
+        name = f"{explanation.image} ({explanation.class_name})" if several else explanation.image
+        picture = explanation_picture.draw(explanation, name, config.parts)
+        path = os.path.join(folder, _file_name(name))
+        with atomic_file.replacing(f"{path}.png") as temporary:
+            picture.save(temporary)
+        atomic_file.write_text(f"{path}.json", json.dumps(run.record(explanation), indent=1) + "\n")
+        print(_line(explanation))
+        if config.html:
+            shown.append((name, explanation, picture))
     if summary is not None:
         atomic_file.write_text(os.path.join(folder, "report.html"), report.report(summary, shown))
     pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
@@ -70,21 +68,20 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _explanations(
-    explainer: ImageExplainer, image: np.ndarray, class_name: str | None
-) -> tuple[Explanation, ...]:
-    if class_name is None:
-        return explainer.explain_each(image)
+    run: FinishedRun, images: Iterator[tuple[str, np.ndarray]], class_name: str | None
+) -> Iterator[Explanation]:
     try:
-        return (explainer.explain(image, class_name),)
+        for of_image in run.explain_named(images, class_name):
+            yield from of_image
     except ValueError as error:
         raise UserError(f"--explained_class={class_name}: {error}") from error
 
 
-def _line(name: str, explanation: Explanation) -> str:
+def _line(explanation: Explanation) -> str:
     """Says what is printed of an image: its class, the strongest parts, and how far to believe them."""
     greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3])
     return (
-        f"{name}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}\n"
+        f"{explanation.image}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}\n"
         f"  {explanation.verdict} The attribution's gap is {explanation.gap:+.3f} nats."
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricsFilter
 
+from pipelines.dataflow import pipeline as beam_pipeline
 from pipelines.extraction.shard_writer import BEYOND_FLOAT16, PERFORMER_FAILS
 from pipelines.feature_set.shard_report import ShardReport
 
@@ -52,18 +53,14 @@ def count_shard(report: ShardReport) -> None:
         _count(f"{_FAILED}{kind}", number)
 
 
-def totals(result: Any) -> dict[str, int]:
+def totals(result: Any) -> collections.Counter[str]:
     """Returns a pipeline result's counters by name."""
-    counts: collections.Counter[str] = collections.Counter()
-    for counter in result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]:
-        # Beam has no result for a counter that a job service reports to be 0.
-        counts[counter.key.metric.name] += counter.result or 0
-    return dict(counts)
+    return beam_pipeline.totals(result, NAMESPACE)
 
 
 def summary(result: Any) -> str:
     """Returns a run's counters and the latency of its batches, for the person, in a line or two."""
-    counts = collections.Counter(totals(result))
+    counts = totals(result)
     failed = [
         f"{number} {name.removeprefix(_FAILED).replace('_', ' ')}"
         for name, number in sorted(counts.items())

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 import time
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from pipelines.dataflow import options as dataflow_options
+from pipelines.dataflow import pipeline as beam_pipeline
 from pipelines.extraction import (
     cost_estimate,
     counters,
@@ -100,7 +99,8 @@ def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
         extraction = dataclasses.replace(
             extraction, performer=staged, backbone_maps=job.workdir.backbone_maps
         )
-        result = _run_pipeline(pipeline, extraction)
+        _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
+        result = beam_pipeline.run_to_end(pipeline)
     if dataflow_options.is_template(job.beam_options):
         tell("The job is described; the launcher of the template submits it.")
         return False
@@ -163,12 +163,7 @@ def open_pipeline(job: ExtractionJob) -> beam.Pipeline:
     # The creatures are drawn, not read.
     images = None if job.dataset.dataset == "creatures" else job.dataset.data_dir or ""
     places = {"--data_dir": images, "--features_dir": job.workdir.features}
-    accelerator = bool(job.extraction.accelerator)
-    completed = dataflow_options.complete(job.beam_options, places, accelerator=accelerator)
-    try:
-        return beam.Pipeline(options=PipelineOptions(completed))
-    except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"Apache Beam refuses its options: {error}") from error
+    return beam_pipeline.open_pipeline(job.beam_options, places, accelerator=bool(job.extraction.accelerator))
 
 
 def _notices(job: ExtractionJob, performer: Performer, extraction: FeatureExtraction) -> list[str]:
@@ -203,29 +198,6 @@ def _negative_energy(job: ExtractionJob, performer: Performer, extraction: Featu
     target = performer.config.target_layer
     statistics = activation_statistics(performer.model, [target], [crop.image for crop in crops])
     return statistics[target].negative_energy
-
-
-def _run_pipeline(pipeline: beam.Pipeline, extraction: FeatureExtraction) -> PipelineResult:
-    """Runs the pipeline to its end."""
-    _ = pipeline | "ExtractFeatures" >> ExtractFeatures(extraction)
-    try:
-        result = pipeline.run()
-        result.wait_until_finish()
-    except Exception as error:
-        if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
-            raise KeyboardInterrupt from None
-        # A message for the person, among what the runner says of it.
-        text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
-        message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
-        if message is None and not _comes_from_the_cloud(error):
-            raise
-        raise UserError(message[1] if message else f"Google Cloud Dataflow: {error}") from error
-    return result
-
-
-def _comes_from_the_cloud(error: Exception) -> bool:
-    """Tells whether the cloud refused or lost the job: its message then helps more than our traceback."""
-    return type(error).__module__.startswith(("google.api_core.", "apache_beam.runners.dataflow."))
 
 
 def _tell_result(

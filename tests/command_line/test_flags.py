@@ -214,7 +214,10 @@ BINARIES = [
         f"tf_explainer.{name}"
         for name in ("train_performer", "train", "evaluate", "explain", "export", "performers")
     ),
-    *(f"pipelines.{name}" for name in ("extract_features", "verify_features", "dataflow_dry_run")),
+    *(
+        f"pipelines.{name}"
+        for name in ("extract_features", "verify_features", "explain_images", "dataflow_dry_run")
+    ),
 ]
 
 

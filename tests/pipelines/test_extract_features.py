@@ -184,7 +184,7 @@ def test_what_somebody_decided_is_not_called_the_rules(extract, tmp_path, capsys
 
 def test_a_whole_set_is_left_alone(extract, whole_set, capsys, monkeypatch):
     before = files(whole_set)
-    monkeypatch.setattr(job, "_run_pipeline", lambda *_: pytest.fail("it runs again"))
+    monkeypatch.setattr(job.beam_pipeline, "run_to_end", lambda *_: pytest.fail("it runs again"))
     capsys.readouterr()
     extract()
     assert "is whole: 12 images in" in capsys.readouterr().out

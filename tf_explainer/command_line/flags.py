@@ -47,6 +47,7 @@ _GROUPS: dict[str, type] = {
     "TensorBoard (train, evaluate)": config.SnapshotConfig,
     "Contributions to scores (evaluate, explain, export)": config.AttributionConfig,
     "Explanations of images (explain)": config.ExplanationConfig,
+    "Explanations of many images (explain_images)": config.ExplanationFileConfig,
     "The export (export)": config.ExportConfig,
 }
 # What `run` found on the command line that is no flag of ours.
@@ -306,6 +307,11 @@ def attribution() -> config.AttributionConfig:
 def explanation() -> config.ExplanationConfig:
     """Returns which images are explained."""
     return _from_flags(config.ExplanationConfig)
+
+
+def explanation_file() -> config.ExplanationFileConfig:
+    """Returns where explanations of many images go."""
+    return _from_flags(config.ExplanationFileConfig)
 
 
 def chain() -> config.ChainConfig:

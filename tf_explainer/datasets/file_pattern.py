@@ -74,11 +74,28 @@ class FilePattern:
 
         Whatever a file system raises while the file is there is raised here: another attempt may succeed.
         """
-        for reference in references:
-            try:
-                yield reference, ImageRecord(reference=reference, image=decode(_content(reference.location)))
-            except UnreadableImageError as error:
-                yield reference, error
+        return read(references)
+
+
+def read(references: Iterable[ImageReference]) -> Iterator[ReadResult]:
+    """Does what `FilePattern.read` does; locations are paths."""
+    for reference in references:
+        try:
+            yield reference, ImageRecord(reference=reference, image=decode(_content(reference.location)))
+        except UnreadableImageError as error:
+            yield reference, error
+
+
+def image_paths(name: str) -> list[str]:
+    """Returns the paths of the images that a file's name, a folder or a pattern stands for, sorted.
+
+    Raises:
+        UserError: the file system refuses.
+    """
+    if not _WILDCARD.search(name) and is_image_name(posixpath.basename(name)):
+        return [name]
+    pattern, root = _pattern_and_root(name)
+    return [posixpath.join(root, each) for each in _names(pattern, root)]
 
 
 def open_file_pattern(config: DatasetConfig) -> FilePattern:
@@ -120,7 +137,7 @@ def _names(pattern: str, root: str) -> list[str]:
     try:
         (match,) = FileSystems.match([pattern])
     except Exception as error:  # Whatever a cloud's client raises.
-        raise UserError(f"--data_dir={pattern} cannot be listed: {error}") from error
+        raise UserError(f"{pattern} cannot be listed: {error}") from error
     names = sorted(found.path.removeprefix(f"{root}/") for found in match.metadata_list)
     images = [name for name in names if is_image_name(name)]
     if len(images) < len(names):

@@ -71,7 +71,7 @@ def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     Raises:
         UserError: a name stands for nothing, or no file can be read.
     """
-    paths = dict.fromkeys(path for name in named for path in _matching(name))
+    paths = dict.fromkeys(path for name in named for path in matching(name))
     references = [ImageReference(id=path, label=0, location=path) for path in paths]
     readable, reason = 0, ""
     for reference, result in decode.read_files(references):
@@ -87,8 +87,12 @@ def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         )
 
 
-def _matching(name: str) -> list[str]:
-    """Returns the images that a name stands for; a comma divides names unless it is part of one."""
+def matching(name: str) -> list[str]:
+    """Returns the images that a name stands for; a comma divides names unless it is part of one.
+
+    Raises:
+        UserError: it stands for nothing.
+    """
     path = os.path.normpath(os.path.expanduser(name))
     skipped: list[str] = []
     if os.path.isdir(path):
@@ -103,7 +107,7 @@ def _matching(name: str) -> list[str]:
     if found:
         return found
     if "," in name:
-        return [path for part in name.split(",") if part.strip() for path in _matching(part.strip())]
+        return [path for part in name.split(",") if part.strip() for path in matching(part.strip())]
     raise UserError(f"--image={name} is no image, no folder with images, and matches none")
 
 

@@ -85,6 +85,9 @@ class TrackAttributor:
     Attributes:
         tracks, join, above, baselines: the arguments.
         scores: from the two tracks to the log-odds.
+        scores_of_shares: from tracks `[B, L, L, F]` and shares `[G, F]` in 0 to 1 to the log-odds
+            `[B, G + 1, classes]` where so much of each filter of the interpretable track is its own and the
+            rest the baseline's, and at last where all of the ordinary track is the baseline.
         nodes: where on the path from the baselines gradients are taken, `[N]`.
         method: in words.
     """
@@ -106,6 +109,14 @@ class TrackAttributor:
         how = "gradient x activation" if zero else f"integrated gradients in {config.steps} steps"
         self.method = f"{how}, from {_NOTHING if zero else origin}"
         self.baselines = [0 * baseline if zero else baseline for baseline in baselines]
+        ends = [tf.TensorSpec((None, *track.shape[1:]), tf.float32) for track in join.inputs]
+        self._compiled = tf.function(
+            self._attribute, input_signature=[ends, tf.TensorSpec([None], tf.int32)], autograph=False
+        )
+        shares = tf.TensorSpec([None, join.output_shape[-1]], tf.float32)
+        self.scores_of_shares = tf.function(
+            self._scores_of_shares, input_signature=[ends, shares], autograph=False
+        )
 
     def log_odds(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the scores of all classes, `[B, classes]` float32.
@@ -136,63 +147,71 @@ class TrackAttributor:
             classes: `[B]` int, whose scores.
         """
         size = max(1, _NUMBERS // (len(self.nodes) * math.prod(self.join.output_shape[1:])))
-        some = [slice(first, first + size) for first in range(0, len(classes), size)]
-        return Attribution.joined(
-            [self._attribute([track[rows] for track in tracks], np.asarray(classes)[rows]) for rows in some]
-        )
+        batches = []
+        for first in range(0, len(classes), size):
+            rows = slice(first, first + size)
+            found = self._compiled([track[rows] for track in tracks], tf.constant(classes[rows], tf.int32))
+            batches.append(Attribution(**{name: value.numpy() for name, value in found.items()}))
+        return Attribution.joined(batches)
 
-    def _attribute(self, tracks: list[Any], classes: np.ndarray) -> Attribution:
-        path = self.path(tracks)
-        with tf.GradientTape() as tape:
-            tape.watch(path)
-            reached = self.above(path, training=False)
-            on_path = tf.gather(reached, np.repeat(classes, len(self.nodes)), axis=1, batch_dims=1)
-        gradient = self.mean_gradient(tape.gradient(on_path, path))
-        with tf.GradientTape() as tape:
-            tape.watch(tracks)
-            joined = self.join(tracks, training=False)
-        led_back = tape.gradient(joined, tracks, output_gradients=gradient)
-        by_part, by_rest = map(np.asarray, self.contributions(tracks, led_back))
-        ends = (joined, self.join(self.baseline_of(tracks), training=False))
-        score, baseline = (
-            np.asarray(tf.gather(self.above(end, training=False), classes, axis=1, batch_dims=1))
-            for end in ends
-        )
-        return Attribution(
-            scores=score.astype(np.float64),
-            baseline=baseline.astype(np.float64),
-            parts=by_part.sum(axis=(1, 2), dtype=np.float64),
-            ordinary=by_rest.sum(axis=(1, 2, 3), dtype=np.float64),
-            interpretable_maps=by_part.sum(axis=3, dtype=np.float64),
-            ordinary_maps=by_rest.sum(axis=3, dtype=np.float64),
-        )
+    def _attribute(self, tracks: list[Any], classes: Any) -> dict[str, Any]:
+        """Computes the fields of `Attribution`, as one graph."""
+        log_odds, of_baseline, by_part, by_rest = self.shared_out(tracks, classes)
+        by_part, by_rest = (tf.cast(units, tf.float64) for units in (by_part, by_rest))
+        return {
+            "scores": tf.cast(tf.gather(log_odds, classes, axis=1, batch_dims=1), tf.float64),
+            "baseline": tf.cast(tf.gather(of_baseline, classes), tf.float64),
+            "parts": tf.reduce_sum(by_part, (1, 2)),
+            "ordinary": tf.reduce_sum(by_rest, (1, 2, 3)),
+            "interpretable_maps": tf.reduce_sum(by_part, 3),
+            "ordinary_maps": tf.reduce_sum(by_rest, 3),
+        }
 
-    def baseline_of(self, tracks: list[Any]) -> list[Any]:
-        """Returns the baselines in the tracks' shape."""
-        return [baseline + 0 * track for baseline, track in zip(self.baselines, tracks, strict=True)]
-
-    def path(self, tracks: list[Any]) -> Any:
-        """Returns the tracks' sum at the nodes, `[B * N, ..., F]`."""
-        joined, baseline = (
-            self.join(end, training=False) for end in (tracks, self.baseline_of(tracks))
-        )
-        return integrated_gradients.points(joined, baseline, self.nodes)
-
-    def mean_gradient(self, gradients: Any) -> Any:
-        """Returns the mean over the nodes, `[B, ..., F]`, of gradients on the `path`, `[B * N, ..., F]`."""
-        return integrated_gradients.mean_over_points(gradients, len(self.nodes))
-
-    def contributions(self, tracks: list[Any], gradients: list[Any]) -> list[Any]:
-        """Returns what each unit of either track contributes, `[B, L, L, F]`.
+    def shared_out(self, tracks: list[Any], classes: Any) -> tuple[Any, Any, Any, Any]:
+        """Attributes one score an image; to be called in a `tf.function`.
 
         Args:
             tracks: `[B, L, L, F]` each.
-            gradients: the `mean_gradient`, led back through `join` to either track.
+            classes: `[B]` int32, whose scores.
+
+        Returns:
+            The log-odds of all classes, `[B, classes]`, and those of the baseline, `[classes]`; and what each
+            unit of either track contributes, `[B, L, L, F]`.
         """
+        joined, baseline = (self.join(ends, training=False) for ends in (tracks, self._one_baseline()))
+        path = integrated_gradients.points(joined, baseline, self.nodes)
+        log_odds, of_baseline = (self.above(end, training=False) for end in (joined, baseline))
+        of_path = tf.reshape(self.above(path, training=False), [-1, len(self.nodes), log_odds.shape[-1]])
+        (gradient,) = tf.gradients(of_path * tf.one_hot(classes, log_odds.shape[-1])[:, None], path)
+        mean = integrated_gradients.mean_over_points(gradient, len(self.nodes))
+        by_part, by_rest = (
+            (track - baseline) * led_back
+            for track, baseline, led_back in zip(
+                tracks, self.baselines, tf.gradients(joined, tracks, mean), strict=True
+            )
+        )
+        return log_odds, of_baseline[0], by_part, by_rest
+
+    def _one_baseline(self) -> list[Any]:
+        """Returns the baselines as one image's tracks, `[1, L, L, F]` each."""
         return [
-            (track - baseline) * gradient
-            for track, baseline, gradient in zip(tracks, self.baselines, gradients, strict=True)
+            tf.broadcast_to(each, (1, *track.shape[1:]))
+            for each, track in zip(self.baselines, self.join.inputs, strict=True)
         ]
+
+    def _scores_of_shares(self, tracks: list[Any], shares: Any) -> Any:
+        nothing = [
+            tf.broadcast_to(baseline, tf.shape(track))
+            for baseline, track in zip(self.baselines, tracks, strict=True)
+        ]
+        whole, without_parts, without_rest = (
+            self.join(both, training=False)
+            for both in (tracks, [nothing[0], tracks[1]], [tracks[0], nothing[1]])
+        )
+        some = integrated_gradients.points(whole, without_parts, shares)
+        of_shares, of_parts = (self.above(joined, training=False) for joined in (some, without_rest))
+        by_image = tf.reshape(of_shares, [-1, tf.shape(shares)[0], of_shares.shape[-1]])
+        return tf.concat([by_image, of_parts[:, None]], axis=1)
 
 
 class Attributor(TrackAttributor):
@@ -220,7 +239,9 @@ class Attributor(TrackAttributor):
         decoded = explainer.output[explainer.distilled[-1].name]
         pooled = layer_graph.averages(explainer.trunk)
         joined = (
-            explainer.get_layer("fc_dec_1_scale").input if pooled else explainer.get_layer("decoder_scale").output
+            explainer.get_layer("fc_dec_1_scale").input
+            if pooled
+            else explainer.get_layer("decoder_scale").output
         )
         super().__init__(
             tracks,

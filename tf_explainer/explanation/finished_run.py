@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -34,6 +35,8 @@ from tf_explainer.features.manifest import check_manifest, read_manifest
 from tf_explainer.features.outputs import outputs_of
 from tf_explainer.features.schema import Manifest
 from tf_explainer.performer.performer import Performer, load_performer
+
+_BATCH_SIZE = 32
 
 ImageLike = str | os.PathLike[str] | np.ndarray
 """A file, or pixels `[H, W, 3]` uint8, RGB, of any size."""
@@ -117,9 +120,16 @@ class FinishedRun:
             ValueError: the performer has no such class.
         """
         if isinstance(image, (str, os.PathLike)) or (isinstance(image, np.ndarray) and image.ndim == 3):
-            return self._explain(*_named_pixels(image), class_name)
-        each = (named for one in image for named in _several(one))
-        return Explanations(self._explain(name, pixels, class_name) for name, pixels in each)
+            name, pixels = _named_pixels(image)
+            return dataclasses.replace(self.image_explainer.explain(pixels, class_name), image=name)
+        named = (each for one in image for each in _several(one))
+        return Explanations(
+            dataclasses.replace(explanation, image=name)
+            for names, pixels in _batches(named)
+            for name, explanation in zip(
+                names, self.image_explainer.explain_batch(pixels, class_name), strict=True
+            )
+        )
 
     def explain_each(self, image: ImageLike) -> Explanations:
         """Explains every class that the performer says of one image: several where it is multi-label.
@@ -130,12 +140,36 @@ class FinishedRun:
         Raises:
             UserError: the file is no image.
         """
-        name, pixels = _named_pixels(image)
-        explained = self.image_explainer.explain_each(pixels)
-        return Explanations(dataclasses.replace(each, image=name) for each in explained)
+        return Explanations(next(self.explain_named([_named_pixels(image)])))
 
-    def _explain(self, name: str, pixels: np.ndarray, class_name: str | None) -> Explanation:
-        return dataclasses.replace(self.image_explainer.explain(pixels, class_name), image=name)
+    def explain_named(
+        self,
+        images: Iterable[tuple[str, np.ndarray]],
+        class_name: str | None = None,
+        batch_size: int = _BATCH_SIZE,
+    ) -> Iterator[tuple[Explanation, ...]]:
+        """Explains images in batches, and yields each one's explanations.
+
+        Args:
+            images: names and pixels, `[H, W, 3]` uint8, RGB, of any size.
+            class_name: whose score; None: every class that the performer says of an image, several where it
+                is multi-label.
+            batch_size: images that the networks see at once.
+
+        Raises:
+            ValueError: the performer has no such class.
+        """
+        for names, pixels in _batches(images, batch_size):
+            if class_name is None:
+                explained = self.image_explainer.explain_each_of_batch(pixels)
+            else:
+                explained = [(one,) for one in self.image_explainer.explain_batch(pixels, class_name)]
+            for name, of_image in zip(names, explained, strict=True):
+                yield tuple(dataclasses.replace(each, image=name) for each in of_image)
+
+    def record(self, explanation: Explanation) -> dict[str, Any]:
+        """Returns an explanation of this run as plain values; `docs/explanations.md` tells of them."""
+        return {"image": explanation.image, "explainer": self.fingerprint} | explanation.to_dict()
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -144,6 +178,14 @@ class FinishedRun:
     def __repr__(self) -> str:
         target = self.performer.config.target_layer
         return f"FinishedRun({len(self.parts)} parts of {target}, classes {', '.join(self.class_names)})"
+
+
+def _batches(
+    images: Iterable[tuple[str, np.ndarray]], size: int = _BATCH_SIZE
+) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    remaining = iter(images)
+    while batch := list(itertools.islice(remaining, size)):
+        yield [name for name, _ in batch], [pixels for _, pixels in batch]
 
 
 def _named_pixels(image: ImageLike) -> tuple[str, np.ndarray]:

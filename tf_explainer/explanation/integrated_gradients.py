@@ -28,7 +28,7 @@ def nodes(config: AttributionConfig) -> np.ndarray:
     return ((np.arange(config.steps) + 0.5) / config.steps).astype(np.float32)
 
 
-def points(activations: Any, baseline: Any, shares: np.ndarray) -> Any:
+def points(activations: Any, baseline: Any, shares: Any) -> Any:
     """Returns points between a baseline and activations.
 
     Args:
@@ -40,8 +40,8 @@ def points(activations: Any, baseline: Any, shares: np.ndarray) -> Any:
     Returns:
         `[B * N, ..., F]`, an image's points after one another.
     """
-    between = [1] * (len(activations.shape) - 2)
-    shares = shares.reshape(1, len(shares), *between, -1)
+    places = [1] * (len(activations.shape) - 2)
+    shares = ops.reshape(shares, (1, -1, *places, 1 if len(shares.shape) == 1 else shares.shape[1]))
     path = ops.expand_dims(baseline + 0 * activations, 1) + shares * ops.expand_dims(
         activations - baseline, 1
     )

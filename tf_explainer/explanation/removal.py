@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from tf_explainer.explanation import integrated_gradients
 from tf_explainer.explanation.attribution import TrackAttributor
 
 # Numbers in what goes through the network at once.
@@ -37,31 +35,16 @@ def losses_of_tracks(
     attributor: TrackAttributor, tracks: list[Any], classes: np.ndarray, groups: Sequence[Sequence[int]]
 ) -> np.ndarray:
     """Does what `losses` does with `attributor.activations` of the inputs."""
-    kept = np.ones((len(groups) + 1, tracks[0].shape[-1]), np.float32)
+    # The first row is the whole network.
+    kept = np.ones((len(groups) + 1, attributor.join.output_shape[-1]), np.float32)
     for row, group in enumerate(groups, start=1):
         kept[row, list(group)] = 0
-    size = max(1, _NUMBERS // ((len(groups) + 2) * math.prod(attributor.join.output_shape[1:])))
+    size = max(1, _NUMBERS // (len(kept) * math.prod(attributor.join.output_shape[1:])))
     wanted = np.asarray(classes)
     lost = []
     for first in range(0, len(wanted), size):
         rows = slice(first, first + size)
-        scores = _scores_without(attributor, [track[rows] for track in tracks], kept)
+        scores = attributor.scores_of_shares([track[rows] for track in tracks], kept).numpy()
         of_class = np.take_along_axis(scores, wanted[rows].reshape(len(scores), 1, -1), axis=-1)
         lost.append((of_class[:, :1] - of_class[:, 1:]).swapaxes(1, 2))
     return np.concatenate(lost).astype(np.float64).reshape(*wanted.shape, len(groups) + 1)
-
-
-def _scores_without(attributor: TrackAttributor, tracks: list[Any], kept: np.ndarray) -> np.ndarray:
-    """Returns the log-odds `[B, P + 2, classes]`: of all, without each group, without the ordinary track."""
-    parts_gone, ordinary_gone = attributor.baseline_of(tracks)
-    # The sum goes channel by channel: filters of one that are gone are those of one where all filters are.
-    whole, without_parts, without_ordinary = (
-        attributor.join(both, training=False)
-        for both in (tracks, [parts_gone, tracks[1]], [tracks[0], ordinary_gone])
-    )
-    some_gone = integrated_gradients.points(whole, without_parts, kept)
-    scores, without = (
-        ops.convert_to_numpy(attributor.above(joined, training=False))
-        for joined in (some_gone, without_ordinary)
-    )
-    return np.concatenate([scores.reshape(len(without), len(kept), -1), without[:, None]], axis=1)

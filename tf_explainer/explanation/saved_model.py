@@ -116,19 +116,10 @@ class ExplainingModel:
         """Attributes the scores of classes; returns the log-odds of all classes, too."""
         attributor = self._attributor
         tracks = attributor.tracks(features, training=False)
-        log_odds, of_baseline = (
-            attributor.scores(end, training=False) for end in (tracks, attributor.baseline_of(tracks))
-        )
+        with onnx_gradients.used():
+            log_odds, of_baseline, by_part, by_rest = attributor.shared_out(tracks, explained)
         weight = tf.one_hot(explained, log_odds.shape[-1])
         score, baseline = (tf.reduce_sum(end * weight, axis=-1) for end in (log_odds, of_baseline))
-        path = attributor.path(tracks)
-        with onnx_gradients.used():
-            reached = attributor.above(path, training=False)
-            reached = tf.reshape(reached, [-1, len(attributor.nodes), log_odds.shape[-1]])
-            (on_path,) = tf.gradients(reached * weight[:, None], path)
-            joined = attributor.join(tracks, training=False)
-            gradients = tf.gradients(joined, tracks, attributor.mean_gradient(on_path))
-        by_part, by_rest = attributor.contributions(tracks, gradients)
         of_filters = tf.reduce_sum(by_part, axis=[1, 2])
         of_parts = tf.matmul(of_filters, self._member)
         interpretable, ordinary = tf.reduce_sum(of_filters, axis=1), tf.reduce_sum(by_rest, axis=[1, 2, 3])

@@ -1,0 +1,70 @@
+"""A pipeline, from Beam's options to its end."""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Mapping, Sequence
+
+import apache_beam as beam
+from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.dataflow import options as dataflow_options
+from tf_explainer.errors import UserError
+
+
+def open_pipeline(
+    arguments: Sequence[str], places: Mapping[str, str | None], *, accelerator: bool = False
+) -> beam.Pipeline:
+    """Opens an empty pipeline.
+
+    Args:
+        arguments: from `beam_options.check`.
+        places: what workers read and write, by the flag that says so.
+        accelerator: whether workers have a GPU.
+
+    Raises:
+        UserError: Beam or Dataflow refuses its options.
+    """
+    completed = dataflow_options.complete(arguments, places, accelerator=accelerator)
+    try:
+        return beam.Pipeline(options=PipelineOptions(completed))
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"Apache Beam refuses its options: {error}") from error
+
+
+def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
+    """Runs a pipeline to its end.
+
+    Raises:
+        UserError: a step of it has raised one, or the cloud refused or lost the job.
+    """
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as error:
+        if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
+            raise KeyboardInterrupt from None
+        # A message for the person, among what the runner says of it.
+        text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
+        message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
+        if message is None and not _comes_from_the_cloud(error):
+            raise
+        raise UserError(message[1] if message else f"Google Cloud Dataflow: {error}") from error
+    return result
+
+
+def _comes_from_the_cloud(error: Exception) -> bool:
+    """Tells whether the cloud refused or lost the job: its message then helps more than our traceback."""
+    return type(error).__module__.startswith(("google.api_core.", "apache_beam.runners.dataflow."))
+
+
+def totals(result: PipelineResult, namespace: str) -> collections.Counter[str]:
+    """Returns a result's counters by name; those that were never counted are 0."""
+    counts: collections.Counter[str] = collections.Counter()
+    for counter in result.metrics().query(MetricsFilter().with_namespace(namespace))["counters"]:
+        # Beam has no result for a counter that a job service reports to be 0.
+        counts[counter.key.metric.name] += counter.result or 0
+    return counts

@@ -1,0 +1,40 @@
+r"""Explains many images by a finished run: a line of JSON each, no pictures.
+
+python -m pipelines.explain_images --flagfile=configs/vgg.flags --image='photos/*.jpg' \
+  --explanations_file=explained.jsonl
+
+Every option of Apache Beam may follow, as for `pipelines.extract_features`. (`python -m tf_explainer.explain`
+draws a picture of each image, too.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines import job_flags
+from tf_explainer.command_line import flags
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Explains, and prints how many images were explained and how many not."""
+    from pipelines.image_explanations import job
+
+    settings = job.ExplanationJob(
+        workdir=flags.workdir(),
+        performer=flags.performer(),
+        attribution=flags.attribution(),
+        explanation=flags.explanation(),
+        file=flags.explanation_file(),
+        extraction=flags.extraction(),
+        beam_options=job_flags.beam_options(arguments),
+    )
+    job.run(settings, print)
+
+
+def run() -> None:
+    """The console script tf-explainer-explain-images."""
+    flags.run(main, pass_unknown=True)
+
+
+if __name__ == "__main__":
+    run()

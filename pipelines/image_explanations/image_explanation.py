@@ -1,0 +1,164 @@
+"""Beam transforms from names of images to lines of JSON.
+
+```
+names -> batches of paths -> lines, dead letters -> files
+```
+Only paths travel between workers. A batch is what the networks see at once, so that an image's numbers do not
+depend on the runner.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import Metrics
+from apache_beam.utils import shared
+
+from pipelines.image_explanations import named_images
+from pipelines.image_explanations.staged_run import StagedRun
+from tf_explainer.errors import UserError
+from tf_explainer.explanation.finished_run import FinishedRun
+from tf_explainer.images.record import UnreadableImageError
+
+NAMESPACE = "explanation"
+EXPLAINED, DEAD_LETTERS = "explained", "dead_letters"
+NETWORK_FAILS = "network_fails"
+_SUFFIX = ".jsonl"
+_THREADS = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageExplanation:
+    """Everything that a pipeline needs, in plain values that any worker can receive.
+
+    Attributes:
+        images: names of files, folders and patterns.
+        run: what explains them.
+        fingerprint: of its explainer.
+        class_name: whose score is explained; None: every class that the performer says.
+        batch_size: images that the networks see at once.
+        output: path of the lines; the dead letters lie beside it.
+        shards: files that the lines go into.
+        resource_hints: what the workers of the step must have, by Beam's names.
+    """
+
+    images: tuple[str, ...]
+    run: StagedRun
+    fingerprint: str
+    class_name: str | None
+    batch_size: int
+    output: str
+    shards: int = 1
+    resource_hints: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def dead_letters(self) -> str:
+        """Path of the file that names images which could not be explained, and the reasons."""
+        return f"{self.output.removesuffix(_SUFFIX)}.{DEAD_LETTERS}{_SUFFIX}"
+
+
+class ExplainImages(beam.PTransform):
+    """From a pipeline's root to files of lines and of dead letters."""
+
+    def __init__(self, explanation: ImageExplanation) -> None:
+        super().__init__()
+        self._explanation = explanation
+
+    def expand(self, root: Any) -> Any:
+        """Builds the graph."""
+        explanation = self._explanation
+        step = beam.ParDo(ExplainBatch(explanation)).with_resource_hints(**explanation.resource_hints)
+        found = (
+            root
+            | "Names" >> beam.Create([explanation.images])
+            | "Batches" >> beam.FlatMap(_batches, explanation.batch_size)
+            | "SpreadBatches" >> beam.Reshuffle()
+            | "ExplainBatch" >> step.with_outputs(DEAD_LETTERS, main=EXPLAINED)
+        )
+        one = explanation.shards == 1
+        lines = beam.io.WriteToText(
+            explanation.output if one else explanation.output.removesuffix(_SUFFIX),
+            file_name_suffix="" if one else _SUFFIX,
+            num_shards=explanation.shards,
+            shard_name_template="" if one else None,
+        )
+        dead = beam.io.WriteToText(explanation.dead_letters, num_shards=1, shard_name_template="")
+        return (
+            found[EXPLAINED] | "WriteLines" >> lines,
+            found[DEAD_LETTERS] | "WriteDeadLetters" >> dead,
+        )
+
+
+def _batches(names: Sequence[str], size: int) -> Iterator[list[str]]:
+    paths = iter(named_images.paths(names))
+    while batch := list(itertools.islice(paths, size)):
+        yield batch
+
+
+class ExplainBatch(beam.DoFn):
+    """Reads and explains a batch of images; yields lines, and dead letters by their tag."""
+
+    def __init__(self, explanation: ImageExplanation) -> None:
+        super().__init__()
+        self._explanation = explanation
+        self._handle = shared.Shared()
+
+    def setup(self) -> None:
+        """Loads the networks, once a process."""
+        self._run: FinishedRun = self._handle.acquire(self._load, tag=self._explanation.fingerprint)
+
+    def _load(self) -> FinishedRun:
+        run = self._explanation.run.load()
+        if run.fingerprint != self._explanation.fingerprint:
+            raise UserError(
+                f"{self._explanation.run.workdir.explainer} was replaced by another explainer while images "
+                "were explained"
+            )
+        return run
+
+    def process(self, element: Sequence[str]) -> Iterator[Any]:
+        """Takes paths."""
+        with ThreadPoolExecutor(_THREADS) as threads:
+            read = list(threads.map(lambda path: next(named_images.read([path])), element))
+        named = []
+        for reference, result in read:
+            if isinstance(result, UnreadableImageError):
+                yield _dead_letter(reference.id, result.kind, str(result))
+            else:
+                named.append((reference.id, result.image))
+        yield from self._lines(named)
+
+    def _lines(self, named: Sequence[tuple[str, np.ndarray]]) -> Iterator[Any]:
+        """Explains images at once; where that fails, one by one."""
+        try:
+            lines = [
+                [json.dumps(self._run.record(each), allow_nan=False) for each in of_image]
+                for of_image in self._run.explain_named(
+                    named, self._explanation.class_name, self._explanation.batch_size
+                )
+            ]
+        except UserError:  # Of the settings, not of an image.
+            raise
+        except Exception as error:  # Whatever the networks raise: the other images go on.
+            if len(named) > 1:
+                for one in named:
+                    yield from self._lines([one])
+            else:
+                yield _dead_letter(named[0][0], NETWORK_FAILS, f"{type(error).__name__}: {error}")
+            return
+        Metrics.counter(NAMESPACE, EXPLAINED).inc(len(lines))
+        yield from itertools.chain.from_iterable(lines)
+
+
+def _dead_letter(image: str, kind: str, reason: str) -> beam.pvalue.TaggedOutput:
+    Metrics.counter(NAMESPACE, DEAD_LETTERS).inc()
+    return beam.pvalue.TaggedOutput(
+        DEAD_LETTERS, json.dumps({"image": image, "kind": kind, "reason": reason})
+    )
