@@ -121,10 +121,13 @@ def stored_features(folder: pathlib.Path, stored: list[dict], folds: int = 4) ->
     )
 
 
-def small_explainer() -> Explainer:
-    """An explainer of these features, as it is before training."""
+def small_explainer(*pooling: keras.layers.Layer) -> Explainer:
+    """An explainer of these features, as it is before training; the mean is taken unless layers are named."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((SIDE, SIDE, CHANNELS))
+    pooled = inputs
+    for layer in pooling or (keras.layers.GlobalAveragePooling2D(),):
+        pooled = layer(pooled)
     return Explainer(
         feature_shape=(SIDE, SIDE, CHANNELS),
         feature_mean=0.4,
@@ -132,7 +135,7 @@ def small_explainer() -> Explainer:
             DistilledLayer(name=name, units=units, activation="relu", mean_square_norm=2.0)
             for name, units in DISTILLED.items()
         ],
-        trunk=keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)),
+        trunk=keras.Model(inputs, pooled),
         head=small_head(),
         output_kind="softmax",
         config=ExplainerConfig(),

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
@@ -9,9 +10,19 @@ from tf_explainer.explanation.attribution import Attributor, LayerAttributor
 QUICK = AttributionConfig(method="gradient_x_activation")
 
 
+POOLING = {
+    "mean": (),
+    "maximum": (keras.layers.MaxPooling2D, keras.layers.Flatten),
+    "local means": (keras.layers.AveragePooling2D, keras.layers.Flatten),
+}
+
+
 @pytest.fixture
 def explainer():
-    explainer = small_explainer()
+    return shaken(small_explainer())
+
+
+def shaken(explainer):
     random = np.random.default_rng(0)
     for weight in explainer.trainable_weights:
         noise = random.normal(scale=0.3, size=weight.shape).astype(np.float32)
@@ -57,6 +68,38 @@ def test_the_baseline_is_the_average_image(explainer):
     np.testing.assert_allclose(found.baseline, of_average.scores, rtol=1e-5)
     np.testing.assert_allclose(of_average.parts, 0, atol=1e-5)
     assert attributor.method == "integrated gradients in 50 steps, from the average image"
+
+
+@pytest.mark.parametrize("pooling", POOLING)
+@pytest.mark.parametrize("config", [AttributionConfig(steps=7), QUICK])
+def test_gradients_are_those_at_every_point_of_both_tracks(pooling, config):
+    """Here they are taken there, in the attributor behind the tracks' sum."""
+    explainer = shaken(small_explainer(*(layer() for layer in POOLING[pooling])))
+    attributor = Attributor(explainer, small_head(), "softmax", average(), config)
+    assert len(attributor.join.output_shape) == (2 if pooling == "mean" else 4)
+    features, classes = some_features(), np.array([0, 1, 2, 0, 1])
+    tracks = [np.asarray(track) for track in attributor.tracks(features)]
+    totals = [np.zeros_like(track) for track in tracks]
+    for share in attributor.nodes:
+        at = [
+            tf.constant(baseline + share * (track - baseline))
+            for track, baseline in zip(tracks, attributor.baselines, strict=True)
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(at)
+            reached = tf.gather(attributor.scores(at), classes, axis=1, batch_dims=1)
+        for total, gradient in zip(totals, tape.gradient(reached, at), strict=True):
+            total += np.asarray(gradient) / len(attributor.nodes)
+    by_part, by_rest = (
+        total * (track - baseline)
+        for total, track, baseline in zip(totals, tracks, attributor.baselines, strict=True)
+    )
+    found = attributor.attribute(features, classes)
+    assert np.abs(found.parts).max() > 0.1
+    np.testing.assert_allclose(found.parts, by_part.sum(axis=(1, 2)), atol=1e-4)
+    np.testing.assert_allclose(found.ordinary, by_rest.sum(axis=(1, 2, 3)), atol=1e-4)
+    np.testing.assert_allclose(found.interpretable_maps, by_part.sum(axis=3), atol=1e-4)
+    np.testing.assert_allclose(found.ordinary_maps, by_rest.sum(axis=3), atol=1e-4)
 
 
 def test_more_steps_leave_less(explainer):

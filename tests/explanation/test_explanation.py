@@ -63,6 +63,49 @@ def test_contributions_add_up(run, explanation):
     assert explanation.performer_probability == pytest.approx(features["scores"].max(), rel=1e-6)
 
 
+def test_images_at_once_are_explained_as_one_by_one(run):
+    _, performer, explainer = run
+    explainer = ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer))
+    random = np.random.default_rng(3)
+    images = [random.integers(0, 256, (*random.integers(20, 90, 2), 3), np.uint8) for _ in range(7)]
+    for name in (None, "fish"):
+        for image, found in zip(images, explainer.explain_batch(images, name), strict=True):
+            assert_same(found, explainer.explain(image, name))
+
+
+def test_classes_of_images_at_once_are_explained_as_one_by_one(tmp_path):
+    performer = small_performer("sigmoid")
+    run = write_run(tmp_path, performer)
+    random = np.random.default_rng(4)
+    images = [random.integers(0, level, (50, 50, 3), np.uint8) for level in (2, 60, 256, 256, 256)]
+    together = run.image_explainer.explain_each_of_batch(images)
+    assert len({len(of_image) for of_image in together}) > 1, "they are said to be of as many classes"
+    for image, of_image in zip(images, together, strict=True):
+        alone = run.image_explainer.explain_each(image)
+        for found, expected in zip(of_image, alone, strict=True):
+            assert_same(found, expected)
+
+
+def assert_same(found, expected):
+    """Compares all numbers with those of their kind: what is added up is as exact as its largest term."""
+    one, other = (json.dumps(each.to_dict()["contributions"]["parts"]) for each in (found, expected))
+    names = [re.findall(r'"title": "([^"]*)"', each) for each in (one, other)]
+    assert names[0] == names[1]
+    assert (found.class_name, found.performer_class) == (expected.class_name, expected.performer_class)
+    largest = max(map(abs, expected.terms.values()))
+    for field in ("score", "baseline", "ordinary", "gap", "other_filters"):
+        assert getattr(found, field) == pytest.approx(getattr(expected, field), abs=1e-5 * largest)
+    for seen, alone in zip(found.strongest, expected.strongest, strict=True):
+        assert seen.part == alone.part
+        assert seen.contribution == pytest.approx(alone.contribution, abs=1e-5 * largest)
+        assert seen.lost_without == pytest.approx(alone.lost_without, abs=1e-5 * largest)
+        assert seen.place == alone.place
+        np.testing.assert_allclose(seen.map, alone.map, rtol=1e-4, atol=1e-4)
+    for name in ("interpretable_map", "ordinary_map"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-5 * largest)
+    np.testing.assert_array_equal(found.crop, expected.crop)
+
+
 def test_every_class_can_be_explained(run, image):
     _, performer, explainer = run
     explainer = ImageExplainer(performer, explainer, PARTS, CLASSES, mean_features(explainer))

@@ -1,15 +1,17 @@
 import numpy as np
+import pytest
 
 from tests.evaluation_example import small_explainer, small_head
-from tests.explanation.test_attribution import average, some_features
+from tests.explanation.test_attribution import POOLING, average, some_features
 from tf_explainer.explanation import removal
 from tf_explainer.explanation.attribution import Attributor
 
 GROUPS = [(0, 3), (5,), ()]
 
 
-def test_losses_are_those_of_a_second_computation():
-    explainer = small_explainer()
+@pytest.mark.parametrize("pooling", POOLING)
+def test_losses_are_those_of_a_second_computation(pooling):
+    explainer = small_explainer(*(layer() for layer in POOLING[pooling]))
     explainer(some_features(16), training=True)
     features, classes = some_features(40), np.arange(40) % 3
     attributor = Attributor(explainer, small_head(), "softmax", average())

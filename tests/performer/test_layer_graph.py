@@ -30,6 +30,23 @@ def test_in_order_puts_sources_first(residual):
     assert len(names) == 6
 
 
+@pytest.mark.parametrize(
+    ("layers", "known"),
+    [
+        ([L.GlobalAveragePooling2D()], True),
+        ([L.Dropout(0.5), L.AveragePooling2D(), L.GlobalAveragePooling2D(keepdims=True)], True),
+        ([L.MaxPooling2D(), L.GlobalAveragePooling2D()], False),
+        ([L.AveragePooling2D(), L.Flatten()], False),
+        ([L.Conv2D(4, 1), L.GlobalAveragePooling2D()], False),
+    ],
+)
+def test_means_are_told_from_what_is_more(layers, known):
+    x = inputs = keras.Input((8, 8, 4))
+    for layer in layers:
+        x = layer(x)
+    assert layer_graph.averages(keras.Model(inputs, x)) is known
+
+
 def test_depends_on(residual):
     assert layer_graph.depends_on(out(residual, "pool"), out(residual, "norm"))
     assert not layer_graph.depends_on(out(residual, "norm"), out(residual, "pool"))
