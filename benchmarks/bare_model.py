@@ -34,18 +34,19 @@ def main(
     )
     model = load_performer(config, WorkDir(root="")).feature_model()
     model.predict_on_batch(np.zeros((batch_size, image_size, image_size, 3), np.uint8))
-    batches = _batches(folder, image_size, batch_size)
+    inputs = batches(folder, image_size, batch_size)
     if decoded:
-        batches = iter(list(batches))
+        inputs = iter(list(inputs))
     count, start, cpu = 0, time.perf_counter(), time.process_time()
-    for batch in batches:
+    for batch in inputs:
         model.predict_on_batch(batch)
         count += len(batch)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     print(json.dumps({"images": count, "seconds": seconds, "cpu_seconds": cpu}))  # noqa: T201
 
 
-def _batches(folder: str, image_size: int, batch_size: int) -> Iterator[np.ndarray]:
+def batches(folder: str, image_size: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields crops, `[B, S, S, 3]` uint8, of the images of a folder."""
     source = open_source(DatasetConfig(dataset="folder", data_dir=folder))
     batch = []
     for _, record in source.read(list(source.references())):
