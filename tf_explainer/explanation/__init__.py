@@ -1,1 +1,1 @@
-"""Explaining one image, and exporting what explains."""
+"""Explaining images, one or many, and exporting what explains."""
