@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 _SECONDS = 0.05
 
@@ -36,13 +36,19 @@ class Usage:
     output: str
 
 
-def run(module: str, arguments: Sequence[str], cores: Collection[int] | None = None) -> Usage:
+def run(
+    module: str,
+    arguments: Sequence[str],
+    cores: Collection[int] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Usage:
     """Runs `python -m MODULE ARGUMENTS` in the project's root.
 
     Args:
         module: of this project.
         arguments: of the command line.
         cores: the only ones that it may use; None for all.
+        environment: variables that it has besides those of this process.
 
     Raises:
         RuntimeError: it failed; the message holds the end of what it said.
@@ -52,7 +58,7 @@ def run(module: str, arguments: Sequence[str], cores: Collection[int] | None = N
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
             stdout=output,
             stderr=errors,
             preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),

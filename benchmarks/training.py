@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from benchmarks import child_process
@@ -23,20 +22,20 @@ from benchmarks.interleaving import Cost, costs, ratio
 from benchmarks.synthetic_features import SIDE_OF_CROP, write_set
 from benchmarks.training_parts import (
     bare_step,
+    in_memory,
     interpretable_parts,
     plain_conv,
     random_batch,
     units_of,
     whole_step,
 )
+from benchmarks.vgg_explainer import BATCH, SHAPE, UNITS
 from tf_explainer.config import DatasetConfig, TrainConfig
 from tf_explainer.features import feature_coding
 from tf_explainer.features.schema import MANIFEST
-from tf_explainer.training import distribution
 from tf_explainer.training.training_batches import TrainingBatches
 from tf_explainer.training.training_step import TrainingStep
 
-SHAPE, UNITS, BATCH = (14, 14, 512), {"fc1": 512, "fc2": 512}, 20
 EPOCHS = 10
 # For memory: as many channels less as make 5,000 images bearable.
 SMALL_SHAPE, FEW, TIMES = (14, 14, 64), 500, 10
@@ -44,11 +43,6 @@ SMALL_SHAPE, FEW, TIMES = (14, 14, 64), 500, 10
 
 def _stepping(step: TrainingStep, batches: Iterator[Any], specification: Any) -> Any:
     return lambda: step(next(batches), specification)
-
-
-def _in_memory(strategy: tf.distribute.Strategy, batch: Mapping[str, np.ndarray]) -> Any:
-    repeated = tf.data.Dataset.from_tensors(batch).repeat()
-    return distribution.distribute(strategy, lambda divide: divide(repeated))
 
 
 def _from_shards(directory: pathlib.Path, strategy: tf.distribute.Strategy) -> TrainingBatches:
@@ -73,7 +67,7 @@ def measured(rounds: int) -> dict[str, Cost]:
     one = tf.distribute.OneDeviceStrategy("CPU:0")
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     batch = random_batch(SHAPE, UNITS, BATCH)
-    memory, divided = _in_memory(one, batch), _in_memory(two, batch)
+    memory, divided = in_memory(one, batch), in_memory(two, batch)
     step, on_two = (whole_step(strategy, SHAPE, units_of(batch)) for strategy in (one, two))
     performer = tf.function(keras.applications.VGG16(weights=None, include_top=False))
     pictures = tf.zeros((BATCH, SIDE_OF_CROP, SIDE_OF_CROP, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,10 +11,11 @@ import tensorflow as tf
 from keras import ops
 
 from benchmarks.synthetic_features import random_features
-from tf_explainer.config import ExplainerConfig, TrainConfig
+from benchmarks.vgg_explainer import explainer_of
+from tf_explainer.config import TrainConfig
 from tf_explainer.explainer import filter_losses, layers, templates
-from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.features.schema import SCORES
+from tf_explainer.training import distribution, precision
 from tf_explainer.training.optimizer import GroupedAdam
 from tf_explainer.training.training_step import TrainingStep
 
@@ -34,37 +36,27 @@ def units_of(batch: Batch) -> dict[str, int]:
     return {name: values.shape[1] for name, values in batch.items() if name not in ("target", SCORES)}
 
 
-def explainer_of(shape: tuple[int, ...], units: Mapping[str, int]) -> Explainer:
-    """Returns an explainer behind whose target layer there are max pooling and dense layers, as in VGG-16."""
-    inputs = keras.Input(shape)
-    pooled = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(inputs))
-    return Explainer(
-        feature_shape=shape,
-        feature_mean=0.035,
-        distilled=[
-            DistilledLayer(name=name, units=width, activation="relu", mean_square_norm=width / 2)
-            for name, width in units.items()
-        ],
-        trunk=keras.Model(inputs, pooled),
-        head=_head(list(units.values())[-1]),
-        config=ExplainerConfig(),
-    )
-
-
-def _head(width: int) -> keras.Model:
-    inputs = keras.Input((width,))
-    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
-
-
 def whole_step(
-    strategy: tf.distribute.Strategy, shape: tuple[int, ...], units: Mapping[str, int]
+    strategy: tf.distribute.Strategy,
+    shape: tuple[int, ...],
+    units: Mapping[str, int],
+    *,
+    dtype: str = "float32",
+    xla: bool = False,
 ) -> TrainingStep:
-    """Returns the trainer's own step."""
+    """Returns the trainer's own step, which computes in a dtype, and is compiled by XLA if asked for."""
     with strategy.scope():
         explainer = explainer_of(shape, units)
+        precision.set_compute_dtype(explainer, dtype)
         optimizer = GroupedAdam(1e-4, {"mix": 200.0}, gradients_are_summed=True)
         optimizer.build(explainer.trainable_variables)
-    return TrainingStep(explainer, optimizer, strategy, "target", TrainConfig())
+    return TrainingStep(explainer, optimizer, strategy, "target", TrainConfig(xla=xla))
+
+
+def in_memory(strategy: tf.distribute.Strategy, batch: Batch) -> Any:
+    """Returns a batch again and again, as a strategy divides it."""
+    repeated = tf.data.Dataset.from_tensors(batch).repeat()
+    return distribution.distribute(strategy, lambda divide: divide(repeated))
 
 
 def bare_step(batch: Batch) -> Work:

@@ -1,0 +1,35 @@
+"""An explainer as one of VGG-16 has it, on any backend of Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+
+from tf_explainer.config import ExplainerConfig
+from tf_explainer.explainer.explainer import DistilledLayer, Explainer
+
+# block5_conv3 and the two dense layers of a head as `train_performer` trains it.
+SHAPE, UNITS, BATCH = (14, 14, 512), {"fc1": 512, "fc2": 512}, 20
+
+
+def explainer_of(shape: tuple[int, ...], units: Mapping[str, int]) -> Explainer:
+    """Returns an explainer behind whose target layer there are max pooling and dense layers, as in VGG-16."""
+    inputs = keras.Input(shape)
+    pooled = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(inputs))
+    return Explainer(
+        feature_shape=shape,
+        feature_mean=0.035,
+        distilled=[
+            DistilledLayer(name=name, units=width, activation="relu", mean_square_norm=width / 2)
+            for name, width in units.items()
+        ],
+        trunk=keras.Model(inputs, pooled),
+        head=_head(list(units.values())[-1]),
+        config=ExplainerConfig(),
+    )
+
+
+def _head(width: int) -> keras.Model:
+    inputs = keras.Input((width,))
+    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
