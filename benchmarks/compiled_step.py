@@ -3,8 +3,8 @@
 KERAS_BACKEND=jax JAX_PLATFORMS=cpu python -m benchmarks.compiled_step [SIDE CHANNELS WIDTH BATCH]
 
 Forward pass, all losses, gradients, update: one programme, whose buffers are given to the next step. Prints
-JSON: operations and bytes an image as XLA counts them, the operations counted by hand, the primitives that call
-back to Python, how many of the variables' buffers were given on, and the losses of two steps.
+JSON: operations and bytes an image as XLA counts them, the operations counted by hand, the primitives that
+call back to Python, how many of the variables' buffers were given on, and the losses of two steps.
 """
 
 from __future__ import annotations
