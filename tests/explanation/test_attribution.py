@@ -12,8 +12,8 @@ QUICK = AttributionConfig(method="gradient_x_activation")
 
 POOLING = {
     "mean": (),
-    "maximum": (keras.layers.MaxPooling2D, keras.layers.Flatten),
-    "local means": (keras.layers.AveragePooling2D, keras.layers.Flatten),
+    "maximum": (lambda: keras.layers.MaxPooling2D(2), keras.layers.Flatten),
+    "local means": (lambda: keras.layers.AveragePooling2D(2), keras.layers.Flatten),
 }
 
 

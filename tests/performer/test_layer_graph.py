@@ -34,9 +34,9 @@ def test_in_order_puts_sources_first(residual):
     ("layers", "known"),
     [
         ([L.GlobalAveragePooling2D()], True),
-        ([L.Dropout(0.5), L.AveragePooling2D(), L.GlobalAveragePooling2D(keepdims=True)], True),
-        ([L.MaxPooling2D(), L.GlobalAveragePooling2D()], False),
-        ([L.AveragePooling2D(), L.Flatten()], False),
+        ([L.Dropout(0.5), L.AveragePooling2D(2), L.GlobalAveragePooling2D(keepdims=True)], True),
+        ([L.MaxPooling2D(2), L.GlobalAveragePooling2D()], False),
+        ([L.AveragePooling2D(2), L.Flatten()], False),
         ([L.Conv2D(4, 1), L.GlobalAveragePooling2D()], False),
     ],
 )

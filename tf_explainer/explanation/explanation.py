@@ -214,6 +214,7 @@ class ImageExplainer:
         self._grid = UnitGrid.of(
             performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
         )
+        self._places = [(y, x) for y, x in self._grid.centres(np.arange(self._grid.side**2)).tolist()]
 
     def explain(self, image: np.ndarray, class_name: str | None = None) -> Explanation:
         """Explains one image.
@@ -348,12 +349,11 @@ class ImageExplainer:
     ) -> SeenPart:
         unit = int(mean.argmax())
         strength = float(mean.flat[unit])
-        y, x = map(float, self._grid.centres(np.array(unit)))
         return SeenPart(
             part=part,
             contribution=float(contribution),
             lost_without=None if lost_without is None else float(lost_without),
-            place=(y, x) if strength > 0 else None,
+            place=self._places[unit] if strength > 0 else None,
             strength=strength,
             map=mean,
         )
