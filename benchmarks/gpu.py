@@ -3,8 +3,8 @@
 python -m benchmarks.gpu [--batch=20,160] [--rounds=30] [--xla]
 
 At the shapes of VGG-16's block5_conv3. Operations are those that XLA counts where JAX is installed
-(`make developer`), else those counted by hand. Without a GPU it says so, and runs a tiny case on the CPU, which
-only shows that the command works. What float16 needs to learn, loss scaling, is left out.
+(`make developer`), else those counted by hand. Without a GPU it says so, and runs a tiny case on the CPU,
+which only shows that the command works. What float16 needs to learn, loss scaling, is left out.
 """
 
 from __future__ import annotations
