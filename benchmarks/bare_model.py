@@ -34,19 +34,18 @@ def main(
     )
     model = load_performer(config, WorkDir(root="")).feature_model()
     model.predict_on_batch(np.zeros((batch_size, image_size, image_size, 3), np.uint8))
-    inputs = batches(folder, image_size, batch_size)
+    batches = _batches(folder, image_size, batch_size)
     if decoded:
-        inputs = iter(list(inputs))
+        batches = iter(list(batches))
     count, start, cpu = 0, time.perf_counter(), time.process_time()
-    for batch in inputs:
+    for batch in batches:
         model.predict_on_batch(batch)
         count += len(batch)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     print(json.dumps({"images": count, "seconds": seconds, "cpu_seconds": cpu}))  # noqa: T201
 
 
-def batches(folder: str, image_size: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields crops, `[B, S, S, 3]` uint8, of the images of a folder."""
+def _batches(folder: str, image_size: int, batch_size: int) -> Iterator[np.ndarray]:
     source = open_source(DatasetConfig(dataset="folder", data_dir=folder))
     batch = []
     for _, record in source.read(list(source.references())):

@@ -1,101 +1,127 @@
 """Measures `pipelines.explain_images` against one pass of performer and explainer (docs/performance.md).
 
-python -m benchmarks.explanations WORKDIR [PHOTOGRAPHS] [--size=64] [--repetitions=3]
+python -m benchmarks.explanations WORKDIR [PHOTOGRAPHS] [--size=64] [--batch=32] [--rounds=3]
 
-Whole processes that take turns, decoding on both sides. The job's rate is that of the images which a longer
-run has more than a shorter one, so that starting up and loading the networks drop out.
+Both in this process, in turn, from files to numbers. The job's time is that of the images which a longer run
+has more than a shorter one, so that loading the networks and starting up drop out.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
+import functools
 import pathlib
 import sys
 import tempfile
+from collections.abc import Sequence
+from typing import Literal
 
-from benchmarks import child_process, photographs
-from benchmarks.rate import Rate, compared
-from tf_explainer.config import WorkDir
-from tf_explainer.features.manifest import read_manifest
+import numpy as np
 
-_BATCH_SIZE = 32
+from benchmarks import photographs
+from benchmarks.interleaving import Cost, costs
+from pipelines.dataflow import beam_log
+from pipelines.image_explanations import job, named_images
+from pipelines.image_explanations.job import ExplanationJob
+from tf_explainer.config import (
+    AttributionConfig,
+    ExplanationConfig,
+    ExplanationFileConfig,
+    ExtractionConfig,
+    PerformerConfig,
+    WorkDir,
+)
+from tf_explainer.datasets.source import UnreadableImageError
+from tf_explainer.explanation.finished_run import FinishedRun, load_run
+from tf_explainer.images.crop import crop_to_object
+
+METHODS: tuple[Literal["integrated_gradients", "gradient_x_activation"], ...] = (
+    "integrated_gradients",
+    "gradient_x_activation",
+)
 
 
-class Explaining:
-    """The real binary on folders of images.
-
-    Args:
-        workdir: of a finished run.
-        directory: gets folders of images.
-        images: that the folders are made of.
-    """
-
-    def __init__(self, workdir: str, directory: pathlib.Path, images: list[pathlib.Path]) -> None:
-        self._workdir, self._directory, self._images = workdir, directory, images
-        manifest = read_manifest(WorkDir(root=workdir).features)
-        self._network = [
-            f"--workdir={workdir}",
-            f"--image_size={manifest.image_size}",
-            f"--target_layer={manifest.target.name}",
-            f"--distilled_layers={','.join(layer.name for layer in manifest.distilled)}",
-        ]
-
-    def folder(self, count: int) -> str:
-        """Returns a folder of `count` images."""
-        path = self._directory / f"images-{count}"
-        return str(path) if path.exists() else photographs.folder(path, self._images, count)
-
-    def rate(self, few: int, many: int, *options: str) -> Rate:
-        """Returns images a second of what the longer run has more."""
-        output = f"--explanations_file={self._directory / 'explained.jsonl'}"
-        batch = f"--extraction_batch_size={_BATCH_SIZE}"
-        short, long = (
-            child_process.run(
-                "pipelines.explain_images",
-                [*self._network, batch, output, f"--image={self.folder(count)}", *options],
-            )
-            for count in (few, many)
+def explain(run: FinishedRun, folder: str, batch: int, attribution: AttributionConfig) -> None:
+    """Runs the job on all images of a folder."""
+    config = run.performer.config
+    workdir = run.workdir or WorkDir(root="")
+    with tempfile.TemporaryDirectory() as directory:
+        settings = ExplanationJob(
+            workdir=workdir,
+            performer=PerformerConfig(
+                image_size=config.image_size,
+                target_layer=config.target_layer,
+                distilled_layers=config.distilled_layers,
+            ),
+            attribution=attribution,
+            explanation=ExplanationConfig(images=(folder,)),
+            file=ExplanationFileConfig(output=f"{directory}/explained.jsonl"),
+            extraction=ExtractionConfig(batch_size=batch),
+            beam_options=["--runner=FnApiRunner"],
         )
-        return Rate.of_difference(short, long, many - few)
+        job.run(settings, lambda line: None)  # noqa: ARG005
 
-    def bare(self, count: int) -> Rate:
-        """Returns the images a second of one pass of both networks."""
-        usage = child_process.run(
-            "benchmarks.bare_explanation", [self._workdir, self.folder(count), str(_BATCH_SIZE)]
-        )
-        return Rate.of(json.loads(usage.output.splitlines()[-1]))
+
+def bare(run: FinishedRun, paths: Sequence[str], batch: int) -> None:
+    """Runs the performer on all images once, and the explainer on its features."""
+    config, features = run.performer.config, run.performer.feature_model()
+    for first in range(0, len(paths), batch):
+        crops = []
+        for _, result in named_images.read(paths[first : first + batch]):
+            if isinstance(result, UnreadableImageError):
+                raise result
+            crops.append(crop_to_object(result, config.image_size))
+        maps = features.predict_on_batch(np.stack(crops))[config.target_layer]
+        run.explainer.predict_on_batch(maps.astype(np.float32))
+
+
+def measured(run: FinishedRun, directory: pathlib.Path, options: argparse.Namespace) -> dict[str, Cost]:
+    """Returns the costs of an image, by name."""
+    named = pathlib.Path(options.photographs or directory / "none")
+    images = photographs.originals(directory / "drawn", named)
+    few, many = (
+        photographs.folder(directory / str(count), images, count)
+        for count in (options.size, 3 * options.size)
+    )
+    paths = named_images.paths([few])
+    works = {"bare": functools.partial(bare, run, paths, options.batch)}
+    for method in METHODS:
+        attribution = AttributionConfig(method=method)
+        for length, folder in (("short", few), ("long", many)):
+            works[f"{method}, {length}"] = functools.partial(explain, run, folder, options.batch, attribution)
+    taken = costs(works, options.rounds)
+    found = {"bare": _an_image(taken["bare"], options.size)}
+    for method in METHODS:
+        short, long = (taken[f"{method}, {length}"] for length in ("short", "long"))
+        more = Cost(clock=long.clock - short.clock, cpu=long.cpu - short.cpu)
+        found[method] = _an_image(more, 2 * options.size)
+    return found
+
+
+def _an_image(cost: Cost, images: int) -> Cost:
+    return Cost(clock=cost.clock / images, cpu=cost.cpu / images)
 
 
 def main() -> None:
-    """Measures row after row, and prints each as it is done."""
+    """Measures, and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("workdir", help="of a finished run")
-    parser.add_argument(
-        "photographs", nargs="?", default="", help="a folder of .JPEG files; drawn ones if none"
-    )
+    parser.add_argument("photographs", nargs="?", help="a folder of .JPEG files; drawn ones if none")
     parser.add_argument(
         "--size", type=int, default=64, help="images of a short run; a long one has three times"
     )
-    parser.add_argument("--repetitions", type=int, default=3, help="of each measurement")
+    parser.add_argument("--batch", type=int, default=32, help="images that the networks see at once")
+    parser.add_argument("--rounds", type=int, default=3, help="that count")
     options = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        named = pathlib.Path(options.photographs) if options.photographs else directory / "none"
-        explaining = Explaining(options.workdir, directory, photographs.originals(directory / "drawn", named))
-        few, many = options.size, 3 * options.size
-        rows = {
-            "integrated gradients, job / one pass of both networks": (),
-            "gradient x activation, job / one pass": ("--attribution=gradient_x_activation",),
-        }
-        for name, chosen in rows.items():
-            job, bare = [], []
-            for _ in range(options.repetitions):
-                job.append(explaining.rate(few, many, *chosen))
-                bare.append(explaining.bare(many - few))
-            sys.stdout.write(f"| {name} | {compared(job, bare)} |\n")
-            sys.stdout.flush()
+    beam_log.quiet()
+    with tempfile.TemporaryDirectory() as directory:
+        taken = measured(load_run(options.workdir), pathlib.Path(directory), options)
+    reference = taken["bare"]
+    sys.stdout.write("| | ms of CPU an image | one pass / it, by CPU time | by the clock |\n")
+    sys.stdout.write("| --- | ---: | ---: | ---: |\n")
+    for name, cost in taken.items():
+        ratios = f"{reference.cpu / cost.cpu:.2f} | {reference.clock / cost.clock:.2f}"
+        sys.stdout.write(f"| {name.replace('_', ' ')} | {1000 * cost.cpu:.1f} | {ratios} |\n")
 
 
 if __name__ == "__main__":

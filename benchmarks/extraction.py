@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -26,7 +27,6 @@ import tensorflow as tf
 
 from benchmarks import child_process, photographs
 from benchmarks.child_process import ROOT, Usage
-from benchmarks.rate import Rate, compared
 from tf_explainer.config import PerformerConfig, PerformerTrainingConfig
 from tf_explainer.features import schema
 from tf_explainer.features.manifest import read_manifest
@@ -62,6 +62,27 @@ def _network(backbone: str, weights: str, target: str, **settings: Any) -> Netwo
         **settings,
     )
     return Network(config=config, pooling="flatten" if backbone == "vgg16" else "average")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """Images a second, by the clock and by the seconds of CPU."""
+
+    by_clock: float
+    by_cpu: float
+
+    @classmethod
+    def of(cls, measured: dict[str, float]) -> Rate:
+        """Reads what a child process measured."""
+        return cls(measured["images"] / measured["seconds"], measured["images"] / measured["cpu_seconds"])
+
+
+def _compared(first: list[Rate], second: list[Rate]) -> str:
+    pairs = list(zip(first, second, strict=True))
+    by_clock = statistics.median(a.by_clock / b.by_clock for a, b in pairs)
+    by_cpu = statistics.median(a.by_cpu / b.by_cpu for a, b in pairs)
+    rates = [statistics.median(rate.by_clock for rate in rates) for rates in (first, second)]
+    return f"{by_clock:.2f} ({rates[0]:.1f} / {rates[1]:.1f} images/s); by CPU time {by_cpu:.2f}"
 
 
 class Extraction:
@@ -113,7 +134,11 @@ class Extraction:
         for count in (few, many):
             self.forget(count)
             usages.append(self.run(count, *options, cores=cores))
-        return Rate.of_difference(usages[0], usages[1], many - few)
+        short, long = usages
+        return Rate(
+            (many - few) / (long.seconds - short.seconds),
+            (many - few) / (long.cpu_seconds - short.cpu_seconds),
+        )
 
     def bare(self, count: int, *, decoded: bool) -> tuple[Rate, Usage]:
         """Returns the bare model's images a second on the same images, and what its process took."""
@@ -140,7 +165,7 @@ def _ratio_to_bare(extraction: Extraction, few: int, many: int, repetitions: int
         # In one shard, so that the pipeline's batches are as large as the bare model's.
         pipeline.append(extraction.rate(few, many, "--num_shards=1"))
         bare.append(extraction.bare(many - few, decoded=decoded)[0])
-    return compared(pipeline, bare)
+    return _compared(pipeline, bare)
 
 
 def _two_processes(extraction: Extraction, few: int, many: int, repetitions: int) -> str:
@@ -149,7 +174,7 @@ def _two_processes(extraction: Extraction, few: int, many: int, repetitions: int
     for _ in range(repetitions):
         both.append(extraction.rate(few, many, *two, cores={0, 1}))
         one.append(extraction.rate(few, many, cores={0}))
-    return compared(both, one)
+    return _compared(both, one)
 
 
 def _memory(extraction: Extraction, few: int, many: int) -> str:
@@ -191,7 +216,7 @@ def _reading(extraction: Extraction, features: pathlib.Path, repetitions: int) -
                 "benchmarks.reading", [str(features), str(extraction.performer), what], cores
             )
             rates[what].append(Rate.of(json.loads(usage.output.splitlines()[-1])))
-    return compared(rates["reading"], rates["training"])
+    return _compared(rates["reading"], rates["training"])
 
 
 def _rows(
