@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Literal
 
+import keras
 import numpy as np
 
 from benchmarks import photographs
@@ -62,9 +63,9 @@ def explain(run: FinishedRun, folder: str, batch: int, attribution: AttributionC
         job.run(settings, lambda line: None)  # noqa: ARG005
 
 
-def bare(run: FinishedRun, paths: Sequence[str], batch: int) -> None:
-    """Runs the performer on all images once, and the explainer on its features."""
-    config, features = run.performer.config, run.performer.feature_model()
+def bare(run: FinishedRun, features: keras.Model, paths: Sequence[str], batch: int) -> None:
+    """Runs the performer on all images once, as its `feature_model`, and the explainer on its features."""
+    config = run.performer.config
     for first in range(0, len(paths), batch):
         crops = []
         for _, result in named_images.read(paths[first : first + batch]):
@@ -84,7 +85,7 @@ def measured(run: FinishedRun, directory: pathlib.Path, options: argparse.Namesp
         for count in (options.size, 3 * options.size)
     )
     paths = named_images.paths([few])
-    works = {"bare": functools.partial(bare, run, paths, options.batch)}
+    works = {"bare": functools.partial(bare, run, run.performer.feature_model(), paths, options.batch)}
     for method in METHODS:
         attribution = AttributionConfig(method=method)
         for length, folder in (("short", few), ("long", many)):
