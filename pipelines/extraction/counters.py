@@ -53,14 +53,14 @@ def count_shard(report: ShardReport) -> None:
         _count(f"{_FAILED}{kind}", number)
 
 
-def totals(result: Any) -> collections.Counter[str]:
+def totals(result: Any) -> dict[str, int]:
     """Returns a pipeline result's counters by name."""
     return beam_pipeline.totals(result, NAMESPACE)
 
 
 def summary(result: Any) -> str:
     """Returns a run's counters and the latency of its batches, for the person, in a line or two."""
-    counts = totals(result)
+    counts = collections.Counter(totals(result))
     failed = [
         f"{number} {name.removeprefix(_FAILED).replace('_', ' ')}"
         for name, number in sorted(counts.items())
