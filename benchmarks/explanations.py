@@ -1,9 +1,9 @@
-"""Measures `pipelines.explain_images` against one pass of performer and explainer (docs/performance.md).
+"""Measures the step of `pipelines.explain_images` against one pass of both networks (docs/performance.md).
 
 python -m benchmarks.explanations WORKDIR [PHOTOGRAPHS] [--size=64] [--batch=32] [--rounds=3]
 
-Both in this process, in turn, from files to numbers. The job's time is that of the images which a longer run
-has more than a shorter one, so that loading the networks and starting up drop out.
+Both in this process, in turn: from files to lines of JSON, and from files to the networks' outputs. Starting
+up and loading the networks are left out, and so is what Beam does between the steps.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 
 from benchmarks import photographs
 from benchmarks.interleaving import Cost, costs
-from pipelines.dataflow import beam_log
-from pipelines.image_explanations import job, named_images
-from pipelines.image_explanations.job import ExplanationJob
+from pipelines.image_explanations import named_images
+from pipelines.image_explanations.image_explanation import ExplainBatch
+from pipelines.image_explanations.job import ExplanationJob, prepare
 from tf_explainer.config import (
     AttributionConfig,
     ExplanationConfig,
@@ -34,6 +34,7 @@ from tf_explainer.config import (
 )
 from tf_explainer.datasets.source import UnreadableImageError
 from tf_explainer.explanation.finished_run import FinishedRun, load_run
+from tf_explainer.features.manifest import read_manifest
 from tf_explainer.images.crop import crop_to_object
 
 METHODS: tuple[Literal["integrated_gradients", "gradient_x_activation"], ...] = (
@@ -42,33 +43,39 @@ METHODS: tuple[Literal["integrated_gradients", "gradient_x_activation"], ...] = 
 )
 
 
-def explain(run: FinishedRun, folder: str, batch: int, attribution: AttributionConfig) -> None:
-    """Runs the job on all images of a folder."""
-    config = run.performer.config
-    workdir = run.workdir or WorkDir(root="")
-    with tempfile.TemporaryDirectory() as directory:
-        settings = ExplanationJob(
-            workdir=workdir,
-            performer=PerformerConfig(
-                image_size=config.image_size,
-                target_layer=config.target_layer,
-                distilled_layers=config.distilled_layers,
-            ),
-            attribution=attribution,
-            explanation=ExplanationConfig(images=(folder,)),
-            file=ExplanationFileConfig(output=f"{directory}/explained.jsonl"),
-            extraction=ExtractionConfig(batch_size=batch),
-            beam_options=["--runner=FnApiRunner"],
-        )
-        job.run(settings, lambda line: None)  # noqa: ARG005
+def step_of(workdir: WorkDir, batch: int, attribution: AttributionConfig) -> ExplainBatch:
+    """Returns the job's step, ready to process."""
+    manifest = read_manifest(workdir.features)
+    job = ExplanationJob(
+        workdir=workdir,
+        performer=PerformerConfig(
+            image_size=manifest.image_size,
+            target_layer=manifest.target.name,
+            distilled_layers=tuple(layer.name for layer in manifest.distilled),
+        ),
+        attribution=attribution,
+        explanation=ExplanationConfig(),
+        file=ExplanationFileConfig(),
+        extraction=ExtractionConfig(batch_size=batch),
+        beam_options=(),
+    )
+    step = ExplainBatch(prepare(job, output=""))
+    step.setup()
+    return step
 
 
-def bare(run: FinishedRun, features: keras.Model, paths: Sequence[str], batch: int) -> None:
+def explain(step: ExplainBatch, batches: Sequence[Sequence[str]]) -> None:
+    """Explains all images."""
+    for paths in batches:
+        list(step.process(paths))
+
+
+def bare(run: FinishedRun, features: keras.Model, batches: Sequence[Sequence[str]]) -> None:
     """Runs the performer on all images once, as its `feature_model`, and the explainer on its features."""
     config = run.performer.config
-    for first in range(0, len(paths), batch):
+    for paths in batches:
         crops = []
-        for _, result in named_images.read(paths[first : first + batch]):
+        for _, result in named_images.read(paths):
             if isinstance(result, UnreadableImageError):
                 raise result
             crops.append(crop_to_object(result, config.image_size))
@@ -76,31 +83,15 @@ def bare(run: FinishedRun, features: keras.Model, paths: Sequence[str], batch: i
         run.explainer.predict_on_batch(maps.astype(np.float32))
 
 
-def measured(run: FinishedRun, directory: pathlib.Path, options: argparse.Namespace) -> dict[str, Cost]:
-    """Returns the costs of an image, by name."""
-    named = pathlib.Path(options.photographs or directory / "none")
-    images = photographs.originals(directory / "drawn", named)
-    few, many = (
-        photographs.folder(directory / str(count), images, count)
-        for count in (options.size, 3 * options.size)
-    )
-    paths = named_images.paths([few])
-    works = {"bare": functools.partial(bare, run, run.performer.feature_model(), paths, options.batch)}
+def measured(workdir: str, images: Sequence[str], batch: int, rounds: int) -> dict[str, Cost]:
+    """Returns the cost of all images, by name."""
+    batches = [images[first : first + batch] for first in range(0, len(images), batch)]
+    run = load_run(workdir)
+    works = {"one pass": functools.partial(bare, run, run.performer.feature_model(), batches)}
     for method in METHODS:
-        attribution = AttributionConfig(method=method)
-        for length, folder in (("short", few), ("long", many)):
-            works[f"{method}, {length}"] = functools.partial(explain, run, folder, options.batch, attribution)
-    taken = costs(works, options.rounds)
-    found = {"bare": _an_image(taken["bare"], options.size)}
-    for method in METHODS:
-        short, long = (taken[f"{method}, {length}"] for length in ("short", "long"))
-        more = Cost(clock=long.clock - short.clock, cpu=long.cpu - short.cpu)
-        found[method] = _an_image(more, 2 * options.size)
-    return found
-
-
-def _an_image(cost: Cost, images: int) -> Cost:
-    return Cost(clock=cost.clock / images, cpu=cost.cpu / images)
+        step = step_of(WorkDir(root=workdir), batch, AttributionConfig(method=method))
+        works[method] = functools.partial(explain, step, batches)
+    return costs(works, rounds)
 
 
 def main() -> None:
@@ -108,21 +99,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("workdir", help="of a finished run")
     parser.add_argument("photographs", nargs="?", help="a folder of .JPEG files; drawn ones if none")
-    parser.add_argument(
-        "--size", type=int, default=64, help="images of a short run; a long one has three times"
-    )
+    parser.add_argument("--size", type=int, default=64, help="images")
     parser.add_argument("--batch", type=int, default=32, help="images that the networks see at once")
     parser.add_argument("--rounds", type=int, default=3, help="that count")
     options = parser.parse_args()
-    beam_log.quiet()
     with tempfile.TemporaryDirectory() as directory:
-        taken = measured(load_run(options.workdir), pathlib.Path(directory), options)
-    reference = taken["bare"]
+        drawn, named = pathlib.Path(directory, "drawn"), options.photographs or f"{directory}/none"
+        images = photographs.originals(drawn, pathlib.Path(named))[: options.size]
+        taken = measured(options.workdir, list(map(str, images)), options.batch, options.rounds)
+    reference = taken["one pass"]
     sys.stdout.write("| | ms of CPU an image | one pass / it, by CPU time | by the clock |\n")
     sys.stdout.write("| --- | ---: | ---: | ---: |\n")
     for name, cost in taken.items():
+        milliseconds = f"{1000 * cost.cpu / len(images):.1f}"
         ratios = f"{reference.cpu / cost.cpu:.2f} | {reference.clock / cost.clock:.2f}"
-        sys.stdout.write(f"| {name.replace('_', ' ')} | {1000 * cost.cpu:.1f} | {ratios} |\n")
+        sys.stdout.write(f"| {name.replace('_', ' ')} | {milliseconds} | {ratios} |\n")
 
 
 if __name__ == "__main__":
