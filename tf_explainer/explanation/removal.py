@@ -34,7 +34,7 @@ def losses(
 def losses_of_tracks(
     attributor: TrackAttributor, tracks: list[Any], classes: np.ndarray, groups: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """Does what `losses` does with `attributor.activations` of the inputs."""
+    """Does what `losses` does with both tracks, `[B, L, L, F]` each, as `attributor.activations` has them."""
     # The first row is the whole network.
     kept = np.ones((len(groups) + 1, attributor.join.output_shape[-1]), np.float32)
     for row, group in enumerate(groups, start=1):
