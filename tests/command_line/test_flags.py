@@ -22,6 +22,7 @@ BUILDERS = {
     flags.dry_run: config.DryRunConfig(),
     flags.verification: config.VerificationConfig(),
     flags.explainer: config.ExplainerConfig(),
+    flags.explanation_file: config.ExplanationFileConfig(),
     flags.training: config.TrainConfig(),
     flags.evaluation: config.EvaluationConfig(),
     flags.snapshot: config.SnapshotConfig(),
