@@ -22,7 +22,8 @@ from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import lone_filter
 from tf_explainer.explanation import picture as explanation_picture
 from tf_explainer.explanation import report
-from tf_explainer.explanation.explanation import ImageExplainer, SeenPart
+from tf_explainer.explanation.explanation import SeenPart
+from tf_explainer.explanation.image_explainer import ImageExplainer
 
 SUMMARY = known_summary(known_contributions())
 ORANGE, SKY = (230, 159, 0), (86, 180, 233)

@@ -14,7 +14,7 @@ from tests.evaluation_example import CROP, DISTILLED, SIDE
 from tests.small_run import CLASSES, write_run
 from tf_explainer.config import PerformerConfig
 from tf_explainer.explanation import saved_model
-from tf_explainer.explanation.explanation import ImageExplainer
+from tf_explainer.explanation.image_explainer import ImageExplainer
 from tf_explainer.performer.performer import Performer
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, CROP, CROP, 3), np.uint8)

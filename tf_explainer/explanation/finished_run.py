@@ -27,8 +27,9 @@ from tf_explainer.evaluation.parts import Part
 from tf_explainer.evaluation.results import load_explainer, read_parts
 from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.explanation import average_image, run_summary
-from tf_explainer.explanation.explanation import Explanation, ImageExplainer
+from tf_explainer.explanation.explanation import Explanation
 from tf_explainer.explanation.explanations import Explanations
+from tf_explainer.explanation.image_explainer import ImageExplainer
 from tf_explainer.explanation.run_parts import RunParts
 from tf_explainer.explanation.run_summary import RunSummary
 from tf_explainer.features.manifest import check_manifest, read_manifest

@@ -1,8 +1,8 @@
 """Performer and explainer as one SavedModel: images in; parts, their places and contributions out.
 
 Whoever loads it needs TensorFlow and nothing of this project. Its numbers are those of
-`explanation.ImageExplainer`. There is no control flow and no Python in it, and all sizes but the number of
-images are fixed; the gradients are by operations that ONNX has (`onnx_gradients`).
+`image_explainer.ImageExplainer`. There is no control flow and no Python in it, and all sizes but the number
+of images are fixed; the gradients are by operations that ONNX has (`onnx_gradients`).
 """
 
 from __future__ import annotations
