@@ -63,7 +63,7 @@ class ProgressBar(tqdm.tqdm):
             return done + (", {elapsed}" if values["elapsed"] >= 1 else "") + "{postfix}"
         if self.n >= self.total:
             return done + " in {elapsed}{postfix}"
-        if values["elapsed"] < _EARLIEST:
+        if self.speed is None and values["elapsed"] < _EARLIEST:
             return done + "{postfix}"
         rate = values["rate"] or (self.n - self.initial) / max(values["elapsed"], 1e-9)
         return f"{done}, {self.speed or f'{rate:.1f}{self.unit}/s'}, {{remaining}} left{{postfix}}"

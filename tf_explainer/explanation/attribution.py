@@ -146,13 +146,25 @@ class TrackAttributor:
             tracks: `[B, L, L, F]` each, from `activations`.
             classes: `[B]` int, whose scores.
         """
-        size = max(1, _NUMBERS // (len(self.nodes) * math.prod(self.join.output_shape[1:])))
+        size = self.images_at_once(tracks, len(self.nodes))
         batches = []
         for first in range(0, len(classes), size):
             rows = slice(first, first + size)
             found = self._compiled([track[rows] for track in tracks], tf.constant(classes[rows], tf.int32))
             batches.append(Attribution(**{name: value.numpy() for name, value in found.items()}))
         return Attribution.joined(batches)
+
+    def images_at_once(self, tracks: list[Any], points: int) -> int:
+        """Returns how many images go through the network at once, with so many points each.
+
+        Args:
+            tracks: `[B, L, L, F]` each.
+            points: on an image's line.
+        """
+        joined = self.join.output_shape[1:]
+        # Networks that take images of any size do not know the size of their maps.
+        numbers = math.prod(tracks[0].shape[1:] if None in joined else joined)
+        return max(1, _NUMBERS // (points * numbers))
 
     def _attribute(self, tracks: list[Any], classes: Any) -> dict[str, Any]:
         """Computes the fields of `Attribution`, as one graph."""
@@ -178,7 +190,7 @@ class TrackAttributor:
             The log-odds of all classes, `[B, classes]`, and those of the baseline, `[classes]`; and what each
             unit of either track contributes, `[B, L, L, F]`.
         """
-        joined, baseline = (self.join(ends, training=False) for ends in (tracks, self._one_baseline()))
+        joined, baseline = (self.join(ends, training=False) for ends in (tracks, self._one_baseline(tracks)))
         path = integrated_gradients.points(joined, baseline, self.nodes)
         log_odds, of_baseline = (self.above(end, training=False) for end in (joined, baseline))
         of_path = tf.reshape(self.above(path, training=False), [-1, len(self.nodes), log_odds.shape[-1]])
@@ -192,11 +204,11 @@ class TrackAttributor:
         )
         return log_odds, of_baseline[0], by_part, by_rest
 
-    def _one_baseline(self) -> list[Any]:
+    def _one_baseline(self, tracks: list[Any]) -> list[Any]:
         """Returns the baselines as one image's tracks, `[1, L, L, F]` each."""
         return [
-            tf.broadcast_to(each, (1, *track.shape[1:]))
-            for each, track in zip(self.baselines, self.join.inputs, strict=True)
+            tf.broadcast_to(each, tf.concat([[1], tf.shape(track)[1:]], axis=0))
+            for each, track in zip(self.baselines, tracks, strict=True)
         ]
 
     def _scores_of_shares(self, tracks: list[Any], shares: Any) -> Any:

@@ -45,7 +45,7 @@ def points(activations: Any, baseline: Any, shares: Any) -> Any:
     path = ops.expand_dims(baseline + 0 * activations, 1) + shares * ops.expand_dims(
         activations - baseline, 1
     )
-    return ops.reshape(path, (-1, *activations.shape[1:]))
+    return ops.reshape(path, (-1, *ops.shape(activations)[1:]))
 
 
 def mean_over_points(gradients: Any, count: int) -> Any:
@@ -55,4 +55,4 @@ def mean_over_points(gradients: Any, count: int) -> Any:
         gradients: `[B * N, ..., F]`, of the score at the path's points.
         count: N, of the path's nodes.
     """
-    return ops.mean(ops.reshape(gradients, (-1, count, *gradients.shape[1:])), axis=1)
+    return ops.mean(ops.reshape(gradients, (-1, count, *ops.shape(gradients)[1:])), axis=1)

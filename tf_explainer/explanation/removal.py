@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_explainer.explanation.attribution import TrackAttributor
-
-# Numbers in what goes through the network at once.
-_NUMBERS = 128 * 14 * 14 * 512
 
 
 def losses(
@@ -39,7 +35,7 @@ def losses_of_tracks(
     kept = np.ones((len(groups) + 1, attributor.join.output_shape[-1]), np.float32)
     for row, group in enumerate(groups, start=1):
         kept[row, list(group)] = 0
-    size = max(1, _NUMBERS // (len(kept) * math.prod(attributor.join.output_shape[1:])))
+    size = attributor.images_at_once(tracks, len(kept))
     wanted = np.asarray(classes)
     lost = []
     for first in range(0, len(wanted), size):
