@@ -68,6 +68,14 @@ def test_files_folders_and_patterns(photos, named, found):
     assert names(photos, f"{photos}/{named}") == found
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_no_name_is_not_the_folder_in_which_one_is(photos, monkeypatch, name):
+    monkeypatch.chdir(photos)
+    assert image_files.matching(".")
+    with pytest.raises(UserError, match="--image= names nothing"):
+        image_files.matching(name)
+
+
 def test_commas_divide_names_that_are_none_together(photos):
     assert names(photos, f"{photos}/cat/1.png,{photos}/dog/deep") == ["cat/1.png", "dog/deep/3.jfif"]
     with pytest.raises(UserError, match=r"nowhere\.png is no image"):

@@ -1,15 +1,19 @@
 import dataclasses
+import pathlib
 import types
 
 import numpy as np
 import pytest
 
+from tests.pipelines.squares import saved_performer
 from tests.small_training import small_features, small_performer
-from tf_explainer.config import PerformerConfig
+from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.class_accuracy import ClassAccuracy, order_warning
 from tf_explainer.features.outputs import Outputs, outputs_of
 from tf_explainer.performer import class_names
+from tf_explainer.performer.performer import load_performer
+from tf_explainer.performer.report import PerformerReport
 
 
 def test_names_from_a_file(tmp_path):
@@ -55,6 +59,22 @@ def test_names_of_the_training_are_those_of_this_performer_alone(tmp_path):
     )
     assert class_names.of_training(PerformerConfig(), workdir, "f").class_names == ("b", "a")
     assert class_names.of_training(PerformerConfig(), workdir, "other").class_names == ()
+
+
+def test_a_performer_of_another_run_has_the_names_beside_it(tmp_path):
+    (tmp_path / "first").mkdir()
+    performer = saved_performer(tmp_path / "first")
+    path = performer.config.performer
+    elsewhere = WorkDir(root=str(tmp_path / "second"))
+    assert load_performer(performer.config, elsewhere).config.class_names == ()
+    report = PerformerReport.of_own_head(performer.fingerprint, ("b", "a", "c"))
+    pathlib.Path(path).with_name("performer.json").write_text(report.to_json())
+    assert load_performer(performer.config, elsewhere).config.class_names == ("b", "a", "c")
+    told = dataclasses.replace(performer.config, class_names=("x", "y", "z"))
+    assert load_performer(told, elsewhere).config.class_names == ("x", "y", "z")
+    other = PerformerReport.of_own_head("another", ("b", "a", "c"))
+    pathlib.Path(path).with_name("performer.json").write_text(other.to_json())
+    assert load_performer(performer.config, elsewhere).config.class_names == ()
 
 
 def warning_of(names, scores, labels, kind="softmax", classes=("a", "b")):

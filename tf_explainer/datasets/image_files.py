@@ -93,6 +93,8 @@ def matching(name: str) -> list[str]:
     Raises:
         UserError: it stands for nothing.
     """
+    if not name.strip():  # A variable that was empty, or a command that found nothing.
+        raise UserError("--image= names nothing: name an image, a folder (`.` is this one) or a pattern")
     path = os.path.normpath(os.path.expanduser(name))
     skipped: list[str] = []
     if os.path.isdir(path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -267,10 +268,12 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
         config = class_names.of_own_head(config, model.outputs[0].shape[-1])
     performer = Performer(model, layer_selection.with_layers(model, class_names.named(config)))
     performer.check()
-    if config.class_names or config.performer:
+    if config.class_names:
         return performer
+    # A file that is named may be another run's, which has its report beside it.
+    trained_in = WorkDir(root=os.path.dirname(config.performer)) if config.performer else workdir
     return dataclasses.replace(
-        performer, config=class_names.of_training(performer.config, workdir, performer.fingerprint)
+        performer, config=class_names.of_training(performer.config, trained_in, performer.fingerprint)
     )
 
 
