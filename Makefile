@@ -73,7 +73,7 @@ notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows 
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
-	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest tests/explanation/test_saved_model.py $(ARGS)
+	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest -m "slow or not slow" tests/explanation/test_saved_model.py $(ARGS)
 
 flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
 	mvn -q -B -f tools/flink_job_server/pom.xml package

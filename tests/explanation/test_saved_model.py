@@ -195,6 +195,7 @@ def test_one_score_and_layers_of_other_kinds(tmp_path):
         compare(single, {name: value.numpy() for name, value in found.items()}, name)
 
 
+@pytest.mark.slow
 def test_onnx_says_the_same(exported, reloaded, tmp_path):
     _, onnxruntime = (
         pytest.importorskip(name, reason=f"needs {name}: make test_onnx")
