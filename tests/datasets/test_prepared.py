@@ -1,6 +1,7 @@
 import collections
 import io
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -232,6 +233,12 @@ def test_data_sets_without_images_are_refused(data_dir):
 def test_failed_download_says_what_to_do(tmp_path):
     with pytest.raises(UserError, match=r"(?s)tiny_refusal is not prepared.*no route.*tfds build"):
         _open(str(tmp_path), dataset="tiny_refusal")
+
+
+def test_no_bar_is_drawn_where_there_is_no_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["tensorflow_datasets.core.utils.tqdm_utils"], "_active", True)
+    assert len(list(_open(str(tmp_path)).references())) == COUNT
+    assert "\r" not in capsys.readouterr().err
 
 
 def test_pickled_source_reads_the_same(data_dir):

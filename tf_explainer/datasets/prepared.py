@@ -11,6 +11,7 @@ import bisect
 import dataclasses
 import functools
 import itertools
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -198,9 +199,11 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _prepare(builder: Any, config: DatasetConfig) -> None:
-    if builder.is_prepared():
+    if builder.data_path.exists() and builder.is_prepared():  # It warns of a folder that is not there.
         return
-    logging.info("%s is not prepared in %s: downloading it", config.dataset, builder.data_path)
+    logging.info("Preparing %s in %s, with a download where it needs one", config.dataset, builder.data_path)
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()  # Each of its steps would be a line of a log.
     try:
         builder.download_and_prepare()
     except Exception as error:  # No network, no space, a manual download, a server's refusal, ...
