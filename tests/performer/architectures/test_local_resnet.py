@@ -57,6 +57,19 @@ def test_its_width_is_a_setting_and_weights_come_from_a_file(tmp_path, spelling)
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("alpha", [None, 0.1, 0.25])
+def test_no_convolution_is_one_whose_gradient_writes_past_its_memory(alpha):
+    config = PerformerConfig(
+        backbone="local_resnet", backbone_weights="none", backbone_alpha=alpha, image_size=32
+    )
+    convolutions = [
+        layer for layer in build_backbone(config).layers if isinstance(layer, keras.layers.Conv2D)
+    ]
+    strided = [each for each in convolutions if each.kernel_size == (1, 1) and each.strides != (1, 1)]
+    assert len(strided) == 2
+    assert all(each.input.shape[-1] >= 16 for each in strided)
+
+
 def test_what_it_does_not_have_is_said():
     with pytest.raises(UserError, match="no weights of ImageNet: train it"):
         build_backbone(PerformerConfig(backbone="local_resnet", image_size=32))

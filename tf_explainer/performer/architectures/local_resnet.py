@@ -13,6 +13,9 @@ from tf_explainer.performer.backbone_weights import load_weights_strictly
 _NAME = "local_resnet"
 # Of each block: filters, stride, and the second kernel's side.
 _BLOCKS = ((24, 2, 3), (48, 2, 3), (96, 1, 1))
+# The gradient of a strided 1 x 1 convolution of fewer channels writes past its memory on CPUs with AVX-512:
+# oneDNN, which TensorFlow 2.21 brings, issue 6035.
+_LEAST_FILTERS = 16
 
 
 def is_named(backbone: str) -> bool:
@@ -32,7 +35,7 @@ def build(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
 
     Returns:
         A model from RGB pixels, 0 to 255, `[B, image_size, image_size, 3]` to the map `block3_out`,
-        `[B, image_size / 8, image_size / 8, 96 * alpha]`.
+        `[B, image_size / 8, image_size / 8, 96 * alpha]`; no layer has fewer than 16 filters.
 
     Raises:
         UserError: the weights do not exist, or a classifier is asked for.
@@ -55,7 +58,7 @@ def build(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
 
 
 def _width(filters: int, alpha: float) -> int:
-    return max(1, round(filters * alpha))
+    return max(_LEAST_FILTERS, round(filters * alpha))
 
 
 def _block(x: Any, filters: int, stride: int, side: int, name: str) -> Any:
