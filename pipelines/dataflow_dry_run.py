@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines import job_flags
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point
 from tf_explainer.errors import UserError
 
 
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str]) -> None:
     result, extraction = job.build_for_dataflow(settings)
     print("\n".join(dataflow_job.describe(result.job, extraction.shards.num_shards)))
     print("The job is in order. Nothing was submitted or written.")
-    print(flags.next_command("pipelines.extract_features", with_others=True))
+    print(entry_point.next_command("pipelines.extract_features", with_others=True))
 
 
 def run() -> None:
     """The console script tf-explainer-dataflow-dry-run."""
-    flags.run(main, pass_unknown=True)
+    entry_point.run(main, pass_unknown=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines import job_flags
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def run() -> None:
     """The console script tf-explainer-explain-images."""
-    flags.run(main, pass_unknown=True)
+    entry_point.run(main, pass_unknown=True)
 
 
 if __name__ == "__main__":

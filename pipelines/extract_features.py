@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines import job_flags
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,14 +22,14 @@ def main(arguments: Sequence[str]) -> None:
     settings = job_flags.extraction_job(arguments)
     if flags.dry_run().dry_run:
         print("\n".join(job.describe_effort(settings, flags.dry_run())))
-        print(flags.next_command("pipelines.extract_features", with_others=True))
+        print(entry_point.next_command("pipelines.extract_features", with_others=True))
     elif job.run(settings, print):
-        print(flags.next_command("tf_explainer.train"))
+        print(entry_point.next_command("tf_explainer.train"))
 
 
 def run() -> None:
     """The console script tf-explainer-extract-features."""
-    flags.run(main, pass_unknown=True)
+    entry_point.run(main, pass_unknown=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import job_flags
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _tell_problems(features_dir: str) -> list[Problem]:
 
 def run() -> None:
     """The console script tf-explainer-verify-features."""
-    flags.run(main, pass_unknown=True)
+    entry_point.run(main, pass_unknown=True)
 
 
 if __name__ == "__main__":

@@ -53,9 +53,9 @@ def test_a_python_without_packages_is_told(name):
 
 
 def test_the_next_command_is_not_told_where_it_follows_by_itself(monkeypatch):
-    from tf_explainer.command_line import flags
+    from tf_explainer.command_line import entry_point
     from tf_explainer.command_line import usage as command_line
 
-    assert flags.next_command("tf_explainer.train").startswith("Next: ")
+    assert entry_point.next_command("tf_explainer.train").startswith("Next: ")
     monkeypatch.setenv(command_line.ONE_OF_ALL_STEPS, "1")
-    assert flags.next_command("tf_explainer.train") == ""
+    assert entry_point.next_command("tf_explainer.train") == ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.config import DatasetConfig, EvaluationConfig, PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.source_digest import source_digest
@@ -119,7 +119,7 @@ def _tell(workdir: WorkDir, summary: RunSummary, metrics: dict[str, Any], *, sho
     print(f"The measures are in {workdir.metrics}, pictures of the parts in {workdir.parts}")
     if shown_images:
         print(f"Every filter and image: tensorboard --logdir={workdir.tensorboard}, tab Parts")
-    print(flags.next_command("tf_explainer.explain"))
+    print(entry_point.next_command("tf_explainer.explain"))
 
 
 def _kept(
@@ -185,7 +185,7 @@ def _compare(config: EvaluationConfig) -> None:
 
 def run() -> None:
     """The console script tf-explainer-evaluate."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":

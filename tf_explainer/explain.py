@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.errors import UserError
 
 _LONGEST = 60  # bytes
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         atomic_file.write_text(os.path.join(folder, "report.html"), report.report(summary, shown))
     pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
     print(f"The explanations are in {folder}; {pictures}")
-    print(flags.next_command("tf_explainer.export"))
+    print(entry_point.next_command("tf_explainer.export"))
 
 
 def _explanations(
@@ -129,7 +129,7 @@ def _file_name(name: str) -> str:
 
 def run() -> None:
     """The console script tf-explainer-explain."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.errors import UserError
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def run() -> None:
     """The console script tf-explainer-export."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":

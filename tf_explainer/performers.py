@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.config import DatasetConfig, PerformerConfig
 from tf_explainer.errors import UserError
 
@@ -149,7 +149,7 @@ def _size(shape: tuple[int, int, int]) -> str:
 
 def run() -> None:
     """The console script tf-explainer-performers."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.command_line import usage as command_line
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
@@ -161,7 +161,7 @@ def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 
 def run() -> None:
     """The console script tf-explainer-run."""
-    flags.run(main, pass_unknown=True)
+    entry_point.run(main, pass_unknown=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.training.termination import Termination
 
 
@@ -83,12 +83,12 @@ def main(arguments: Sequence[str]) -> None:
         print(f"{end}.")
         return
     print(f"The explainer is {workdir.explainer}; its part share p is {trained.part_share:.3f}")
-    print(flags.next_command("tf_explainer.evaluate"))
+    print(entry_point.next_command("tf_explainer.evaluate"))
 
 
 def run() -> None:
     """The console script tf-explainer-train."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import entry_point, flags
 from tf_explainer.errors import UserError
 from tf_explainer.progress_bar import Stages
 
@@ -49,12 +49,12 @@ def main(arguments: Sequence[str]) -> None:
             )
     print(report.table())
     print(f"The performer is {workdir.performer}")
-    print(flags.next_command("pipelines.extract_features"))
+    print(entry_point.next_command("pipelines.extract_features"))
 
 
 def run() -> None:
     """The console script tf-explainer-train-performer."""
-    flags.run(main)
+    entry_point.run(main)
 
 
 if __name__ == "__main__":
