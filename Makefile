@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction benchmark_scale results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction benchmark_scale benchmark_peers benchmark_growth results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -97,13 +97,20 @@ requirements:  ## Compiles requirements/ from pyproject.toml, with hashes (ARGS=
 	  $(COMPILE) pyproject.toml --extra $$extra $(TESTED) -o requirements/$$extra.txt $(ARGS) || exit 1; done
 	$(COMPILE) --group installer $(TESTED) -o requirements/installer.txt $(ARGS)
 	for group in docs release; do $(COMPILE) --group $$group $(TESTED) -o requirements/$$group.txt $(ARGS) || exit 1; done
-	for group in onnx flink; do $(COMPILE) --no-deps --group $$group -o requirements/$$group.txt $(ARGS) || exit 1; done
+	for group in onnx flink peers; do $(COMPILE) --no-deps --group $$group -o requirements/$$group.txt $(ARGS) || exit 1; done
 
 benchmark_extraction: developer  ## Measures extraction against the bare model (ARGS="--only VGG")
 	$(VENV_PYTHON) -m benchmarks.extraction $(ARGS)
 
 benchmark_scale: developer  ## Measures how extraction grows with the number of images (ARGS="1000 10000" chooses)
 	$(VENV_PYTHON) -m benchmarks.scale $(or $(ARGS),1000 10000 100000)
+
+benchmark_peers: developer  ## Measures the project beside others (ARGS="WORKDIR PHOTOGRAPHS"; they go into build/peers, 4 GB)
+	@$(MAKE_VENV) --into=build/peers peers
+	PYTHONPATH=build/peers $(VENV_PYTHON) -m benchmarks.peers $(ARGS)
+
+benchmark_growth: developer  ## Measures how a training step grows, and draws docs/growth.svg
+	$(VENV_PYTHON) -m benchmarks.growth $(ARGS)
 
 benchmark_training: developer  ## Measures a training step and its parts (ARGS=20: rounds)
 	$(VENV_PYTHON) -m benchmarks.training $(ARGS)
