@@ -107,6 +107,7 @@ benchmark_scale: developer  ## Measures how extraction grows with the number of 
 
 benchmark_peers: developer  ## Measures the project beside others (ARGS="WORKDIR PHOTOGRAPHS"; they go into build/peers, 4 GB)
 	@$(MAKE_VENV) --into=build/peers peers
+	PYTHONPATH=build/peers $(VENV_PYTHON) -m pytest tests/benchmarks/test_torch_icnn.py
 	PYTHONPATH=build/peers $(VENV_PYTHON) -m benchmarks.peers $(ARGS)
 
 benchmark_growth: developer  ## Measures how a training step grows, and draws docs/growth.svg
