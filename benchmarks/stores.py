@@ -51,7 +51,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def batches(self) -> Iterator[Mapping[str, Any]]:
-        """Yields all images in order, batch by batch, as float32."""
+        """Yields all images in order, batch by batch, as float32 tensors of TensorFlow's."""
 
     def read(self) -> None:
         """Reads all images."""
@@ -157,8 +157,7 @@ class Hdf5(Store):
         with h5py.File(self.path) as file:
             for first in range(0, len(self.images), BATCH):
                 yield {
-                    name: file[name][first : first + BATCH].astype(np.float32, copy=False)
-                    for name in self.shapes
+                    name: tf.constant(file[name][first : first + BATCH], tf.float32) for name in self.shapes
                 }
 
 

@@ -23,11 +23,14 @@ Batch = Mapping[str, np.ndarray]
 Work = Callable[[], object]
 
 
-def random_batch(shape: tuple[int, ...], units: Mapping[str, int], images: int) -> dict[str, np.ndarray]:
-    """Returns the features and scores of some images, as they are read."""
+def random_batch(
+    shape: tuple[int, ...], units: Mapping[str, int], images: int, classes: int | None = None
+) -> dict[str, np.ndarray]:
+    """Returns the features and scores of some images, as they are read: one score, or one of each class."""
     random = np.random.default_rng(1)
     features = [random_features(random, shape, units) for _ in range(images)]
-    scores = {SCORES: np.ones((images, 1), np.float32)}
+    said = np.eye(classes)[random.integers(0, classes, images)] if classes else np.ones((images, 1))
+    scores = {SCORES: said.astype(np.float32)}
     return {name: np.stack([image[name] for image in features]) for name in features[0]} | scores
 
 
@@ -41,12 +44,13 @@ def whole_step(
     shape: tuple[int, ...],
     units: Mapping[str, int],
     *,
+    classes: int | None = None,
     dtype: str = "float32",
     xla: bool = False,
 ) -> TrainingStep:
     """Returns the trainer's own step, which computes in a dtype, and is compiled by XLA if asked for."""
     with strategy.scope():
-        explainer = explainer_of(shape, units)
+        explainer = explainer_of(shape, units, classes)
         precision.set_compute_dtype(explainer, dtype)
         optimizer = GroupedAdam(1e-4, {"mix": 200.0}, gradients_are_summed=True)
         optimizer.build(explainer.trainable_variables)

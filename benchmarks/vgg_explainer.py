@@ -13,8 +13,14 @@ from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 SHAPE, UNITS, BATCH = (14, 14, 512), {"fc1": 512, "fc2": 512}, 20
 
 
-def explainer_of(shape: tuple[int, ...], units: Mapping[str, int]) -> Explainer:
-    """Returns an explainer behind whose target layer there are max pooling and dense layers, as in VGG-16."""
+def explainer_of(shape: tuple[int, ...], units: Mapping[str, int], classes: int | None = None) -> Explainer:
+    """Returns an explainer behind whose target layer there are max pooling and dense layers, as in VGG-16.
+
+    Args:
+        shape: `(L, L, D)` of the target layer.
+        units: the distilled layers' widths by name.
+        classes: of the performer, by which filters are shared out; None: one output, and no categories.
+    """
     inputs = keras.Input(shape)
     pooled = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(inputs))
     return Explainer(
@@ -25,11 +31,13 @@ def explainer_of(shape: tuple[int, ...], units: Mapping[str, int]) -> Explainer:
             for name, width in units.items()
         ],
         trunk=keras.Model(inputs, pooled),
-        head=_head(list(units.values())[-1]),
-        config=ExplainerConfig(),
+        head=_head(list(units.values())[-1], classes),
+        config=ExplainerConfig(category_assignment="predicted" if classes else "none"),
+        output_kind="softmax" if classes else None,
     )
 
 
-def _head(width: int) -> keras.Model:
+def _head(width: int, classes: int | None) -> keras.Model:
     inputs = keras.Input((width,))
-    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+    last = keras.layers.Dense(classes) if classes else keras.layers.Dense(1, activation="sigmoid")
+    return keras.Model(inputs, last(inputs))

@@ -1,9 +1,10 @@
 """Beam transforms from a source of images to a feature set.
 
 ```
-source -> references -> (shard, reference) -> shards -> reports -> manifest
+source -> references -> (shard, reference) -> shards -> reports -> summaries -> manifest
 ```
 Only references travel between workers; pixels and features never do. The unit of work is a shard (`shard`).
+What one worker holds in the end, a summary a shard, is as much as the manifest says of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipelines.extraction.shard_count import shard_count
 from pipelines.extraction.shard_writer import ShardWriter
 from pipelines.extraction.staged_performer import LoadedPerformer
 from pipelines.feature_set import feature_set
-from pipelines.feature_set.shard_report import ShardReport, ShardSettings, finished_report
+from pipelines.feature_set.shard_report import ShardReport, ShardSettings, ShardSummary, finished_report
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig
 from tf_explainer.datasets.annotations import annotation_file
 from tf_explainer.datasets.source import ImageSource, SequentialSource
@@ -95,7 +96,8 @@ class ExtractFeatures(beam.PTransform):
         )
         return (
             reports
-            | "AllReports" >> beam.combiners.ToList()
+            | "Summaries" >> beam.Map(lambda report: report.summary())
+            | "AllSummaries" >> beam.combiners.ToList()
             | "Finish" >> beam.Map(_finish, beam.pvalue.AsSingleton(inputs), extraction)
         )
 
@@ -147,15 +149,17 @@ class ExtractShard(beam.DoFn):
 
     def _stop_if_hopeless(self, report: ShardReport, inputs: int) -> None:
         # By shard: a runner may hand a shard to the same worker again.
+        if not report.dead_letters:
+            return
         self._dead_letters[report.index] = len(report.dead_letters)
         number, allowed = sum(self._dead_letters.values()), self._extraction.max_dead_letters
         feature_set.stop_if_hopeless(self._extraction.shards.features_dir, number, inputs, allowed)
 
 
-def _finish(reports: list[ShardReport], inputs: int, extraction: FeatureExtraction) -> bool:
+def _finish(shards: list[ShardSummary], inputs: int, extraction: FeatureExtraction) -> bool:
     return feature_set.finish(
         extraction.shards.features_dir,
-        reports,
+        shards,
         inputs,
         receptive_field=extraction.receptive_field,
         configuration=extraction.configuration,

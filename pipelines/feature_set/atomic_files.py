@@ -7,7 +7,7 @@ import glob
 import posixpath
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
@@ -18,8 +18,14 @@ _UNFINISHED = ".unfinished-"
 
 def publish_text(path: str, text: str) -> None:
     """Writes a whole text file, or nothing."""
+    publish_texts(path, [text])
+
+
+def publish_texts(path: str, texts: Iterable[str]) -> None:
+    """Writes a whole text file piece by piece, or nothing."""
     with _replacing(path) as target:
-        target.write(text.encode())
+        for text in texts:
+            target.write(text.encode())
 
 
 def publish_file(local: str, path: str) -> None:

@@ -12,13 +12,17 @@ from tf_explainer.features import schema
 
 
 def publish(features_dir: str, shards: Iterable[ShardReport]) -> None:
-    """Writes the file of dead letters: those of the given shards, in their order."""
-    atomic_files.publish_text(posixpath.join(features_dir, schema.DEAD_LETTERS), text(shards))
+    """Writes the file of dead letters: those of the given shards, in their order, of one shard at a time."""
+    atomic_files.publish_texts(posixpath.join(features_dir, schema.DEAD_LETTERS), map(_lines, shards))
 
 
 def text(shards: Iterable[ShardReport]) -> str:
     """Returns what the file says: a JSON object a line."""
-    return "".join(json.dumps(letter) + "\n" for report in shards for letter in report.dead_letters)
+    return "".join(map(_lines, shards))
+
+
+def _lines(report: ShardReport) -> str:
+    return "".join(json.dumps(letter) + "\n" for letter in report.dead_letters)
 
 
 def too_many(features_dir: str, number: int, inputs: int, allowed: float) -> str | None:

@@ -6,14 +6,20 @@ import importlib.metadata
 import json
 import platform
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.feature_set import atomic_files, dead_letters
 from pipelines.feature_set.layer_sums import layer_spec
-from pipelines.feature_set.shard_report import ShardReport, reports
+from pipelines.feature_set.shard_report import (
+    ShardReport,
+    ShardSummary,
+    reports,
+    reports_named,
+    sidecar_name,
+)
 from tf_explainer.errors import UserError
 from tf_explainer.features import schema
 from tf_explainer.features.schema import Manifest
@@ -88,7 +94,7 @@ def refusal(features_dir: str) -> str | None:
     return atomic_files.read_text(path) if FileSystems.exists(path) else None
 
 
-def refuse(features_dir: str, shards: Sequence[ShardReport], objection: str) -> None:
+def refuse(features_dir: str, shards: Iterable[ShardReport], objection: str) -> None:
     """Writes the dead letters and why there is no set, for `refusal`.
 
     What made images fail may be repaired: the next `claim` makes shards with dead letters unfinished ones.
@@ -111,13 +117,13 @@ def stop_if_hopeless(features_dir: str, number: int, inputs: int, allowed: float
         UserError: there are too many.
     """
     if objection := dead_letters.too_many(features_dir, number, inputs, allowed):
-        refuse(features_dir, list(reports(features_dir)), objection)
+        refuse(features_dir, reports(features_dir), objection)
         raise UserError(f"{objection}; this run stopped there, so that there may be more")
 
 
 def finish(
     features_dir: str,
-    shards: Sequence[ShardReport],
+    shards: Sequence[ShardSummary],
     inputs: int,
     *,
     receptive_field: ReceptiveField,
@@ -130,7 +136,7 @@ def finish(
 
     Args:
         features_dir: of the set.
-        shards: the reports of all shards.
+        shards: all of them; their sidecars lie in the directory.
         inputs: references counted on their own, to be compared with what the shards report.
         receptive_field: of the target layer.
         configuration: as given to `claim`.
@@ -140,28 +146,31 @@ def finish(
         Whether the set is whole; it is not if there is no image, images got lost, or too many are dead
         letters.
     """
-    shards = sorted(shards, key=lambda report: report.index)
+    shards = sorted(shards, key=lambda summary: summary.index)
     num_shards = configuration["extraction"]["num_shards"]
     atomic_files.remove_unfinished(features_dir)
+    # Read again from there, so that the dead letters of all shards are never held at once.
+    holders = (sidecar_name(shard.index, num_shards) for shard in shards if shard.dead_letters)
+    unusable = reports_named(features_dir, holders)
     if objection := _objection(features_dir, shards, inputs, num_shards, max_dead_letters):
-        refuse(features_dir, shards, objection)
+        refuse(features_dir, unusable, objection)
         return False
-    dead_letters.publish(features_dir, shards)
+    dead_letters.publish(features_dir, unusable)
     manifest = manifest_of(shards, receptive_field, configuration)
     atomic_files.publish_text(posixpath.join(features_dir, schema.MANIFEST), manifest.to_json())
     return True
 
 
 def manifest_of(
-    shards: Sequence[ShardReport], receptive_field: ReceptiveField, configuration: dict[str, Any]
+    shards: Sequence[ShardSummary], receptive_field: ReceptiveField, configuration: dict[str, Any]
 ) -> Manifest:
     """Returns the manifest of the set that these shards are, in their order."""
-    filled = [report for report in shards if report.shard.records]
+    filled = [summary for summary in shards if summary.shard.records]
     target, *distilled = (
-        layer_spec(name, [report.sums[name] for report in filled]) for name in configuration["layers"]
+        layer_spec(name, [summary.sums[name] for summary in filled]) for name in configuration["layers"]
     )
-    outputs = sum(report.images for report in shards)
-    dead = sum(len(report.dead_letters) for report in shards)
+    outputs = sum(summary.images for summary in shards)
+    dead = sum(summary.dead_letters for summary in shards)
     return Manifest(
         classes=tuple(configuration["classes"]),
         all_classes=tuple(configuration.get("all_classes", ())),
@@ -176,12 +185,12 @@ def manifest_of(
         dtype="float16",
         encoding=configuration["extraction"]["encoding"],
         views=tuple(configuration["extraction"]["views"]),
-        shards=tuple(report.shard for report in shards),
+        shards=tuple(summary.shard for summary in shards),
         inputs=outputs + dead,
         outputs=outputs,
         dead_letters=dead,
         class_counts={
-            name: sum(report.labels.get(label, 0) for report in shards)
+            name: sum(summary.labels.get(label, 0) for summary in shards)
             for label, name in enumerate(configuration["classes"])
         },
         configuration=configuration,
@@ -191,12 +200,12 @@ def manifest_of(
 
 
 def _objection(
-    features_dir: str, shards: Sequence[ShardReport], inputs: int, num_shards: int, max_dead_letters: float
+    features_dir: str, shards: Sequence[ShardSummary], inputs: int, num_shards: int, max_dead_letters: float
 ) -> str | None:
     """Returns why the shards make no set, or None."""
-    outputs = sum(report.images for report in shards)
-    dead = sum(len(report.dead_letters) for report in shards)
-    if [report.index for report in shards] != list(range(num_shards)):
+    outputs = sum(summary.images for summary in shards)
+    dead = sum(summary.dead_letters for summary in shards)
+    if [summary.index for summary in shards] != list(range(num_shards)):
         return f"the runner lost shards: {len(shards)} of {num_shards} came back"
     if not inputs:
         return "the data set holds no image"

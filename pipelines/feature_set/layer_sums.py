@@ -10,7 +10,7 @@ import numpy as np
 from tf_explainer.performer.layer_spec import LayerSpec
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, slots=True)
 class LayerSums:
     """Float64 sums over the images of one shard.
 

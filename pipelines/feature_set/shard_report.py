@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from pipelines.feature_set import atomic_files
 from pipelines.feature_set.layer_sums import LayerSums
 from tf_explainer.features import schema
 from tf_explainer.images.record import ImageReference
+
+_READ_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,28 @@ class ShardSettings:
     views: tuple[str, ...]
     views_seed: int
     configuration: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ShardSummary:
+    """What the set's manifest needs of a shard: as much of every shard, whatever happened to its images.
+
+    Attributes:
+        index, shard, labels, num_scores, sums: see `ShardReport`.
+        dead_letters: how many images are not in the shard.
+    """
+
+    index: int
+    shard: schema.Shard
+    labels: dict[int, int]
+    num_scores: int
+    sums: dict[str, LayerSums]
+    dead_letters: int
+
+    @property
+    def images(self) -> int:
+        """How many images are in the shard, whole."""
+        return sum(self.labels.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,7 +121,18 @@ class ShardReport:
     @property
     def images(self) -> int:
         """How many images are in the shard, whole."""
-        return sum(self.labels.values())
+        return self.summary().images
+
+    def summary(self) -> ShardSummary:
+        """Returns what does not grow with the number of dead letters."""
+        return ShardSummary(
+            index=self.index,
+            shard=self.shard,
+            labels=self.labels,
+            num_scores=self.num_scores,
+            sums=self.sums,
+            dead_letters=len(self.dead_letters),
+        )
 
 
 def digest(settings: ShardSettings, references: Iterable[ImageReference]) -> str:
@@ -114,6 +151,26 @@ def reports(features_dir: str) -> Iterator[ShardReport]:
     for name in sorted(atomic_files.sizes(features_dir, "features-*.tfrecord.json")):
         with contextlib.suppress(ValueError):  # A disk lost it.
             yield ShardReport.from_json(atomic_files.read_text(posixpath.join(features_dir, name)))
+
+
+def reports_named(features_dir: str, names: Iterable[str]) -> Iterator[ShardReport]:
+    """Yields what some sidecars of a directory say, a few read at once and held.
+
+    Args:
+        features_dir: of the set.
+        names: of the sidecars, in the order of what is yielded.
+
+    Raises:
+        ValueError: one of them is damaged.
+    """
+
+    def read(name: str) -> ShardReport:
+        return ShardReport.from_json(atomic_files.read_text(posixpath.join(features_dir, name)))
+
+    remaining = iter(names)
+    with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
+        while some := list(itertools.islice(remaining, _READ_AT_ONCE)):
+            yield from threads.map(read, some)
 
 
 def finished_report(

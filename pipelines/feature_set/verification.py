@@ -158,7 +158,8 @@ def _record_problems(
 
 def _total_problems(features_dir: str, manifest: Manifest, reports: list[ShardReport]) -> Iterator[Problem]:
     """Yields where the manifest and the file of dead letters are not what the sidecars add up to."""
-    expected = feature_set.manifest_of(reports, manifest.receptive_field, manifest.configuration)
+    summaries = [report.summary() for report in reports]
+    expected = feature_set.manifest_of(summaries, manifest.receptive_field, manifest.configuration)
     for field in dataclasses.fields(Manifest):
         if field.name != "versions" and getattr(manifest, field.name) != getattr(expected, field.name):
             yield Problem(file=schema.MANIFEST, what=f"has {field.name} that the shards contradict")

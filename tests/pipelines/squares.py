@@ -127,7 +127,7 @@ def write_set(extraction: FeatureExtraction, performer: Performer) -> Manifest |
 def finish(extraction: FeatureExtraction, reports: list[ShardReport], inputs: int) -> bool:
     return feature_set.finish(
         extraction.shards.features_dir,
-        reports,
+        [report.summary() for report in reports],
         inputs,
         receptive_field=extraction.receptive_field,
         configuration=extraction.configuration,

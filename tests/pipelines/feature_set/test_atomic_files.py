@@ -20,6 +20,11 @@ def test_text_comes_back(directory):
     assert atomic_files.read_text(f"{directory}/a.txt") == "gr\u00fcn\n"
 
 
+def test_text_comes_back_that_came_in_pieces(directory):
+    atomic_files.publish_texts(f"{directory}/a.txt", (f"{n}\n" for n in range(3)))
+    assert atomic_files.read_text(f"{directory}/a.txt") == "0\n1\n2\n"
+
+
 def test_a_file_goes_there_and_comes_back(directory, tmp_path):
     content = os.urandom(3 << 20)
     (tmp_path / "here").write_bytes(content)

@@ -221,6 +221,15 @@ def test_the_next_claim_forgets_a_refusal(tmp_path, performer):
     assert feature_set.refusal(str(tmp_path)) is None
 
 
+def test_dead_letters_of_the_whole_set_are_those_of_its_sidecars(written):
+    folder, _, manifest = written
+    sidecars = [json.loads((folder / f"{shard.file}.json").read_text()) for shard in manifest.shards]
+    expected = [letter for sidecar in sidecars for letter in sidecar["dead_letters"]]
+    found = (folder / "dead_letters.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in found] == expected
+    assert len(expected) == 2
+
+
 def test_lost_images_are_noticed(tmp_path, performer):
     extraction = planned(performer, tmp_path)
     reports = write_shards(extraction, performer)

@@ -1,5 +1,7 @@
 import dataclasses
 import pathlib
+import pickle
+import tracemalloc
 
 import pytest
 
@@ -9,6 +11,7 @@ from pipelines.feature_set.shard_report import (
     ShardSettings,
     digest,
     finished_report,
+    reports_named,
     sidecar_name,
 )
 from tf_explainer.features.schema import Shard, shard_name
@@ -56,6 +59,43 @@ def _report(settings):
 
 def test_a_report_comes_back_from_json(report):
     assert ShardReport.from_json(report.to_json()) == report
+
+
+def with_dead_letters(report, number):
+    letters = ({"id": f"{n:09d}", "location": "0" * 100, "reason": "it is torn"} for n in range(number))
+    return dataclasses.replace(report, dead_letters=tuple(letters))
+
+
+def test_a_summary_does_not_grow_with_dead_letters(report):
+    few, many = (with_dead_letters(report, number).summary() for number in (1, 1000))
+    assert (few.dead_letters, many.dead_letters, many.images) == (1, 1000, 2)
+    assert abs(len(pickle.dumps(few)) - len(pickle.dumps(many))) < 5
+
+
+def test_reports_are_read_in_the_order_of_their_names(report, tmp_path):
+    for index in range(40):
+        text = dataclasses.replace(report, index=index).to_json()
+        (tmp_path / sidecar_name(index, 40)).write_text(text)
+    wanted = range(39, 0, -2)
+    found = reports_named(str(tmp_path), (sidecar_name(index, 40) for index in wanted))
+    assert [each.index for each in found] == list(wanted)
+    (tmp_path / sidecar_name(5, 40)).write_text("{}")
+    with pytest.raises(ValueError, match="not a shard's report"):
+        list(reports_named(str(tmp_path), [sidecar_name(5, 40)]))
+
+
+def test_reports_that_are_read_in_turn_are_not_held(report, tmp_path):
+    (tmp_path / "one").write_text(with_dead_letters(report, 500).to_json())
+
+    def peak(number):
+        tracemalloc.start()
+        count = sum(len(each.dead_letters) for each in reports_named(str(tmp_path), ["one"] * number))
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert count == 500 * number
+        return highest
+
+    assert peak(160) < 2 * peak(32)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"shard": 3}', '{"shard": {"file": "x"}}'])
