@@ -1,10 +1,10 @@
 """Measures how a training step grows with filters, map sides and categories; docs/performance.md, "Growth".
 
-python -m benchmarks.growth [--picture=docs/growth.svg] [--images 1000 10000 100000]
+python -m benchmarks.growth [--picture=docs/growth.svg] [--images 1000=2.7 10000=15.3 ...]
 
 Seconds of CPU an image, on one core, a process for each point, medians of a few steps: the whole step, one
-convolution, and filter loss, mask and norm of one layer, each forward and backward. `--images` adds how an
-extraction grows (`benchmarks.scale`).
+convolution, and filter loss, mask and norm of one layer, each forward and backward. `--images` adds what
+extractions of so many images took, as `benchmarks.scale` has measured it.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def points(axis: str) -> Iterator[Point]:
         yield grows, json.loads(child.output.splitlines()[-1])
 
 
-def image_points(counts: Sequence[int]) -> Iterator[Point]:
-    """Yields the seconds of CPU that extractions of so many images take."""
-    for count in counts:
-        child = child_process.run("benchmarks.scale", ["--child", str(count)])
-        yield count, {EXTRACTION: json.loads(child.output.splitlines()[-1])["cpu_seconds"]}
+def image_points(given: Sequence[str]) -> Iterator[Point]:
+    """Yields images and seconds of CPU, given as COUNT=SECONDS."""
+    for text in given:
+        count, _, seconds = text.partition("=")
+        yield int(count), {EXTRACTION: float(seconds)}
 
 
 def exponents(taken: Sequence[Point]) -> Iterator[dict[str, float | None]]:
@@ -103,7 +103,7 @@ def main() -> None:
     """Measures, prints and draws."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--picture", type=pathlib.Path, default=pathlib.Path("docs/growth.svg"))
-    parser.add_argument("--images", type=int, nargs="*", default=[])
+    parser.add_argument("--images", nargs="*", default=[], metavar="COUNT=SECONDS")
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
