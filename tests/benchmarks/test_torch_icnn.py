@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from tf_explainer.explainer import filter_losses, layers, templates
 
-torch = pytest.importorskip("torch")
 SIDE, FILTERS, IMAGES = 6, 5, 7
 
 
@@ -15,14 +14,15 @@ def _maps():
     return np.maximum(np.random.default_rng(0).normal(size=(IMAGES, SIDE, SIDE, FILTERS)), 0).astype("f4")
 
 
-def in_torch(maps):
-    return torch.from_numpy(maps.transpose(0, 3, 1, 2).copy())
+@pytest.fixture(name="torch")
+def _torch():
+    return pytest.importorskip("torch")
 
 
-def test_the_filter_loss_and_its_gradient_are_the_same(maps):
+def test_the_filter_loss_and_its_gradient_are_the_same(torch, maps):
     from benchmarks.torch_icnn import FilterLoss
 
-    theirs = in_torch(maps).requires_grad_()
+    theirs = torch.from_numpy(maps.transpose(0, 3, 1, 2).copy()).requires_grad_()
     loss = FilterLoss(SIDE)(theirs)
     (gradient,) = torch.autograd.grad(loss.sum(), theirs)
     matrix, prior = templates.template_matrix(SIDE, 4.0), templates.template_prior(SIDE)
@@ -35,9 +35,9 @@ def test_the_filter_loss_and_its_gradient_are_the_same(maps):
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
 
 
-def test_the_mask_is_the_same(maps):
+def test_the_mask_is_the_same(torch, maps):
     from benchmarks.torch_icnn import Mask
 
-    masked = Mask(SIDE, 2.0)(in_torch(maps)).numpy().transpose(0, 2, 3, 1)
-    np.testing.assert_allclose(masked, layers.Mask(2.0)(maps), rtol=1e-5, atol=1e-6)
+    masked = Mask(SIDE, 2.0)(torch.from_numpy(maps.transpose(0, 3, 1, 2).copy())).numpy()
+    np.testing.assert_allclose(masked.transpose(0, 2, 3, 1), layers.Mask(2.0)(maps), rtol=1e-5, atol=1e-6)
     assert 0 < (masked > 0).sum() < (maps > 0).sum()
