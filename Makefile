@@ -105,7 +105,7 @@ benchmark_extraction: developer  ## Measures extraction against the bare model (
 benchmark_scale: developer  ## Measures how extraction grows with the number of images (ARGS="1000 10000" chooses)
 	$(VENV_PYTHON) -m benchmarks.scale $(or $(ARGS),1000 10000 100000)
 
-benchmark_peers: developer  ## Measures the project beside others (ARGS="WORKDIR PHOTOGRAPHS"; they go into build/peers, 4 GB)
+benchmark_peers: developer  ## Measures the project beside others (ARGS="WORKDIR PHOTOGRAPHS"; others go into build/peers, 5 GB)
 	@$(MAKE_VENV) --into=build/peers peers
 	PYTHONPATH=build/peers $(VENV_PYTHON) -m pytest tests/benchmarks/test_torch_icnn.py
 	PYTHONPATH=build/peers $(VENV_PYTHON) -m benchmarks.peers $(ARGS)
