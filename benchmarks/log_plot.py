@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 400, 290, 52, 14, 34, 30
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 400, 300, 52, 20, 46, 30
 _COLUMNS = 2
 _COLOURS = ("#1f5fa8", "#c8501e", "#2a8a4a")
 
@@ -55,12 +55,15 @@ def _panel(panel: Panel) -> Iterator[str]:
         x = across.at(value)
         yield f'<path d="M{x:.1f} {_HEIGHT - _BOTTOM}v4" stroke="#555"/>'
         yield f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{value:,}</text>'
-    for number, ((name, series), colour) in enumerate(zip(panel.series.items(), _COLOURS, strict=False)):
+    names = (
+        f'<tspan fill="{colour}">{name}</tspan>' for name, colour in zip(panel.series, _COLOURS, strict=False)
+    )
+    yield f'<text x="{_LEFT}" y="32">{"  ·  ".join(names)}</text>'
+    for series, colour in zip(panel.series.values(), _COLOURS, strict=False):
         places = [(across.at(x), up.at(y)) for x, y in zip(panel.x, series, strict=True)]
         line = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
         yield f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
-        yield f'<text x="{_LEFT + 8}" y="{_TOP + 12 + 14 * number}" fill="{colour}">{name}</text>'
 
 
 @dataclasses.dataclass(frozen=True)
