@@ -39,7 +39,11 @@ def pages():
 
 def test_pages_show_what_is_linked_to(pages):
     names = {page.relative_to(SITE).as_posix() for page in pages}
-    documents = {f"docs/{path.stem}.html" for path in (ROOT / "docs").glob("*.*") if path.suffix != ".webp"}
+    documents = {
+        f"docs/{path.stem}.html"
+        for path in (ROOT / "docs").glob("*.*")
+        if path.suffix not in {".svg", ".webp"}
+    }
     assert names >= documents | {"index.html", "CONTRIBUTING.html", "CHANGELOG.html"}
     assert names >= {"tf_explainer/explainer/layers.html", "pipelines.html", "tf_explainer/images.html"}
 

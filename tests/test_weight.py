@@ -12,7 +12,9 @@ ALL_PICTURES = 300_000
 
 def test_the_pictures_of_the_documents_are_small():
     sizes = [
-        path.stat().st_size for path in (ROOT / "docs").iterdir() if path.suffix in {".jpg", ".png", ".webp"}
+        path.stat().st_size
+        for path in (ROOT / "docs").iterdir()
+        if path.suffix in {".jpg", ".png", ".svg", ".webp"}
     ]
     assert sizes
     assert sum(sizes) <= ALL_PICTURES
