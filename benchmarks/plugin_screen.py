@@ -43,7 +43,7 @@ new MutationObserver(() => {
 _ANSWER, _PICTURE, _FILTERS = (
     ".mean-bars button",
     ".parts-map canvas[data-drawn]",
-    ".cell canvas[data-drawn]",
+    ".row > canvas[data-drawn]",
 )
 _OPENED = """
 const [bar, done] = arguments, start = performance.now();

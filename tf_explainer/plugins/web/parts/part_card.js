@@ -3,7 +3,7 @@
 import { number } from "../shared/figures.js";
 import { followedBy, groupCount, groupName, partColour, partName, partRank } from "../shared/object_parts.js";
 import { PartCrop } from "../shared/part_crop.js";
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 
 const SHOWN = 4;
 // Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
@@ -42,12 +42,21 @@ export function variedFirst(peaks, images, wanted) {
   return [...first, ...order.filter((n) => !taken.has(n))].slice(0, wanted);
 }
 
+const strongestOf = async (layer, group) => variedFirst(await layer.partPeaks(group), layer.snapshot.images, SHOWN);
+
+/** Asks for a part's close-ups before its card is there: who points at the way to it may be about to open it. */
+export async function prepareCard(layer, group) {
+  // The card says what is not stored.
+  const images = await strongestOf(layer, group).catch(() => []);
+  await Promise.allSettled(images.map((n) => layer.snapshot.crop(n)));
+}
+
 function useStrongest(layer, group) {
   const [images, setImages] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let current = true;
-    layer.partPeaks(group).then(
-      (peaks) => current && setImages(variedFirst(peaks, layer.snapshot.images, SHOWN)),
+    strongestOf(layer, group).then(
+      (strongest) => current && setImages(strongest),
       () => current && setImages([]),
     );
     return () => {
