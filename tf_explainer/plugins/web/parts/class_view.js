@@ -99,8 +99,12 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     let current = true;
-    Promise.all([snapshot.layer(scores.layer), scores.means()]).then(
-      ([layer, means]) => current && setLoaded({ layer, classes: classMeans(layer, scores, means) }),
+    const load = async () => {
+      const layer = await snapshot.layer(scores.layer);
+      return { layer, classes: await classMeans(layer, scores) };
+    };
+    load().then(
+      (found) => current && setLoaded(found),
       (error) => current && setLoaded({ error }),
     );
     return () => {
@@ -117,7 +121,8 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
   }, [classes]);
   const open = (group) => {
     prepareCard(layer, group);
-    onPart(group);
+    // Its requests go out before the next view is built, which keeps the page busy.
+    setTimeout(() => onPart(group));
   };
   const near = ({ target }) => {
     const leads = target.closest("[data-part], [data-mark]")?.dataset;

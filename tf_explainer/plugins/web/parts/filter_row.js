@@ -55,15 +55,16 @@ const has = (layer, f) => layer && f < layer.filters;
 export function FilterRow({ top, row, layer, other, side, look, sort, selected, onOpen }) {
   const figure = layer.about[sort] ?? layer.about.ratio ?? layer.about.peak;
   const inRow = row.includes(selected) ? selected : undefined;
-  // The same element again tells Preact that there is nothing to compare.
-  return useMemo(() => {
+  // The same elements again tell Preact that there is nothing to compare.
+  const cells = useMemo(() => {
     const pictures = row.flatMap((f, k) => {
       const x = k * (cellWidth(side, other) + GAP);
       const beside = has(other, f) ? [pictureOf(other, f, look, x + side + BESIDE)] : [];
       return [pictureOf(layer, f, look, x), ...beside];
     });
-    return html`<div class="row" style=${`top:${top}px`}>${row.map(
+    return html`${row.map(
       (f) => html`<${Cell} key=${f} ...${{ layer, other, f, side, figure, onOpen }} selected=${f === inRow}/>`,
-    )}<${PictureRow} ...${{ pictures, side, look }} rounding=${ROUNDING}/></div>`;
-  }, [row.join(), top, layer, other, side, look, figure, inRow]);
+    )}<${PictureRow} ...${{ pictures, side, look }} rounding=${ROUNDING}/>`;
+  }, [row.join(), layer, other, side, look, figure, inRow]);
+  return html`<div class="row" style=${`top:${top}px`}>${cells}</div>`;
 }

@@ -2,7 +2,7 @@
 
 const BASE = new URL("../../../parts/", import.meta.url);
 const MAPS_KEPT = 400;
-// Decoded pictures: a crop takes some 200 kB, a sheet of thumbnails 8 MB.
+// Pictures: a crop takes some 200 kB, a sheet of thumbnails 8 MB.
 const KEPT = { crop: 256, sprite: 24 };
 
 export function address(route, args = {}) {
@@ -23,6 +23,18 @@ function checkSize(what, buffer, size) {
   if (buffer.byteLength !== size)
     throw new Error(`the ${what} stored of it are damaged: ${buffer.byteLength} bytes instead of ${size}`);
 }
+
+/** A small picture: nobody waits for it to be decoded before it is drawn. */
+const small = (route, args) =>
+  new Promise((resolve, reject) => {
+    const image = new Image();
+    image.onload = () => resolve(image);
+    image.onerror = () => reject(new Error("this picture is not stored, or damaged"));
+    image.src = address(route, args).href;
+  });
+
+/** A large picture, decoded beside the page, which would stand still meanwhile. */
+const large = async (route, args) => createImageBitmap(await (await ask(route, args)).blob());
 
 /** One layer of a snapshot, in memory: everything but the maps. */
 class Layer {
@@ -182,16 +194,13 @@ export class Snapshot {
     return new Layer(this, about, ...parts);
   }
 
-  /** A picture, decoded: an `Image` would be decoded while the page waits for it. */
-  #picture(route, number, args) {
+  #picture(route, number, args, load) {
     const asked = this.pictures[route];
     let picture = asked.get(number);
     if (!picture) {
       const { run, written } = this;
       // A page would show a picture again that it has by the same address.
-      picture = ask(route, { run, step: this.index.pictures_step, written, ...args })
-        .then((response) => response.blob())
-        .then((blob) => createImageBitmap(blob));
+      picture = load(route, { run, step: this.index.pictures_step, written, ...args });
       picture.catch(() => asked.delete(number));
     }
     // What was used last is kept longest.
@@ -203,7 +212,7 @@ export class Snapshot {
 
   /** A crop as {image, x, y, side}: the part of a picture to draw. */
   async crop(n) {
-    const image = await this.#picture("crop", n, { image: n });
+    const image = await this.#picture("crop", n, { image: n }, small);
     return { image, x: 0, y: 0, side: image.width };
   }
 
@@ -211,7 +220,7 @@ export class Snapshot {
   async thumbnail(n) {
     const [side, columns, rows] = this.index.thumbnail;
     const sheet = Math.floor(n / (columns * rows));
-    const image = await this.#picture("sprite", sheet, { sheet });
+    const image = await this.#picture("sprite", sheet, { sheet }, large);
     const at = n % (columns * rows);
     return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
   }
