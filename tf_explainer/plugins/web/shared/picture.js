@@ -6,12 +6,17 @@ import { draw } from "./map_drawing.js";
 /** How many screen pixels a pixel of a crop may have along either axis. */
 export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
+// As in the style sheets.
+const NARROW = 720;
+
+/** What a picture may take of a page's width: all where things stand below one another. */
+const roomOf = (width) => (width > NARROW ? width / 2 : width - 40);
 
 /** The enlargement that is asked for, or else one that suits a crop of this size. */
 export const timesOf = (wanted, size) =>
   TIMES.includes(wanted)
     ? wanted
-    : Math.min(Math.max(Math.floor(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1));
+    : Math.min(Math.max(Math.floor(Math.min(COMFORTABLE, roomOf(window.innerWidth)) / size), 1), TIMES.at(-1));
 
 export const COLOURS = { explainer: [46, 204, 255], performer: [255, 159, 28] };
 
