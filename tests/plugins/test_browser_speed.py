@@ -18,8 +18,9 @@ return performance.getEntriesByType("resource").map(({name}) => new URL(name)).f
   ({pathname}) => pathname.endsWith("/" + arguments[0])).map(({search}) => search);
 """
 NOTE_FIRST_ORDER = """
+const order = () => document.querySelector("select[aria-label=sort]").value;
 new MutationObserver(() => {
-  if (document.querySelector(".cell")) window.firstOrder ??= document.querySelector("select[aria-label=sort]").value;
+  if (document.querySelector(".cell")) window.firstOrder ??= order();
 }).observe(document, {childList: true, subtree: true});
 """
 COUNT_CHANGES = """
