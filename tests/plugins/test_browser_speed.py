@@ -95,8 +95,7 @@ def test_pointing_at_a_part_asks_for_its_close_ups_and_opening_it_for_no_more(ta
     pointed = settled(lambda: tab.script(ASKED, "crop"))
     maps = tab.script(ASKED, "part_maps")
     part.click()
-    tab.find(".part-card")
-    assert tab.drawn(".part-card canvas.picture")
+    wait_for(lambda: tab.count(".part-card .crops canvas[data-drawn]") == 4)
     asked = tab.script(ASKED, "crop")
     assert sorted(asked) == sorted(set(asked)), "a picture is asked for once"
     assert set(asked) - set(pointed) == set()

@@ -25,6 +25,8 @@ const pictureOf = (layer, f, look, x) => ({
 const short = (figure) =>
   ({ ratio: "R", mean_peak: "mean", instability: "D", peak: "max" })[figure.key] ?? figure.label;
 
+const has = (layer, f) => layer && f < layer.filters;
+
 function Cell({ layer, other, f, side, figure, selected, onOpen }) {
   const n = layer.top(f);
   const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
@@ -48,8 +50,6 @@ function Cell({ layer, other, f, side, figure, selected, onOpen }) {
       )}</span></span>
   </button>`;
 }
-
-const has = (layer, f) => layer && f < layer.filters;
 
 /** row: filters; other: the same layer of another run, null where that has none, undefined where none is beside. */
 export function FilterRow({ top, row, layer, other, side, look, sort, selected, onOpen }) {

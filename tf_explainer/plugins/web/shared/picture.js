@@ -71,9 +71,11 @@ function useDrawing(canvas, pictures, { side, look, exact, rounding = 0 }) {
         const context = canvas.current.getContext("2d");
         context.save();
         context.translate(Math.round(x * scale), 0);
-        context.beginPath();
-        context.roundRect(0, 0, pixels, pixels, rounding * scale);
-        if (rounding) context.clip();
+        if (rounding) {
+          context.beginPath();
+          context.roundRect(0, 0, pixels, pixels, rounding * scale);
+          context.clip();
+        }
         draw(context, pixels, content.picture, content.layers ?? [], look, content.marks);
         context.restore();
         left -= 1;
@@ -99,7 +101,7 @@ function useDrawing(canvas, pictures, { side, look, exact, rounding = 0 }) {
   return { pixels, failed };
 }
 
-export const NotStored = ({ side, why }) =>
+const NotStored = ({ side, why }) =>
   html`<div class="picture failed" style=${`width:${side}px`} title=${why}>not stored</div>`;
 
 /** side: in CSS pixels; ask, what: see `useDrawing`. */
