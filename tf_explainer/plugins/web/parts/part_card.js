@@ -6,6 +6,8 @@ import { PartCrop } from "../shared/part_crop.js";
 import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 
 const SHOWN = 4;
+// Of the highest peak.
+const CLEAR = 0.5;
 // Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
 const SIDES = [
   [900, 92],
@@ -33,11 +35,15 @@ export function median(values) {
 /** The folder of an image's name is its species, where images have such names. */
 const kindOf = ({ ids, labels }, n) => `${labels[n]} ${ids[n].replace(/[^/]*$/, "")}`;
 
-/** The images with the highest peaks, one of each class or species before a second one of any. */
+/**
+ * The images with the highest peaks, one of each class or species before a second one of any; not of a class where a
+ * part is faint, as a close-up of that shows what the part is not.
+ */
 export function variedFirst(peaks, images, wanted) {
   const order = [...peaks.keys()].filter((n) => peaks[n] > 0).sort((a, b) => peaks[b] - peaks[a] || a - b);
   const seen = new Set();
-  const first = order.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
+  const clear = order.filter((n) => peaks[n] >= CLEAR * peaks[order[0]]);
+  const first = clear.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
   const taken = new Set(first);
   return [...first, ...order.filter((n) => !taken.has(n))].slice(0, wanted);
 }
