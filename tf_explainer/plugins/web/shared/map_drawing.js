@@ -119,8 +119,9 @@ function lay(context, size, paint) {
 /**
  * Draws a picture.
  *
- * context: its origin is the picture's corner; size: in pixels. picture: {image, x, y, side}. layers: what lies on it, each {map, grid, full, colour} or {signed: map, grid,
- * full}; `full` is the value that stands for 1. look: {mode, opacity, threshold, map}. marks: [{place, text}].
+ * context: its origin is the picture's corner; size: in pixels. picture: {image, x, y, side}. layers: what lies on it,
+ * each {map, grid, full, colour} or {signed: map, grid, full}; `full` is the value that stands for 1. look: {mode,
+ * opacity, threshold, map}. marks: [{place, text}].
  */
 export function draw(context, size, picture, layers, look, marks = []) {
   context.imageSmoothingQuality = "high";
