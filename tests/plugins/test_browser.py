@@ -166,7 +166,7 @@ def test_steps_runs_side_by_side_and_links(tab):
         + CANARY.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("=", "%3D"),
     )
     tab.ready("grid")
-    wait_for(lambda: tab.count(".cell canvas") == 2 * FILTERS)
+    wait_for(lambda: tab.count(".cell .picture") == 2 * FILTERS)
     tab.choose("run", CANARY)
     wait_for(lambda: "3 of 3 steps kept" in tab.find(".steps output").text)
     tab.write("input[aria-label='exact step']", "3")
@@ -214,7 +214,7 @@ def test_overlays_and_themes(tab):
     tab.open("parts", "&p.parts.run=zebra&p.parts.grouped=0", dark=True)
     tab.ready("grid")
     assert tab.script("return document.documentElement.dataset.theme") == "dark"
-    pixels = "return document.querySelector('.cell[data-filter=\"0\"] canvas').toDataURL()"
+    pixels = "return document.querySelector('.row > canvas').toDataURL()"
     tab.drawn()
     tab.find("button[popovertarget=overlay]").click()
     seen = {tab.script(pixels)}

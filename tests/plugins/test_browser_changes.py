@@ -13,7 +13,7 @@ from tests.plugins.snapshot_example import write_run
 
 # What is gone cannot be fetched, and the browser's console says so.
 pytestmark = IN_BROWSER[:2]
-PIXELS = "return document.querySelector('.cell canvas').toDataURL()"
+PIXELS = "return document.querySelector('.row > canvas').toDataURL()"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_run_that_is_written_anew_is_drawn_anew(shown):
     before = tab.script(PIXELS)
     shutil.rmtree(folder / "zebra")
     write_run(folder / "zebra", steps=(2,), seed=5)
-    wait_for(lambda: tab.count(".cell canvas[data-drawn]") and tab.script(PIXELS) != before, 60)
+    wait_for(lambda: tab.count(".row > canvas[data-drawn]") and tab.script(PIXELS) != before, 60)
     assert not tab.count(".message")
 
 

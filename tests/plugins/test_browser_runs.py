@@ -65,7 +65,7 @@ def shown(tab):
 def test_the_grid_has_every_filter_with_the_measured_figures(tab, measured, downloads):
     tab.open("parts", "&p.parts.grouped=0")
     tab.ready("grid")
-    assert tab.drawn(".cell canvas.picture")
+    assert tab.drawn(".row > canvas.picture")
     layer = measured["layers"]["conv_interp_2"]
     assert f"{layer['filters']} of {layer['filters']} filters" in tab.find("output.count").text
     assert f"{measured['part_share']:.3f}" in tab.find(".sidebar").text

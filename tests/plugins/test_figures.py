@@ -156,6 +156,12 @@ def test_the_strongest_images_are_of_different_classes_and_species_first():
     assert evaluate(f"m.variedFirst({peaks}, {json.dumps(images)}, 4)", "parts/part_card.js") == [0, 2, 3, 1]
 
 
+def test_a_class_where_a_part_is_faint_comes_after_all_that_show_it():
+    images = {"ids": ["a/1", "a/2", "b/3", "a/4"], "labels": [0, 0, 1, 0]}
+    peaks = "Uint8Array.from([9, 8, 4, 5])"
+    assert evaluate(f"m.variedFirst({peaks}, {json.dumps(images)}, 4)", "parts/part_card.js") == [0, 1, 3, 2]
+
+
 @pytest.mark.parametrize(
     ("parts", "rest", "share"),
     [

@@ -1,12 +1,15 @@
 // All images of a snapshot, small, with what can be said of each in a word.
 
-import { Picture } from "../shared/picture.js";
+import { PictureRow } from "../shared/picture.js";
+import { useScrolled } from "../shared/scrolled.js";
 import { useFreeKeys } from "../shared/tab_state.js";
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useMemo, useRef } from "../vendor/preact-htm.js";
 
 const SIDE = 74;
 const ROW = 84;
 const COLUMNS = 3;
+const GAP = 8;
+const OVERSCAN = 300;
 const PLAIN = { mode: "none", opacity: 0, threshold: 0.5, map: "viridis", scale: "image" };
 
 export const SORTS = {
@@ -40,20 +43,25 @@ export function chosenImages(scores, images, { only, sort, query }) {
     .sort((a, b) => key(scores, a) - key(scores, b) || a - b);
 }
 
+function Thumbs({ row, top, snapshot, scores, selected, onSelect }) {
+  const { images } = snapshot;
+  const pictures = row.map((n, k) => ({
+    x: k * (SIDE + GAP),
+    what: `${snapshot.key},${n}`,
+    ask: async () => ({ picture: await snapshot.thumbnail(n) }),
+  }));
+  return html`<div class="thumbs" style=${`top:${top}px`}>${row.map((n) => {
+    const wrong = scores.isWrong(images, n);
+    return html`<button key=${n} class=${`thumb ${n === selected ? "selected" : ""} ${wrong ? "wrong" : ""}`}
+      tabindex="-1" role="option" aria-selected=${n === selected} aria-label=${images.ids[n]}
+      title=${`${images.ids[n]}${wrong ? `: taken for ${scores.names[scores.classes[n]]}` : ""}`}
+        onClick=${() => onSelect(n)}></button>`;
+  })}<${PictureRow} pictures=${pictures} side=${SIDE} look=${PLAIN} rounding=${6}/></div>`;
+}
+
 export function ImageList({ snapshot, scores, shown, selected, onSelect }) {
   const scroller = useRef();
-  const [view, setView] = useState({ top: 0, height: 900 });
-  useEffect(() => {
-    const element = scroller.current;
-    const measure = () => setView({ top: element.scrollTop, height: element.clientHeight });
-    const resized = new ResizeObserver(measure);
-    resized.observe(element);
-    element.addEventListener("scroll", measure, { passive: true });
-    return () => {
-      resized.disconnect();
-      element.removeEventListener("scroll", measure);
-    };
-  }, []);
+  const view = useScrolled(scroller);
   const at = shown.indexOf(selected);
   useEffect(() => {
     const element = scroller.current;
@@ -73,20 +81,12 @@ export function ImageList({ snapshot, scores, shown, selected, onSelect }) {
     onSelect(shown[Math.min(Math.max(at + step, 0), shown.length - 1)]);
   };
   useFreeKeys(scroller, keys);
-  const { images } = snapshot;
+  const first = Math.max(Math.floor((view.top - OVERSCAN) / ROW), 0);
+  const seen = rows.slice(first, Math.ceil((view.top + view.height + OVERSCAN) / ROW));
   return html`<div class="image-list" ref=${scroller} tabindex="0" ...${shown.length ? { role: "listbox", "aria-label": "images" } : {}}
     data-shown=${shown.length}>
-    <div style=${`height:${rows.length * ROW}px;position:relative`}>${rows.map((row, r) => {
-      const top = r * ROW;
-      if (top + ROW < view.top - 300 || top > view.top + view.height + 300) return null;
-      return html`<div key=${row[0]} class="thumbs" style=${`top:${top}px`}>${row.map((n) => {
-        const wrong = scores.isWrong(images, n);
-        return html`<button key=${n} class=${`thumb ${n === selected ? "selected" : ""} ${wrong ? "wrong" : ""}`}
-          tabindex="-1" role="option" aria-selected=${n === selected}
-          title=${`${images.ids[n]}${wrong ? `: taken for ${scores.names[scores.classes[n]]}` : ""}`}
-            onClick=${() => onSelect(n)}>
-          <${Picture} side=${SIDE} look=${PLAIN} label=${images.ids[n]} what=${`${snapshot.key},${n}`}
-            ask=${async () => ({ picture: await snapshot.thumbnail(n) })}/></button>`;
-      })}</div>`;
-    })}</div>${!shown.length && html`<p class="none">No image passes.</p>`}</div>`;
+    <div style=${`height:${rows.length * ROW}px;position:relative`}>${seen.map(
+      (row, r) => html`<${Thumbs} key=${row[0]} top=${(first + r) * ROW} ...${{ row, snapshot, scores, onSelect }}
+        selected=${row.includes(selected) ? selected : undefined}/>`,
+    )}</div>${!shown.length && html`<p class="none">No image passes.</p>`}</div>`;
 }

@@ -5,8 +5,22 @@ import { groupCount, groupName, partColour, partName } from "../shared/object_pa
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const mean = (values, images) => sum(images.map((n) => values[n])) / images.length;
 
-/** The named classes, those with the most images first; `means` as `ImageScores.means` gives them. */
-export function classMeans(layer, scores, means) {
+const known = new WeakMap();
+
+/** What `classMeans` gives, once it is known. */
+export const knownClassMeans = (layer, scores) => known.get(scores)?.get(layer);
+
+/** The named classes, those with the most images first. */
+export async function classMeans(layer, scores) {
+  const means = await scores.means();
+  if (!known.has(scores)) known.set(scores, new WeakMap());
+  const ofLayers = known.get(scores);
+  if (!ofLayers.has(layer)) ofLayers.set(layer, meansByClass(layer, scores, means));
+  return ofLayers.get(layer);
+}
+
+/** means: as `ImageScores.means` gives them. */
+function meansByClass(layer, scores, means) {
   const count = groupCount(layer);
   const labels = [...new Set(scores.classes)].sort((a, b) => a - b);
   return labels

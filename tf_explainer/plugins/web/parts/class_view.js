@@ -6,6 +6,7 @@ import { partName, Unexplained, unexplainedShare } from "../shared/object_parts.
 import { PartsMap } from "../shared/parts_map.js";
 import { html, useEffect, useMemo, useState } from "../vendor/preact-htm.js";
 import { classMeans } from "./class_means.js";
+import { prepareCard } from "./part_card.js";
 
 const SHOWN = 6;
 const SIDE = 232;
@@ -74,7 +75,7 @@ function Matrix({ layer, classes, full, onPart }) {
     <thead><tr><th scope="col">part</th>${classes.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
     <tbody>${rows.map(
       ({ group, name, colour }) => html`<tr key=${group}><th scope="row"><button class="link" title=${name}
-        onClick=${() => onPart(group)}><i class="part-colour" style=${`background:rgb(${colour})`}></i>
+        data-part=${group} onClick=${() => onPart(group)}><i class="part-colour" style=${`background:rgb(${colour})`}></i>
         ${partName(layer, group)}</button></th>
       ${classes.map((one) => html`<td style=${shade(valueIn(one, group))}>${signed(valueIn(one, group))}</td>`)}</tr>`,
     )}</tbody></table>`;
@@ -98,8 +99,12 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     let current = true;
-    Promise.all([snapshot.layer(scores.layer), scores.means()]).then(
-      ([layer, means]) => current && setLoaded({ layer, classes: classMeans(layer, scores, means) }),
+    const load = async () => {
+      const layer = await snapshot.layer(scores.layer);
+      return { layer, classes: await classMeans(layer, scores) };
+    };
+    load().then(
+      (found) => current && setLoaded(found),
       (error) => current && setLoaded({ error }),
     );
     return () => {
@@ -114,9 +119,19 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
     ]);
     return Math.max(...values.map(Math.abs), 1e-9);
   }, [classes]);
+  const open = (group) => {
+    prepareCard(layer, group);
+    // Its requests go out before the next view is built, which keeps the page busy.
+    setTimeout(() => onPart(group));
+  };
+  const near = ({ target }) => {
+    const leads = target.closest("[data-part], [data-mark]")?.dataset;
+    if (leads) prepareCard(layer, Number(leads.part ?? leads.mark));
+  };
   if (error) return html`<${Message} inside title="The classes cannot be shown" text=${String(error.message)}/>`;
   if (!classes) return html`<p class="none">Reading…</p>`;
-  return html`<div class="class-view" id="content" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class">
+  return html`<div class="class-view" id="content" data-ready="classes" tabindex="0" role="region" aria-label="what speaks for each class"
+      onMouseOver=${near} onFocusIn=${near}>
     <h1>What does this network look at?</h1>
     <p class="muted">Mean contributions of parts to the score (log-odds) of the class that the network names, over the
       ${` ${snapshot.images.count}`} images of this snapshot, by ${scores.method}. Outlined: where each part's
@@ -124,10 +139,12 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
     <${Mistakes} images=${snapshot.images} ...${{ scores, onWrong }}/>
     ${
       view === "matrix"
-        ? html`<${Matrix} ...${{ layer, classes, full, onPart }}/>`
+        ? html`<${Matrix} ...${{ layer, classes, full }} onPart=${open}/>`
         : html`<div class="class-cards">${classes
             .slice(0, 12)
-            .map((one) => html`<${ClassCard} key=${one.label} ...${{ layer, one, full, onPart, onImage }}/>`)}</div>
+            .map(
+              (one) => html`<${ClassCard} key=${one.label} ...${{ layer, one, full, onImage }} onPart=${open}/>`,
+            )}</div>
           ${classes.length > 12 && html`<p class="muted">${classes.length - 12} more classes are in the matrix.</p>`}`
     }</div>`;
 }

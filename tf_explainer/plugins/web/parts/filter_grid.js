@@ -1,20 +1,18 @@
 // The grid of filters: only what can be seen is drawn, however many there are.
 
-import { FLAGS, number, written } from "../shared/figures.js";
 import { Legend } from "../shared/look_controls.js";
 import { groupName, partRank } from "../shared/object_parts.js";
-import { layerOf, Picture } from "../shared/picture.js";
+import { useScrolled } from "../shared/scrolled.js";
 import { useFreeKeys } from "../shared/tab_state.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { cellWidth, FilterRow, GAP } from "./filter_row.js";
 import { Alone, median, PartCard } from "./part_card.js";
 
-const GAP = 10;
 const CAPTION = 42;
 // What a card is taken to need, until it has been drawn.
 const ALONE = 60;
 const CARD = 150;
 const OVERSCAN = 480;
-const STRIDE = 160;
 
 /** Rows and cards with their places: [{top, height, row} or {top, height, group, filters}]. */
 function layOut(sections, columns, side, unfolded, heights) {
@@ -60,50 +58,6 @@ function orderOf(layer, shares, sort, descending) {
   };
 }
 
-function Cell({ layer, other, f, side, look, sort, selected, onOpen }) {
-  const n = layer.top(f);
-  const figure = layer.about[sort] ?? layer.about.ratio ?? layer.about.peak;
-  const flags = Object.keys(FLAGS).filter((flag) => FLAGS[flag].holds(layer, f));
-  const ask = async () => ({
-    picture: await layer.snapshot.thumbnail(n),
-    layers: [layerOf(layer, layer.topMap(f), look)],
-  });
-  const title = `filter ${f}: peak ${number(layer.peak(f, n))} on ${layer.snapshot.images.ids[n]}`;
-  // The same element again tells Preact that there is nothing to compare.
-  return useMemo(
-    () => html`<button class=${`cell ${selected ? "selected" : ""}`} data-filter=${f} title=${title}
-      style=${`width:${other === undefined ? side : 2 * side + 2}px`} onClick=${() => onOpen(f)} tabindex="-1">
-    <span class="beside"><${Picture} side=${side} look=${look} label=${title}
-      what=${`${layer.snapshot.key},${layer.name},${f}`} ask=${ask}/>
-    ${other !== undefined && html`<${OtherCell} layer=${other} f=${f} side=${side} look=${look}/>`}</span>
-    <span class="caption"><b>#${f}</b>
-      <span class="value">${figure ? `${short(figure)} ${written(layer, figure, f)}` : ""}</span></span>
-    <span class="caption"><span class="value">peak ${number(layer.peak(f, n))}</span>
-      <span class="flags">${flags.map(
-        (flag) => html`<em title=${`${flag}: ${FLAGS[flag].help}`}>${FLAGS[flag].short}
-        </em>`,
-      )}</span></span>
-  </button>`,
-    [layer, other, f, side, look, figure, selected],
-  );
-}
-
-const short = (figure) =>
-  ({ ratio: "R", mean_peak: "mean", instability: "D", peak: "max" })[figure.key] ?? figure.label;
-
-/** The same filter of another run; where that run has none, that is said. */
-function OtherCell({ layer, f, side, look }) {
-  if (!layer || f >= layer.filters)
-    return html`<span class="missing" style=${`width:${side}px;height:${side}px`}>not stored</span>`;
-  const ask = async () => ({
-    picture: await layer.snapshot.thumbnail(layer.top(f)),
-    layers: [layerOf(layer, layer.topMap(f), look)],
-  });
-  const what = `${layer.snapshot.key},${layer.name},${f}`;
-  return html`<${Picture} side=${side} look=${look} label=${`the same filter in ${layer.snapshot.run}`} what=${what}
-    ask=${ask}/>`;
-}
-
 /** A card in its row; says how high it is, whatever is written on it. */
 function CardRow({ top, group, onHeight, children }) {
   const row = useRef();
@@ -134,9 +88,8 @@ export function FilterGrid({
   onClear,
 }) {
   const scroller = useRef();
-  const [view, setView] = useState({ top: 0, height: 800, width: 0 });
-  const wide = other === undefined ? side : 2 * side + 2;
-  const columns = Math.max(1, Math.floor((view.width - GAP) / (wide + GAP)));
+  const view = useScrolled(scroller);
+  const columns = Math.max(1, Math.floor((view.width - GAP) / (cellWidth(side, other) + GAP)));
   const opened = useMemo(() => new Set(unfolded.split(",").filter(Boolean).map(Number)), [unfolded]);
   const sections = useMemo(
     () => sectionsOf(layer, filters, grouped, orderOf(layer, shares, sort, descending)),
@@ -157,36 +110,6 @@ export function FilterGrid({
     onUnfold([...next].join(","));
   };
   const order = useMemo(() => items.flatMap((item) => item.row ?? []), [items]);
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    // What is drawn beyond the edges lets the page be built anew only every so many pixels.
-    const measure = () =>
-      setView((last) => {
-        const next = {
-          top: Math.floor(element.scrollTop / STRIDE) * STRIDE,
-          height: element.clientHeight,
-          width: element.clientWidth,
-        };
-        return Object.keys(next).every((key) => next[key] === last[key]) ? last : next;
-      });
-    let asked = 0;
-    const later = () => {
-      asked ||= requestAnimationFrame(() => {
-        asked = 0;
-        measure();
-      });
-    };
-    const resized = new ResizeObserver(measure);
-    resized.observe(element);
-    element.addEventListener("scroll", later, { passive: true });
-    measure();
-    return () => {
-      resized.disconnect();
-      element.removeEventListener("scroll", later);
-      cancelAnimationFrame(asked);
-    };
-  }, []);
 
   useEffect(() => {
     const item = items.find(({ row }) => row?.includes(selected));
@@ -224,9 +147,7 @@ export function FilterGrid({
       <${group === Infinity ? Alone : PartCard} ...${{ layer, onZoom, group }} room=${view.width} filters=${members}
         share=${shares?.[group]} open=${open.has(group)} onUnfold=${() => unfold(group)}/><//>`;
   const cells = ({ row, top }) =>
-    html`<div class="row" key=${`r${row[0]}`} style=${`top:${top}px`}>${row.map(
-      (f) => html`<${Cell} key=${f} ...${{ layer, other, f, side, look, sort, onOpen }} selected=${f === selected}/>`,
-    )}</div>`;
+    html`<${FilterRow} key=${`r${row[0]}`} ...${{ top, row, layer, other, side, look, sort, selected, onOpen }}/>`;
   return html`<div class="grid-frame"><div class="grid" id="content" ref=${scroller} tabindex="0" role="region"
       aria-label="filters" data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>${seen.map((item) => (item.row ? cells(item) : card(item)))}</div>

@@ -70,7 +70,7 @@ export async function savePicture(layer, f, look) {
   const one = Object.assign(document.createElement("canvas"), { width: side, height: side });
   for (const [k, n] of images.entries()) {
     const { picture, layers } = await onCrop(layer, f, n, look);
-    draw(one, picture, layers, look);
+    draw(one.getContext("2d"), side, picture, layers, look);
     const x = 6 + (k % columns) * (side + 6);
     const y = 36 + Math.floor(k / columns) * (side + 28);
     context.drawImage(one, x, y);

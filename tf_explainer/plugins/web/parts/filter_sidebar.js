@@ -17,12 +17,15 @@ function Range({ layer, figure, range, onRange }) {
   return html`<details class="range" open=${open} onToggle=${(event) => setOpen(event.currentTarget.open)}>
     <summary title=${figure.help}>${figure.label}${range && html` <em>${number(range[0])} to ${number(range[1])}</em>`}
       </summary>
-    ${open && html`<${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>`}
+    ${
+      open &&
+      html`<${Histogram} ...${{ data, range, onRange }} unit=${figure.unit}/>
     <div class="exact"><input type="number" step="any" aria-label=${`${figure.label}, at least`} placeholder="from"
       value=${range ? Number(range[0].toPrecision(4)) : ""} onChange=${exact(0)}/>
       <input type="number" step="any" aria-label=${`${figure.label}, at most`} placeholder="to"
         value=${range ? Number(range[1].toPrecision(4)) : ""} onChange=${exact(1)}/>
-      <button disabled=${!range} onClick=${() => onRange(null)}>all</button></div>
+      <button disabled=${!range} onClick=${() => onRange(null)}>all</button></div>`
+    }
   </details>`;
 }
 

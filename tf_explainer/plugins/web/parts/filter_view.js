@@ -4,7 +4,7 @@ import { download, Select } from "../shared/controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "../shared/figures.js";
 import { isPopoverOpen } from "../shared/popover.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
-import { classMeans, partShares } from "./class_means.js";
+import { classMeans, knownClassMeans, partShares } from "./class_means.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
 import { Sidebar } from "./filter_sidebar.js";
@@ -28,20 +28,22 @@ const rangesText = (ranges) =>
 
 /** Each part's share of all contributions; undefined where these are not stored, or not here yet. */
 function useShares(layer, scores) {
-  const [loaded, setLoaded] = useState({});
   const answered = scores?.layer === layer.name && layer.values.group;
+  const [, setLoaded] = useState(null);
+  // Whoever comes from the classes has them: without a wait, the filters are not put in order twice.
+  const classes = answered && knownClassMeans(layer, scores);
   useEffect(() => {
     let current = true;
-    if (answered)
-      scores.means().then(
-        (means) => current && setLoaded({ layer, shares: partShares(layer, classMeans(layer, scores, means)) }),
-        () => current && setLoaded({}),
+    if (answered && !classes)
+      classMeans(layer, scores).then(
+        (found) => current && setLoaded(found),
+        () => {},
       );
     return () => {
       current = false;
     };
   }, [layer, scores]);
-  return answered && loaded.layer === layer ? loaded.shares : undefined;
+  return useMemo(() => (classes ? partShares(layer, classes) : undefined), [classes]);
 }
 
 /** The picture that is enlarged, as the address has it: filter, image, layer, times. */

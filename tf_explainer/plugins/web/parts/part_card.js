@@ -3,9 +3,11 @@
 import { number } from "../shared/figures.js";
 import { followedBy, groupCount, groupName, partColour, partName, partRank } from "../shared/object_parts.js";
 import { PartCrop } from "../shared/part_crop.js";
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 
 const SHOWN = 4;
+// Of the highest peak.
+const CLEAR = 0.5;
 // Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
 const SIDES = [
   [900, 92],
@@ -33,21 +35,34 @@ export function median(values) {
 /** The folder of an image's name is its species, where images have such names. */
 const kindOf = ({ ids, labels }, n) => `${labels[n]} ${ids[n].replace(/[^/]*$/, "")}`;
 
-/** The images with the highest peaks, one of each class or species before a second one of any. */
+/**
+ * The images with the highest peaks, one of each class or species before a second one of any; not of a class where a
+ * part is faint, as a close-up of that shows what the part is not.
+ */
 export function variedFirst(peaks, images, wanted) {
   const order = [...peaks.keys()].filter((n) => peaks[n] > 0).sort((a, b) => peaks[b] - peaks[a] || a - b);
   const seen = new Set();
-  const first = order.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
+  const clear = order.filter((n) => peaks[n] >= CLEAR * peaks[order[0]]);
+  const first = clear.filter((n) => !seen.has(kindOf(images, n)) && seen.add(kindOf(images, n)));
   const taken = new Set(first);
   return [...first, ...order.filter((n) => !taken.has(n))].slice(0, wanted);
 }
 
+const strongestOf = async (layer, group) => variedFirst(await layer.partPeaks(group), layer.snapshot.images, SHOWN);
+
+/** Asks for a part's close-ups before its card is there: who points at the way to it may be about to open it. */
+export async function prepareCard(layer, group) {
+  // The card says what is not stored.
+  const images = await strongestOf(layer, group).catch(() => []);
+  await Promise.allSettled(images.map((n) => layer.snapshot.crop(n)));
+}
+
 function useStrongest(layer, group) {
   const [images, setImages] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let current = true;
-    layer.partPeaks(group).then(
-      (peaks) => current && setImages(variedFirst(peaks, layer.snapshot.images, SHOWN)),
+    strongestOf(layer, group).then(
+      (strongest) => current && setImages(strongest),
       () => current && setImages([]),
     );
     return () => {

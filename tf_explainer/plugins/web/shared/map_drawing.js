@@ -119,12 +119,11 @@ function lay(context, size, paint) {
 /**
  * Draws a picture.
  *
- * picture: {image, x, y, side}. layers: what lies on it, each {map, grid, full, colour} or {signed: map, grid,
- * full}; `full` is the value that stands for 1. look: {mode, opacity, threshold, map}. marks: [{place, text}].
+ * context: its origin is the picture's corner; size: in pixels. picture: {image, x, y, side}. layers: what lies on it,
+ * each {map, grid, full, colour} or {signed: map, grid, full}; `full` is the value that stands for 1. look: {mode,
+ * opacity, threshold, map}. marks: [{place, text}].
  */
-export function draw(canvas, picture, layers, look, marks = []) {
-  const size = canvas.width;
-  const context = canvas.getContext("2d");
+export function draw(context, size, picture, layers, look, marks = []) {
   context.imageSmoothingQuality = "high";
   context.clearRect(0, 0, size, size);
   if (picture) {

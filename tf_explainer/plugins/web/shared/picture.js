@@ -1,17 +1,22 @@
-// A canvas that shows an image with what lies on it, drawn again when anything of that changes.
+// Canvases that show images with what lies on them, drawn again when anything of that changes.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { draw } from "./map_drawing.js";
 
 /** How many screen pixels a pixel of a crop may have along either axis. */
 export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
+// As in the style sheets.
+const NARROW = 720;
+
+/** What a picture may take of a page's width: all where things stand below one another. */
+const roomOf = (width) => (width > NARROW ? width / 2 : width - 40);
 
 /** The enlargement that is asked for, or else one that suits a crop of this size. */
 export const timesOf = (wanted, size) =>
   TIMES.includes(wanted)
     ? wanted
-    : Math.min(Math.max(Math.floor(Math.min(COMFORTABLE, window.innerWidth / 2) / size), 1), TIMES.at(-1));
+    : Math.min(Math.max(Math.floor(Math.min(COMFORTABLE, roomOf(window.innerWidth)) / size), 1), TIMES.at(-1));
 
 export const COLOURS = { explainer: [46, 204, 255], performer: [255, 159, 28] };
 
@@ -46,34 +51,82 @@ export function layerOf(layer, map, look) {
 }
 
 /**
- * side: in CSS pixels. ask: async, returns {picture, layers, marks}; what: a text that changes when `ask` would
- * give something else.
+ * Draws pictures side by side. pictures: [{x, ask, what}], x in CSS pixels; ask: async, returns {picture, layers, marks};
+ * what: a text that changes when `ask` would give something else. Returns the pixels along a side, and why pictures
+ * cannot be drawn.
  */
-export function Picture({ side, ask, what, look, label, exact }) {
-  const canvas = useRef();
-  const [failed, setFailed] = useState("");
+function useDrawing(canvas, pictures, { side, look, exact, rounding = 0 }) {
+  const [failed, setFailed] = useState({});
   const pixels = Math.round(side * (exact ? 1 : Math.min(window.devicePixelRatio || 1, 2)));
-  const drawn = `${what}|${pixels}|${look.mode},${look.opacity},${look.threshold},${look.map},${look.scale}`;
-  useEffect(() => {
+  const scale = pixels / side;
+  const whats = pictures.map(({ what }) => what).join(";");
+  const drawn = `${whats}|${pixels}|${look.mode},${look.opacity},${look.threshold},${look.map},${look.scale}`;
+  // What is asked for is on its way before the browser lays the page out.
+  useLayoutEffect(() => {
     let current = true;
-    ask().then(
-      ({ picture, layers = [], marks = [] }) => {
-        if (current) setFailed("");
-        soon(() => {
-          if (!current || !canvas.current) return;
-          draw(canvas.current, picture, layers, look, marks);
-          canvas.current.dataset.drawn = drawn;
-        });
-      },
-      (error) => current && setFailed(String(error.message ?? error)),
-    );
+    let left = pictures.length;
+    const paint = (x, content) =>
+      soon(() => {
+        if (!current || !canvas.current) return;
+        const context = canvas.current.getContext("2d");
+        context.save();
+        context.translate(Math.round(x * scale), 0);
+        if (rounding) {
+          context.beginPath();
+          context.roundRect(0, 0, pixels, pixels, rounding * scale);
+          context.clip();
+        }
+        draw(context, pixels, content.picture, content.layers ?? [], look, content.marks);
+        context.restore();
+        left -= 1;
+        if (!left) canvas.current.dataset.drawn = drawn;
+      });
+    pictures.forEach(({ x, ask }, k) => {
+      const says = (text) => current && setFailed((last) => ((last[k] ?? "") === text ? last : { ...last, [k]: text }));
+      ask().then(
+        (content) => {
+          says("");
+          paint(x, content);
+        },
+        (error) => {
+          says(String(error.message ?? error));
+          paint(x, {});
+        },
+      );
+    });
     return () => {
       current = false;
     };
   }, [drawn]);
-  return failed
-    ? html`<div class="picture failed" style=${`width:${side}px`} title=${failed}>not stored</div>`
+  return { pixels, failed };
+}
+
+const NotStored = ({ side, why }) =>
+  html`<div class="picture failed" style=${`width:${side}px`} title=${why}>not stored</div>`;
+
+/** side: in CSS pixels; ask, what: see `useDrawing`. */
+export function Picture({ side, ask, what, look, label, exact }) {
+  const canvas = useRef();
+  const { pixels, failed } = useDrawing(canvas, [{ x: 0, ask, what }], { side, look, exact });
+  return failed[0]
+    ? html`<${NotStored} side=${side} why=${failed[0]}/>`
     : html`<canvas class="picture" ref=${canvas} width=${pixels} height=${pixels}
         ...${label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }}
         style=${`width:${side}px`}></canvas>`;
+}
+
+/**
+ * A row of pictures on one canvas: a browser composes a page of all its canvases, so that hundreds are slow to scroll.
+ * pictures: see `useDrawing`.
+ */
+export function PictureRow({ pictures, side, look, rounding }) {
+  const canvas = useRef();
+  const { pixels, failed } = useDrawing(canvas, pictures, { side, look, rounding });
+  const width = Math.max(...pictures.map(({ x }) => x)) + side;
+  return html`${pictures.map(
+    ({ x }, k) =>
+      failed[k] && html`<div class="in-row" style=${`left:${x}px`}><${NotStored} side=${side} why=${failed[k]}/></div>`,
+  )}
+    <canvas class="picture in-row" ref=${canvas} width=${Math.round((width * pixels) / side)} height=${pixels}
+      aria-hidden="true" style=${`width:${width}px;height:${side}px`}></canvas>`;
 }

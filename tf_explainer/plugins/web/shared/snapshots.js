@@ -2,6 +2,8 @@
 
 const BASE = new URL("../../../parts/", import.meta.url);
 const MAPS_KEPT = 400;
+// Pictures: a crop takes some 200 kB, a sheet of thumbnails 8 MB.
+const KEPT = { crop: 256, sprite: 24 };
 
 export function address(route, args = {}) {
   const url = new URL(route, BASE);
@@ -21,6 +23,18 @@ function checkSize(what, buffer, size) {
   if (buffer.byteLength !== size)
     throw new Error(`the ${what} stored of it are damaged: ${buffer.byteLength} bytes instead of ${size}`);
 }
+
+/** A small picture: nobody waits for it to be decoded before it is drawn. */
+const small = (route, args) =>
+  new Promise((resolve, reject) => {
+    const image = new Image();
+    image.onload = () => resolve(image);
+    image.onerror = () => reject(new Error("this picture is not stored, or damaged"));
+    image.src = address(route, args).href;
+  });
+
+/** A large picture, decoded beside the page, which would stand still meanwhile. */
+const large = async (route, args) => createImageBitmap(await (await ask(route, args)).blob());
 
 /** One layer of a snapshot, in memory: everything but the maps. */
 class Layer {
@@ -158,7 +172,7 @@ export class Snapshot {
     Object.assign(this, { run, step, written, index, images: index.images, notes: index.notes });
     this.key = [run, step, written].join();
     this.layersAsked = new Map();
-    this.pictures = new Map();
+    this.pictures = { crop: new Map(), sprite: new Map() };
   }
 
   get layerNames() {
@@ -180,31 +194,33 @@ export class Snapshot {
     return new Layer(this, about, ...parts);
   }
 
-  #picture(route, args) {
-    // A page would show a picture again that it has by the same address.
-    const { run, written } = this;
-    const url = address(route, { run, step: this.index.pictures_step, written, ...args }).href;
-    if (!this.pictures.has(url)) {
-      const image = new Image();
-      image.src = url;
-      this.pictures.set(
-        url,
-        image.decode().then(() => image),
-      );
+  #picture(route, number, args, load) {
+    const asked = this.pictures[route];
+    let picture = asked.get(number);
+    if (!picture) {
+      const { run, written } = this;
+      // A page would show a picture again that it has by the same address.
+      picture = load(route, { run, step: this.index.pictures_step, written, ...args });
+      picture.catch(() => asked.delete(number));
     }
-    return this.pictures.get(url);
+    // What was used last is kept longest.
+    asked.delete(number);
+    asked.set(number, picture);
+    if (asked.size > KEPT[route]) asked.delete(asked.keys().next().value);
+    return picture;
   }
 
   /** A crop as {image, x, y, side}: the part of a picture to draw. */
   async crop(n) {
-    const image = await this.#picture("crop", { image: n });
-    return { image, x: 0, y: 0, side: image.naturalWidth };
+    const image = await this.#picture("crop", n, { image: n }, small);
+    return { image, x: 0, y: 0, side: image.width };
   }
 
   /** The same from a sheet of thumbnails. */
   async thumbnail(n) {
     const [side, columns, rows] = this.index.thumbnail;
-    const image = await this.#picture("sprite", { sheet: Math.floor(n / (columns * rows)) });
+    const sheet = Math.floor(n / (columns * rows));
+    const image = await this.#picture("sprite", sheet, { sheet }, large);
     const at = n % (columns * rows);
     return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
   }
