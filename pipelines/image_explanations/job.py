@@ -67,6 +67,7 @@ def run(job: ExplanationJob, tell: Callable[[str], None]) -> None:
     )
     count = len(named_images.paths(named))
     explanation = prepare(job, output)
+    tell(f"Explaining {count} images; the lines are written when all are done")
     start = time.perf_counter()
     _ = pipeline | "ExplainImages" >> ExplainImages(explanation)
     result = beam_pipeline.run_to_end(pipeline)
