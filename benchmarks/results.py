@@ -136,13 +136,7 @@ def _steps(
     learned_from = f"--features_dir={directory / 'features'}"
     yield "tf_explainer.train", [*again, learned_from], workdir / "explainer.keras"
     folds = ["--folds=2"] if study.has_test_split else []
-    evaluated = [
-        *again,
-        *folds,
-        f"--features_dir={measured_on}",
-        "--evidence_images=6",
-        "--snapshot_images=0",
-    ]
+    evaluated = [*again, *folds, f"--features_dir={measured_on}", "--evidence_images=6"]
     yield "tf_explainer.evaluate", evaluated, workdir / "metrics.json"
 
 

@@ -1,4 +1,4 @@
-"""Both tabs on real runs, the demo's and VGG-16's on foxes: what is on screen is what was measured."""
+"""Both tabs on real runs, the demo's and VGG-16's on photographs: what is on screen is what was measured."""
 
 import csv
 import json
@@ -17,8 +17,16 @@ from tests.plugins.in_browser import IN_BROWSER, number_of
 pytestmark = IN_BROWSER
 WINDOW = (1600, 1000)
 # Where `make demo`, `make results` and the README's five steps leave their runs.
-RUNS = {"demo": ("runs/demo",), "vgg": ("runs/vgg_fox", "runs/results/fox/seed-0")}
-MADE_BY = {"demo": "make demo", "vgg": "make results, or the README's five steps with configs/vgg.flags"}
+RUNS = {
+    "demo": ("runs/demo",),
+    "birds": ("runs/results/birds/seed-0",),
+    "animal": ("runs/vgg_fox", "runs/results/fox/seed-0", "runs/results/giant_panda/seed-0"),
+}
+MADE_BY = {
+    "demo": "make demo",
+    "birds": "make results",
+    "animal": "make results, or the README's five steps with configs/vgg.flags",
+}
 
 
 @pytest.fixture(scope="module", params=list(RUNS))
