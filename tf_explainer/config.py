@@ -288,6 +288,9 @@ class TrainConfig:
         gradient_clip: largest norm of the gradient; 0: no clipping.
         mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
             the devices have instructions for it. Variables and losses are float32.
+        init_inhibition: how often what all channels share (the mean of the channels, each divided by its
+            standard deviation) is taken from each filter of conv_interp_1 before training; 0: not at all; 2
+            suits networks whose channels respond everywhere, such as MobileNetV2.
         xla: compile the training step with XLA.
         deterministic: the same command ends with the same bits, at some cost in time.
         strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one.
@@ -316,6 +319,7 @@ class TrainConfig:
     filter_weight_schedule: Literal["constant", "reciprocal"] = "constant"
     gradient_clip: Annotated[float, Bounds(0)] = 0.0
     mixed_precision: Literal["none", "bfloat16", "auto"] = "none"
+    init_inhibition: Annotated[float, Bounds(0)] = 0.0
     xla: bool = False
     deterministic: bool = False
     strategy: Literal["mirrored", "multi_worker", "one_device"] = "mirrored"

@@ -267,6 +267,21 @@ def test_images_without_an_object_have_no_parts_whoever_tells_them(head, feature
     assert all(value != of_all[name] for name, value in by_performer.items())
 
 
+def test_what_channels_share_is_taken_from_each(head, features):
+    explainer = build(head[0], init_shift=0, input_scale=1.0)
+    deviation = np.linspace(0.5, 2.0, CHANNELS).astype("float32")
+    deviation[3] = 0
+    x = ops.convert_to_numpy(explainer.get_layer("input_scale")(features))
+    explainer.inhibit(deviation, 0.0)
+    np.testing.assert_allclose(explainer(features)["conv_interp_1"], x, rtol=1e-5)
+    explainer.inhibit(deviation, 1.5)
+    varying = np.arange(CHANNELS) != 3
+    shared = (x[..., varying] / deviation[varying]).sum(-1, keepdims=True) / CHANNELS
+    expected = np.maximum(x - 1.5 * deviation * shared, 0)
+    assert 0 < (expected == 0).mean() < 1
+    np.testing.assert_allclose(explainer(features)["conv_interp_1"], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_classification_follows_the_performers_decisions(head, features):
     explainer = build(head[0], classification_weight=1.0)
     targets = {name: np.ones((len(features), UNITS), "float32") for name in ("fc1", "fc2")}

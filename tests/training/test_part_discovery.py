@@ -55,6 +55,11 @@ def test_no_part_takes_more_than_its_share(found):
     assert np.bincount(found[2], minlength=PARTS).tolist() == [CHANNELS // PARTS] * PARTS
 
 
+def test_deviations_are_those_of_the_channels(scene, found):
+    units = scene[0].reshape(-1, CHANNELS)
+    np.testing.assert_allclose(found[3], units.std(axis=0), rtol=1e-4)
+
+
 def test_the_same_seed_finds_the_same(scene, found):
     again = discover_parts([scene[0]], PARTS, 8)
     for ours, theirs in zip(again, found, strict=True):

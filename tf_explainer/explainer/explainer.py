@@ -51,6 +51,8 @@ _RETIRED_SETTINGS = {
 }
 # Of the space in which features are compared with the parts' prototypes.
 _DIMENSIONS = 64
+# A channel whose standard deviation is this share of the mean one, or less, is constant.
+_CONSTANT = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -204,6 +206,24 @@ class Explainer(keras.Model):
         self.prototypes.projection.assign(projection)
         self.prototypes.prototypes.assign(prototypes)
         self.prototypes.members.assign(np.eye(self.prototypes.parts, dtype=np.float32)[groups])
+
+    def inhibit(self, deviation: np.ndarray, strength: float) -> None:
+        """Takes from each filter of conv_interp_1 what all channels share; call it before training.
+
+        A filter that starts as channel f of x gives `max(x_f - strength s_f mean_c(x_c / s_c), 0)` then. Of
+        channels that respond all over the image, what is left is where they respond more than others.
+
+        Args:
+            deviation: s, the channels' standard deviations, `[D]`, in any unit.
+            strength: 0 leaves the filters as they are.
+        """
+        kernel = self.get_layer(INTERPRETABLE_LAYERS[0]).kernel
+        inhibited = np.array(ops.convert_to_numpy(kernel))
+        varies = deviation > _CONSTANT * deviation.mean()
+        inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
+        centre = inhibited.shape[0] // 2
+        inhibited[centre, centre] -= strength / len(deviation) * np.outer(inverse, deviation)
+        kernel.assign(inhibited)
 
     @property
     def loss_weights_by_term(self) -> dict[str, float]:

@@ -13,7 +13,7 @@ _TINY = 1e-6
 
 def discover_parts(
     batches: Iterable[np.ndarray], parts: int, dimensions: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Clusters the units of images by what tells them from the other units of their image.
 
     A unit's features are `sqrt(max(x, 0))` without the image's mean, as in `PartPrototypes`; units count by
@@ -28,8 +28,8 @@ def discover_parts(
         seed: of k-means.
 
     Returns:
-        The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, and the filters' parts
-        `[D]` int in [0, K); float32.
+        The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, the filters' parts `[D]`
+        int in [0, K), and the channels' standard deviations over units `[D]`; float32.
     """
     from sklearn.cluster import KMeans
 
@@ -50,7 +50,8 @@ def discover_parts(
     prototypes = _unit_norm(clusters.cluster_centers_.astype(np.float32))
     nearest = (_unit_norm(rest[chosen] @ projection) @ prototypes.T).argmax(axis=1)
     activations = features.reshape(-1, features.shape[-1])[chosen]
-    return projection, prototypes, _deal_out(activations, nearest, weight[chosen], parts)
+    groups = _deal_out(activations, nearest, weight[chosen], parts)
+    return projection, prototypes, groups, activations.std(axis=0)
 
 
 def _whitened_directions(samples: np.ndarray, weight: np.ndarray, dimensions: int) -> np.ndarray:

@@ -193,7 +193,7 @@ class Trainer:
         batches = itertools.islice(self._features.batches("train", negatives=False), DISCOVERY_BATCHES)
         prototypes = self.explainer.prototypes
         try:
-            found = discover_parts(
+            *parts, deviation = discover_parts(
                 (batch[self.manifest.target.name] for batch in batches),
                 prototypes.parts,
                 prototypes.dimensions,
@@ -201,7 +201,8 @@ class Trainer:
             )
         except tf.errors.OpError as error:
             raise self._batches.unreadable(error) from error
-        self.explainer.set_parts(*found)
+        self.explainer.set_parts(*parts)
+        self.explainer.inhibit(deviation, self.config.init_inhibition)
 
     def _calibrate(self) -> None:
         """Lets the running statistics see some images, and the decoder the performer's scale."""
