@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 
 import apache_beam as beam
 from apache_beam.metrics.metric import MetricsFilter
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from pipelines.dataflow import options as dataflow_options
@@ -42,8 +45,9 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
         UserError: a step of it has raised one, or the cloud refused or lost the job.
     """
     try:
-        result = pipeline.run()
-        result.wait_until_finish()
+        with _interpreter_as_one_word(pipeline.options):
+            result = pipeline.run()
+            result.wait_until_finish()
     except Exception as error:
         if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
             raise KeyboardInterrupt from None
@@ -54,6 +58,21 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
             raise
         raise UserError(message[1] if message else f"Google Cloud Dataflow: {error}") from error
     return result
+
+
+@contextlib.contextmanager
+def _interpreter_as_one_word(options: PipelineOptions) -> Iterator[None]:
+    """Quotes the interpreter's name, which Beam hands to a shell to start its processes on this machine.
+
+    Where the path has a space, none would start, and Beam would wait for them for ever.
+    """
+    plain = sys.executable
+    if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
+        sys.executable = shlex.quote(plain)
+    try:
+        yield
+    finally:
+        sys.executable = plain
 
 
 def _comes_from_the_cloud(error: Exception) -> bool:
