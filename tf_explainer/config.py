@@ -288,9 +288,9 @@ class TrainConfig:
         gradient_clip: largest norm of the gradient; 0: no clipping.
         mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
             the devices have instructions for it. Variables and losses are float32.
-        init_inhibition: how often what all channels share (the mean of the channels, each divided by its
-            standard deviation) is taken from each filter of conv_interp_1 before training; 0: not at all; 2
-            suits networks whose channels respond everywhere, such as MobileNetV2.
+        init_inhibition: how many times what all channels share (their mean, each divided by its standard
+            deviation) is subtracted from each filter of conv_interp_1 before training; 0: not at all; 2 suits
+            networks whose channels respond everywhere, such as MobileNetV2.
         xla: compile the training step with XLA.
         deterministic: the same command ends with the same bits, at some cost in time.
         strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one.

@@ -208,10 +208,10 @@ class Explainer(keras.Model):
         self.prototypes.members.assign(np.eye(self.prototypes.parts, dtype=np.float32)[groups])
 
     def inhibit(self, deviation: np.ndarray, strength: float) -> None:
-        """Takes from each filter of conv_interp_1 what all channels share; call it before training.
+        """Subtracts from each filter of conv_interp_1 what all channels share; call it before training.
 
-        A filter that starts as channel f of x gives `max(x_f - strength s_f mean_c(x_c / s_c), 0)` then. Of
-        channels that respond all over the image, what is left is where they respond more than others.
+        A filter that was channel f of x becomes `max(x_f - strength s_f mean_c(x_c / s_c), 0)`. A channel
+        that responds all over the image is left with the places where it responds more than the others.
 
         Args:
             deviation: s, the channels' standard deviations, `[D]`, in any unit.
