@@ -1,9 +1,11 @@
 """Measures how an extraction grows with the number of its images, on drawn ones and a very small network.
 
 python -m benchmarks.scale 1000 10000 100000         (make benchmark_scale)
+python -m benchmarks.scale --killed 100000
 
 The network and the pictures cost next to nothing, so that what is measured is everything else: Beam's runner
 in one process, references, shards, sidecars, manifest. Each number of images has a process of its own.
+`--killed` kills it when nine tenths of the shards are there, and says what the next run does again.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +25,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from benchmarks import child_process
+from pipelines.extraction import counters
 from pipelines.extraction.feature_extraction import ExtractFeatures, plan
 from pipelines.feature_set import feature_set
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
@@ -31,6 +35,8 @@ from tf_explainer.images.record import ImageRecord, ImageReference
 from tf_explainer.performer.performer import load_performer
 
 _SIZE = 8
+_KILLED_AT = 0.9
+_LOOKS_EVERY = 0.05
 _HEADER = (
     *("images", "shards", "s", "s of CPU", "peak memory, MB", "manifest, bytes"),
     *("ms of CPU an image more", "bytes of memory an image more"),
@@ -75,29 +81,29 @@ def _performer(folder: pathlib.Path) -> PerformerConfig:
     return PerformerConfig(performer=file, image_size=_SIZE, target_layer="conv", distilled_layers=("fc1",))
 
 
-def extract(count: int) -> None:
-    """Extracts, and prints what it took as JSON, without the imports."""
-    with tempfile.TemporaryDirectory() as directory:
-        folder = pathlib.Path(directory)
-        performer = load_performer(_performer(folder), WorkDir(root=directory))
-        features = str(folder / "features")
-        start, cpu = time.perf_counter(), time.process_time()
-        dataset = DatasetConfig(dataset="noise", num_images=count)
-        extraction = plan(Noise(count), dataset, performer, ExtractionConfig(), features)
-        feature_set.claim(features, extraction.configuration, overwrite=False)
-        pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
-        _ = pipeline | ExtractFeatures(extraction)
-        pipeline.run().wait_until_finish()
-        manifest = feature_set.find_whole(features)
-        assert manifest is not None
-        assert manifest.outputs == count
-        measured = {
-            "images": count,
-            "shards": len(manifest.shards),
-            "seconds": time.perf_counter() - start,
-            "cpu_seconds": time.process_time() - cpu,
-            "manifest_bytes": (folder / "features" / "manifest.json").stat().st_size,
-        }
+def extract(count: int, folder: pathlib.Path) -> None:
+    """Extracts, or goes on where it was killed, and prints what it took as JSON, without the imports."""
+    performer = load_performer(_performer(folder), WorkDir(root=str(folder)))
+    features = str(folder / "features")
+    start, cpu = time.perf_counter(), time.process_time()
+    dataset = DatasetConfig(dataset="noise", num_images=count)
+    extraction = plan(Noise(count), dataset, performer, ExtractionConfig(), features)
+    feature_set.claim(features, extraction.configuration, overwrite=False)
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+    _ = pipeline | ExtractFeatures(extraction)
+    result = pipeline.run()
+    result.wait_until_finish()
+    manifest = feature_set.find_whole(features)
+    assert manifest is not None
+    assert manifest.outputs == count
+    measured = {
+        "images": count,
+        "read": counters.totals(result).get("read", 0),
+        "shards": len(manifest.shards),
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "manifest_bytes": (folder / "features" / "manifest.json").stat().st_size,
+    }
     sys.stdout.write(json.dumps(measured) + "\n")
 
 
@@ -106,11 +112,45 @@ def main(counts: Iterable[int]) -> None:
     sys.stdout.write(f"| {' | '.join(_HEADER)} |\n{'| --- ' * len(_HEADER)}|\n")
     before: dict[str, float] = {}
     for count in counts:
-        usage = child_process.run("benchmarks.scale", ["--child", str(count)])
+        with tempfile.TemporaryDirectory() as folder:
+            usage = child_process.run("benchmarks.scale", ["--child", str(count), folder])
         now = json.loads(usage.output.splitlines()[-1]) | {"peak_bytes": usage.peak_bytes}
         sys.stdout.write(f"| {' | '.join(_row(now, before))} |\n")
         sys.stdout.flush()
         before = now
+
+
+def killed(count: int) -> None:
+    """Kills an extraction near its end, has it done again, and prints what the second run read."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = pathlib.Path(directory)
+        features = folder / "features"
+        command = [sys.executable, "-m", "benchmarks.scale", "--child", str(count), str(folder)]
+        first = subprocess.Popen(command, cwd=child_process.ROOT, stdout=subprocess.DEVNULL)
+        while first.poll() is None and _share_of_shards(features) < _KILLED_AT:
+            time.sleep(_LOOKS_EVERY)
+        first.kill()
+        if first.wait() == 0:
+            raise RuntimeError(f"{count} images were extracted before they could be killed: name more")
+        there = [json.loads(path.read_text()) for path in _sidecars(features)]
+        again = child_process.run("benchmarks.scale", ["--child", str(count), str(folder)])
+    images = sum(sum(each["labels"].values()) for each in there)
+    measured = json.loads(again.output.splitlines()[-1])
+    sys.stdout.write(
+        f"{count:,} images: killed when {len(there):,} of {measured['shards']:,} shards were there, with "
+        f"{images:,} images; the next run read {measured['read']:,} and took "
+        f"{measured['cpu_seconds']:.1f} s of CPU\n"
+    )
+
+
+def _sidecars(features: pathlib.Path) -> list[pathlib.Path]:
+    return list(features.glob("features-*.tfrecord.json"))
+
+
+def _share_of_shards(features: pathlib.Path) -> float:
+    """Returns the share of the shards that are there; their names tell how many there will be."""
+    there = _sidecars(features)
+    return len(there) / int(there[0].name[-len("00000.tfrecord.json") :][:5]) if there else 0
 
 
 def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
@@ -128,6 +168,8 @@ def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--child":
-        extract(int(sys.argv[2]))
+        extract(int(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    elif sys.argv[1] == "--killed":
+        killed(int(sys.argv[2]))
     else:
         main(map(int, sys.argv[1:]))
