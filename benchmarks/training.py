@@ -119,7 +119,7 @@ def main(rounds: int) -> None:
     few, many = peaks()
     rows = [
         ("from shards / from tensors in memory, images/s", ">= 0.97", ratio(cost["memory"], cost["shards"])),
-        ("step / bare convolutions, dense layers, optimizer", "<= 1.15", ratio(cost["memory"], cost["bare"])),
+        ("step / bare convolutions, dense layers, optimizer", "<= 1.10", ratio(cost["memory"], cost["bare"])),
         ("filter loss + mask + norm / plain conv, both ways", "<= 0.08", ratio(cost["parts"], cost["conv"])),
         ("2 logical replicas / 1, same global batch", "<= 1.10", ratio(cost["two"], cost["memory"])),
         ("extracting in each of 10 epochs / stored features", ">= 3", _extracting_each_time(cost)),
