@@ -289,8 +289,7 @@ class TrainConfig:
         mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
             the devices have instructions for it. Variables and losses are float32.
         init_inhibition: how many times what all channels share (their mean, each divided by its standard
-            deviation) is subtracted from each filter of conv_interp_1 before training; 0: not at all; 2 suits
-            networks whose channels respond everywhere, such as MobileNetV2.
+            deviation) is subtracted from each filter of conv_interp_1 before training; 0: not at all.
         xla: compile the training step with XLA.
         deterministic: the same command ends with the same bits, at some cost in time.
         strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one.
@@ -312,14 +311,14 @@ class TrainConfig:
     batch_size: Annotated[int, Bounds(1)] = 12
     negatives_per_batch: Annotated[int, Bounds(0)] = 4
     learning_rate: Annotated[float, Bounds(0)] = 2e-4
-    decoder_learning_rate: Annotated[float, Bounds(0)] = 5e-5
+    decoder_learning_rate: Annotated[float, Bounds(0)] = 1.5e-4
     part_share_learning_rate: Annotated[float, Bounds(0)] = 2e-2
     learning_rate_schedule: Literal["constant", "cosine", "linear"] = "cosine"
     learning_rate_warmup: Annotated[int, Bounds(0)] = 0
     filter_weight_schedule: Literal["constant", "reciprocal"] = "constant"
     gradient_clip: Annotated[float, Bounds(0)] = 0.0
     mixed_precision: Literal["none", "bfloat16", "auto"] = "none"
-    init_inhibition: Annotated[float, Bounds(0)] = 0.0
+    init_inhibition: Annotated[float, Bounds(0)] = 2.0
     xla: bool = False
     deterministic: bool = False
     strategy: Literal["mirrored", "multi_worker", "one_device"] = "mirrored"

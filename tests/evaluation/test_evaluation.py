@@ -18,9 +18,9 @@ from tf_explainer.evaluation.evaluation import (
     _permuted,
     evaluate,
 )
+from tf_explainer.explainer.part_maps import PartMaps
 from tf_explainer.images.folds import fold_of, fold_position
 from tf_explainer.metrics.layer_measures import measure_layer, permute
-from tf_explainer.metrics.part_maps import part_maps
 from tf_explainer.metrics.part_measures import measure_parts
 from tf_explainer.metrics.summary import summarise
 
@@ -111,7 +111,7 @@ def test_parts_are_those_that_are_handed_over(evaluated):
     result = evaluate(explainer, head, features, EvaluationConfig(), groups=groups)
     assert [set(part.filters) for part in result.parts] == [{0, 2, 5}, {1, 4}]
     maps = _maps(stored, explainer)["conv_interp_2"]
-    shown = part_maps(maps, groups, maps.max(axis=(1, 2)).mean(axis=0))
+    shown = np.asarray(PartMaps(groups, explainer.get_layer("conv_interp_2").mean_peaks)(maps))
     known = result.annotations
     again = measure_parts(shown, result.layers["performer"].peaks, known, features.grid, 100)
     assert result.part_measures == again

@@ -22,12 +22,12 @@ def test_images_are_covered_and_measured(tmp_path):
     maps = keras.layers.Conv2D(CHANNELS, 8, strides=8, activation="relu")(inputs)
     model = keras.Model(inputs, {"block": maps})
     explainer, progress = small_explainer(), []
-    groups, scale = np.array([0, 0, 1, -1, 1, -1]), np.ones(CHANNELS)
+    groups = np.array([0, 0, 1, -1, 1, -1])
     found = measure_evidence(
         explainer,
         model,
         features,
-        (groups, scale),
+        groups,
         "all",
         EvaluationConfig(evidence_images=3),
         lambda *step: progress.append(step),

@@ -5,8 +5,8 @@ from tests.metrics.examples import GRID, annotations
 from tests.metrics.scenes import maps_at, riders
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.parts import Part, names_in_category
+from tf_explainer.explainer.part_maps import PartMaps
 from tf_explainer.metrics.followed_landmarks import Followed, whereabouts
-from tf_explainer.metrics.part_maps import mean_peaks, part_maps
 from tf_explainer.metrics.peaks import Peaks
 
 
@@ -14,7 +14,7 @@ def named(units, landmarks, groups, elsewhere=np.nan, **known):
     """Parts of filters that peak at given units, and respond `elsewhere` times as much without an object."""
     known, maps, groups = annotations(landmarks, **known), maps_at(units), np.array(groups)
     peaks = Peaks.of(maps)
-    of_parts = part_maps(maps, groups, mean_peaks(peaks))
+    of_parts = np.asarray(PartMaps(groups, peaks.values.mean(axis=0))(maps))
     found = whereabouts(of_parts, known, GRID, elsewhere * of_parts.mean(axis=(0, 1, 2)))
     return parts.name_parts(groups, peaks, found, known.annotated_categories)
 

@@ -267,9 +267,12 @@ def test_images_without_an_object_have_no_parts_whoever_tells_them(head, feature
     assert all(value != of_all[name] for name, value in by_performer.items())
 
 
+DEVIATION = np.linspace(0.5, 2.0, CHANNELS).astype("float32")
+
+
 def test_what_channels_share_is_taken_from_each(head, features):
     explainer = build(head[0], init_shift=0, input_scale=1.0)
-    deviation = np.linspace(0.5, 2.0, CHANNELS).astype("float32")
+    deviation = DEVIATION.copy()
     deviation[3] = 0
     x = ops.convert_to_numpy(explainer.get_layer("input_scale")(features))
     explainer.inhibit(deviation, 0.0)
@@ -280,6 +283,31 @@ def test_what_channels_share_is_taken_from_each(head, features):
     expected = np.maximum(x - 1.5 * deviation * shared, 0)
     assert 0 < (expected == 0).mean() < 1
     np.testing.assert_allclose(explainer(features)["conv_interp_1"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_filter_that_starts_moved_is_inhibited_where_it_is(head):
+    explainer = build(head[0], init_shift=1)
+    kernel = explainer.get_layer("conv_interp_1").kernel
+    before = ops.convert_to_numpy(kernel)
+    explainer.inhibit(DEVIATION, 2.0)
+    after = ops.convert_to_numpy(kernel)
+    moved = 0
+    for f in range(CHANNELS):
+        row, column = np.argwhere(before[:, :, f, f])[0]
+        expected = np.zeros(before.shape[:3], "float32")
+        expected[row, column] = -2.0 * DEVIATION[f] / DEVIATION / CHANNELS
+        expected[row, column, f] += 1
+        np.testing.assert_allclose(after[..., f], expected, rtol=1e-5)
+        moved += (row, column) != (1, 1)
+    assert moved
+
+
+def test_random_filters_are_not_inhibited(head):
+    explainer = build(head[0], interpretable_init="he")
+    kernel = explainer.get_layer("conv_interp_1").kernel
+    before = ops.convert_to_numpy(kernel)
+    explainer.inhibit(DEVIATION, 2.0)
+    np.testing.assert_array_equal(kernel, before)
 
 
 def test_classification_follows_the_performers_decisions(head, features):

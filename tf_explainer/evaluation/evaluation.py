@@ -19,17 +19,15 @@ from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import filter_groups
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import LABEL, SCORES
 from tf_explainer.features.stored_features import Features
-from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.evidence import Evidence
 from tf_explainer.metrics.fidelity import Fidelity, FidelitySummary
 from tf_explainer.metrics.followed_landmarks import whereabouts
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer, permute, resample
-from tf_explainer.metrics.part_maps import NO_PART, mean_peaks
 from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
-from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
 from tf_explainer.training.collected_part_maps import collect_part_maps, mean_responses_elsewhere
@@ -51,7 +49,7 @@ class Evaluation:
         ids: of these images.
         groups: `[F]` int, the part of each filter of conv_interp_2, or -1.
         parts: their names.
-        part_maps: `[N, L, L, P]` float32, of `metrics.part_maps`.
+        part_maps: `[N, L, L, P]` float32, of `explainer.part_maps`.
         part_measures: how well they follow landmarks.
         tracks: what each track carries by itself, on the images of `fidelity`.
         evidence: what the parts and the performer's filters look at, by layer, where that was asked for.
@@ -175,13 +173,12 @@ def evaluate(
         for name in LAYERS
     }
     shown = layers[INTERPRETABLE_LAYERS[-1]]
-    groups = _groups(explainer, shown.peaks, features) if groups is None else groups
-    scale = mean_peaks(shown.peaks)
+    groups = filter_groups(explainer, shown.peaks, features.grid) if groups is None else groups
     maps = collect_part_maps(
-        explainer, features, config.split, groups, scale, lambda images: progress("part maps", images)
+        explainer, features, config.split, groups, lambda images: progress("part maps", images)
     )
     raw = layers[PERFORMER].peaks
-    elsewhere = mean_responses_elsewhere(explainer, features, config.split, groups, scale)
+    elsewhere = mean_responses_elsewhere(explainer, features, config.split, groups)
     where = whereabouts(maps, annotations, features.grid, elsewhere)
     named = parts.name_parts(groups, shown.peaks, where, annotations.annotated_categories)
     names = [part.name for part in named]
@@ -194,9 +191,7 @@ def evaluate(
     tracks = measure_tracks(explainer, head, features, measured_on, lambda images: progress("tracks", images))
     evidence = {}
     if config.evidence_images and feature_model is not None:
-        evidence = measure_evidence(
-            explainer, feature_model, features, (groups, scale), measured_on, config, progress
-        )
+        evidence = measure_evidence(explainer, feature_model, features, groups, measured_on, config, progress)
     return Evaluation(
         groups=groups,
         parts=named,
@@ -216,15 +211,6 @@ def evaluate(
         intervals=_intervals(layers, of_parts, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
     )
-
-
-def _groups(explainer: Explainer, peaks: Peaks, features: Features) -> np.ndarray:
-    """Returns the part of each filter, numbered without gaps, `[F]` int; -1: none, or dead."""
-    groups = np.where(peaks.dead, NO_PART, explainer.filter_groups)
-    if (groups == NO_PART).all():
-        return part_groups(peaks, features.grid)
-    numbers, of_filter = np.unique(groups, return_inverse=True)
-    return of_filter - int(numbers[0] == NO_PART)
 
 
 def _intervals(

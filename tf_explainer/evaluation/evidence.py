@@ -10,12 +10,12 @@ from keras import ops
 
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, LABEL
 from tf_explainer.features.stored_features import Features
 from tf_explainer.metrics import evidence
 from tf_explainer.metrics.evidence import Evidence
-from tf_explainer.metrics.part_maps import part_maps
 
 _BATCH = 10
 
@@ -24,7 +24,7 @@ def measure_evidence(
     explainer: Explainer,
     feature_model: keras.Model,
     features: Features,
-    parts: tuple[np.ndarray, np.ndarray],
+    groups: np.ndarray,
     split: Split,
     config: EvaluationConfig,
     progress: Callable[[str, int], None],
@@ -35,7 +35,7 @@ def measure_evidence(
         explainer: whose parts.
         feature_model: from images `[B, S, S, 3]` to the target layer's features, among others, by name.
         features: the stored set, with crops.
-        parts: the part of each filter of conv_interp_2, `[F]` int, or -1, and the filters' mean peaks.
+        groups: the part of each filter of conv_interp_2, `[F]` int, or -1.
         split: which images.
         config: how many of them.
         progress: told the stage and how many more images are done.
@@ -44,7 +44,7 @@ def measure_evidence(
         By layer: the performer's filters, each by itself, and the parts of conv_interp_2.
     """
     target, shown = features.manifest.target.name, INTERPRETABLE_LAYERS[-1]
-    maps_of = keras.Model(explainer.input, explainer.get_layer(shown).output)
+    maps_of = part_map_model(explainer, groups)
     found = {name: Evidence(features.manifest.image_size, features.grid) for name in ("performer", shown)}
     for crop in _crops(features, split, config.evidence_images):
         images = np.stack([crop, *evidence.covered(crop)])
@@ -52,7 +52,7 @@ def measure_evidence(
         for start in range(0, len(images), _BATCH):
             seen = feature_model(images[start : start + _BATCH].astype(np.float32), training=False)[target]
             raw.append(ops.convert_to_numpy(seen))
-            shown_maps.append(part_maps(ops.convert_to_numpy(maps_of(seen, training=False)), *parts))
+            shown_maps.append(ops.convert_to_numpy(maps_of(seen, training=False)))
         for name, maps in (("performer", np.concatenate(raw)), (shown, np.concatenate(shown_maps))):
             found[name].add(maps[0], maps[1:])
         progress("evidence", 1)

@@ -155,6 +155,19 @@ def lone_filter(number: int) -> Part:
     return Part(number=number, name=f"filter {number}", filters=(number,))
 
 
+def parts_of_filters(parts: Sequence[Part], filters: int) -> np.ndarray:
+    """Returns the index of each filter's part, `[filters]` int; -1 of filters in none.
+
+    Args:
+        parts: no filter is in two of them.
+        filters: how many the layer has.
+    """
+    found = np.full(filters, -1)
+    for index, part in enumerate(parts):
+        found[list(part.filters)] = index
+    return found
+
+
 def to_json(parts: Sequence[Part], explainer: str) -> str:
     """Returns the content of `parts.json`: parts, and the fingerprint of the explainer that they are of."""
     fields = [dataclasses.asdict(part) for part in parts]

@@ -210,20 +210,22 @@ class Explainer(keras.Model):
     def inhibit(self, deviation: np.ndarray, strength: float) -> None:
         """Subtracts from each filter of conv_interp_1 what all channels share; call it before training.
 
-        A filter that was channel f of x becomes `max(x_f - strength s_f mean_c(x_c / s_c), 0)`. A channel
-        that responds all over the image is left with the places where it responds more than the others.
+        A filter that was channel f of x becomes `max(x_f - strength s_f mean_c(x_c / s_c), 0)`, all of it
+        moved as far as the filter was. A channel that responds all over the image is left with the places
+        where it responds more than the others. Filters that start from random weights stay as they are.
 
         Args:
             deviation: s, the channels' standard deviations, `[D]`, in any unit.
             strength: 0 leaves the filters as they are.
         """
-        kernel = self.get_layer(INTERPRETABLE_LAYERS[0]).kernel
-        inhibited = np.array(ops.convert_to_numpy(kernel))
+        if self.config.interpretable_init == "he":
+            return
+        layer = self.get_layer(INTERPRETABLE_LAYERS[0])
+        kernel = ops.convert_to_numpy(layer.kernel)  # [k, k, D, D]
         varies = deviation > _CONSTANT * deviation.mean()
         inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
-        centre = inhibited.shape[0] // 2
-        inhibited[centre, centre] -= strength / len(deviation) * np.outer(inverse, deviation)
-        kernel.assign(inhibited)
+        place = kernel.sum(axis=2, keepdims=True)  # of each filter's one weight
+        layer.kernel.assign(kernel - strength / len(deviation) * inverse[:, None] * place * deviation)
 
     @property
     def loss_weights_by_term(self) -> dict[str, float]:

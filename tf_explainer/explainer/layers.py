@@ -92,6 +92,12 @@ class InterpretableConv(keras.layers.Conv2D):
             self.peak.update(ops.max(maps, axis=(1, 2)))
         return maps
 
+    @property
+    def mean_peaks(self) -> np.ndarray:
+        """m, `[filters]` float32: 0 of a filter that is dead; 1 everywhere before the first update."""
+        peaks = ops.convert_to_numpy(self.peak.value)
+        return peaks if peaks.any() else np.ones_like(peaks)
+
     def in_mean_peaks(self, maps: Any) -> Any:
         """Returns `maps / m_f` in float32; m_f carries no gradient."""
         mean_peak = ops.stop_gradient(ops.convert_to_tensor(self.peak.value))

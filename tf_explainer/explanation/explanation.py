@@ -24,8 +24,8 @@ class SeenPart:
         lost_without: what the score really loses where its filters respond as in the baseline, in nats;
             None where it was not tried (lone filters).
         place: y, x of its strongest unit in units of the crop; None where it is not seen.
-        strength: its filters' mean response at that unit.
-        map: `[L, L]`, its filters' mean responses.
+        strength: how much it shows at that unit, in mean peaks of a filter.
+        map: `[L, L]`, of `explainer.part_maps`.
     """
 
     part: Part

@@ -15,8 +15,9 @@ import numpy as np
 from scipy.special import expit
 
 from tf_explainer.config import AttributionConfig
-from tf_explainer.evaluation.parts import Part, lone_filter
+from tf_explainer.evaluation.parts import Part, lone_filter, parts_of_filters
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.explanation import removal
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.explanation.explanation import Explanation, SeenPart, greatest_first
@@ -58,7 +59,9 @@ class ImageExplainer:
         self._attributor = Attributor(
             explainer, performer.head(), performer.output_kind, mean_features, config
         )
-        self._encoder = keras.Model(explainer.input, [shown.output, *self._attributor.tracks.outputs])
+        groups = parts_of_filters((*self._parts, *self._alone), shown.filters)
+        part_maps = part_map_model(explainer, groups).output
+        self._encoder = keras.Model(explainer.input, [part_maps, *self._attributor.tracks.outputs])
         self._grid = UnitGrid.of(
             performer.receptive_field(), performer.config.image_size, performer.feature_shape[0]
         )
@@ -133,7 +136,7 @@ class ImageExplainer:
         features = np.asarray(outputs[self._performer.config.target_layer], np.float32)
         maps, *tracks = self._encoder.predict_on_batch(features)
         probabilities = np.asarray(class_probabilities(outputs[SCORES], kind), np.float64)
-        return _Seen(crops, probabilities, maps, tracks)
+        return _Seen(crops, probabilities, np.moveaxis(maps, -1, 1), tracks)
 
     def _explain(self, seen: _Seen, rows: np.ndarray, classes: np.ndarray) -> list[Explanation]:
         """Explains N scores of the images that were seen.
@@ -148,7 +151,6 @@ class ImageExplainer:
         lost = removal.losses_of_tracks(
             self._attributor, tracks, classes, [part.filters for part in self._parts]
         )
-        means = np.stack([seen.maps[..., group].mean(axis=-1) for group in self._groups], axis=1)
         added = np.stack([attribution.parts[:, group].sum(axis=-1) for group in self._groups], axis=1)
         found = []
         for n, (row, chosen) in enumerate(zip(rows.tolist(), classes.tolist(), strict=True)):
@@ -169,13 +171,13 @@ class ImageExplainer:
                         [
                             self._seen(part.in_category(category), *of_part)
                             for part, *of_part in zip(
-                                self._parts, means[row], added[n], lost[n], strict=False
+                                self._parts, seen.maps[row], added[n], lost[n], strict=False
                             )
                         ]
                     ),
                     lone_filters=greatest_first(
                         [
-                            self._seen(part, means[row, k], added[n, k])
+                            self._seen(part, seen.maps[row, k], added[n, k])
                             for k, part in enumerate(self._alone, start=len(self._parts))
                             if added[n, k]
                         ]
@@ -193,17 +195,17 @@ class ImageExplainer:
         return found
 
     def _seen(
-        self, part: Part, mean: np.ndarray, contribution: float, lost_without: float | None = None
+        self, part: Part, seen: np.ndarray, contribution: float, lost_without: float | None = None
     ) -> SeenPart:
-        unit = int(mean.argmax())
-        strength = float(mean.flat[unit])
+        unit = int(seen.argmax())
+        strength = float(seen.flat[unit])
         return SeenPart(
             part=part,
             contribution=float(contribution),
             lost_without=None if lost_without is None else float(lost_without),
             place=self._places[unit] if strength > 0 else None,
             strength=strength,
-            map=mean,
+            map=seen,
         )
 
 
@@ -214,7 +216,7 @@ class _Seen:
     Attributes:
         crops: `[B, S, S, 3]` uint8.
         probabilities: `[B, classes]`, the performer's.
-        maps: `[B, L, L, F]`, of the part filters.
+        maps: `[B, P, L, L]`, of the parts, then of the filters in none.
         tracks: `[B, L, L, F]` each.
     """
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 from PIL import Image
 
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.part_examples import read_examples, strongest_images
-from tf_explainer.evaluation.parts import Part
+from tf_explainer.evaluation.parts import Part, parts_of_filters
 from tf_explainer.evaluation.region_overlay import Colour, overlay
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.schema import LABEL
 from tf_explainer.features.stored_features import Features
 
@@ -22,7 +22,7 @@ def draw(part: Part, explainer: Explainer, features: Features, images: int, colo
     """Draws the images beside each other, of each category in turn; bright is more than half of the peak.
 
     Args:
-        part: a group of the explainer's filters.
+        part: a group of the explainer's filters; its map does not depend on the other groups.
         explainer: of the run.
         features: of the run.
         images: how many at most.
@@ -45,11 +45,12 @@ def draw(part: Part, explainer: Explainer, features: Features, images: int, colo
 
 
 def _maps(part: Part, explainer: Explainer, features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the categories of all images, `[N]`, and the mean maps of the part's filters, `[N, L, L]`."""
-    interpretable = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
+    """Returns the categories of all images, `[N]`, and the part's maps, `[N, L, L]`."""
+    filters = explainer.get_layer(INTERPRETABLE_LAYERS[-1]).filters
+    model = part_map_model(explainer, parts_of_filters([part], filters))
     labels, maps = [], []
     for batch in features.batches(_EVERYTHING.split, negatives=False):
-        responses = interpretable.predict_on_batch(batch[features.manifest.target.name].astype(np.float32))
+        seen = model.predict_on_batch(batch[features.manifest.target.name].astype(np.float32))
         labels.append(batch[LABEL])
-        maps.append(np.asarray(responses)[..., list(part.filters)].mean(axis=-1))
+        maps.append(np.asarray(seen)[..., 0])
     return np.concatenate(labels), np.concatenate(maps)

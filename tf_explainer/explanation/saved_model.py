@@ -19,8 +19,9 @@ import tensorflow as tf
 
 from tf_explainer import atomic_file
 from tf_explainer.config import AttributionConfig
-from tf_explainer.evaluation.parts import Part
-from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.evaluation.parts import Part, parts_of_filters
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.explanation import onnx_gradients
 from tf_explainer.explanation.attribution import Attributor
 from tf_explainer.explanation.finished_run import FinishedRun
@@ -44,8 +45,8 @@ _OUTPUTS = {
     "ordinary": "[B] what the ordinary track adds: textures and all that is no part",
     "baseline": "[B] that class's score of the average image, from which contributions are counted",
     "gap": "[B] what is missing: log_odds - baseline - all contributions",
-    "part_activation": "[B, parts] the mean response of the part's filters at their place; 0: not seen",
-    "part_place": "[B, parts, 2] x, y in pixels of the image, where they respond most; NaN: not seen",
+    "part_activation": "[B, parts] how much the part shows there, in mean peaks of a filter; 0: not seen",
+    "part_place": "[B, parts, 2] x, y in pixels of the image, where it shows most; NaN: not seen",
 }
 
 
@@ -69,7 +70,6 @@ class ExplainingModel:
         config: AttributionConfig,
     ) -> None:
         self._features = performer.feature_model()
-        self._maps = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
         self._attributor = Attributor(
             explainer, performer.head(), performer.output_kind, mean_features, config
         )
@@ -81,6 +81,7 @@ class ExplainingModel:
         self._member = np.zeros((filters, len(parts)), np.float32)
         for column, part in enumerate(parts):
             self._member[list(part.filters), column] = 1
+        self._maps = part_map_model(explainer, parts_of_filters(parts, filters))
 
     def explain(self, images: Any, classes: Any) -> dict[str, Any]:
         """Returns the outputs by name, as `DESCRIPTION` has them; to be called in a `tf.function`.
@@ -136,9 +137,8 @@ class ExplainingModel:
         """Finds where each part's filters respond most."""
         maps = self._maps(features, training=False)
         maps = tf.reshape(maps, [-1, len(self._places), maps.shape[-1]])
-        mean = tf.matmul(maps, self._member / self._member.sum(axis=0))
-        strength = tf.reduce_max(mean, axis=1)
-        place = tf.gather(self._places, tf.argmax(mean, axis=1, output_type=tf.int32))
+        strength = tf.reduce_max(maps, axis=1)
+        place = tf.gather(self._places, tf.argmax(maps, axis=1, output_type=tf.int32))
         return {
             "part_activation": strength,
             "part_place": tf.where(strength[..., None] > 0, place, np.float32("nan")),

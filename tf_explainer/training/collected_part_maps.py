@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 from keras import ops
 
-from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.explainer import Explainer
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import LABEL
 from tf_explainer.features.stored_features import Features
-from tf_explainer.metrics.part_maps import part_maps
 
 
 def collect_part_maps(
@@ -20,7 +19,6 @@ def collect_part_maps(
     features: Features,
     split: Split,
     groups: np.ndarray,
-    scale: np.ndarray,
     progress: Callable[[int], None] = lambda images: None,  # noqa: ARG005
 ) -> np.ndarray:
     """Returns the maps of all parts on all images of the categories: they are few enough to be held.
@@ -30,13 +28,12 @@ def collect_part_maps(
         features: stored features of the performer that it explains.
         split: which images, at least one.
         groups: `[F]` int, the part of each filter, or -1.
-        scale: `[F]`, the filters' mean peaks.
         progress: told how many more images are done.
 
     Returns:
         `[N, L, L, P]` float32, in the order in which `features` has the images.
     """
-    maps_of = _part_maps_of(explainer, groups, scale)
+    maps_of = _part_maps_of(explainer, groups)
     found = []
     for batch in features.batches(split, negatives=False):
         found.append(maps_of(batch[features.manifest.target.name]))
@@ -45,7 +42,7 @@ def collect_part_maps(
 
 
 def mean_responses_elsewhere(
-    explainer: Explainer, features: Features, split: Split, groups: np.ndarray, scale: np.ndarray
+    explainer: Explainer, features: Features, split: Split, groups: np.ndarray
 ) -> np.ndarray:
     """Returns what the parts respond on images of no category, where there are no parts to be seen.
 
@@ -54,12 +51,11 @@ def mean_responses_elsewhere(
         features: the stored features.
         split: which images.
         groups: the part of each filter.
-        scale: the filters' mean peaks.
 
     Returns:
         `[P]` float64, means over images and units; NaN where there is no such image.
     """
-    maps_of = _part_maps_of(explainer, groups, scale)
+    maps_of = _part_maps_of(explainer, groups)
     means, target = [], features.manifest.target.name
     for batch in features.batches(split, negatives=True):
         none = batch[LABEL] == features.manifest.negative_label
@@ -70,13 +66,6 @@ def mean_responses_elsewhere(
     return np.concatenate(means).mean(axis=0)
 
 
-def _part_maps_of(
-    explainer: Explainer, groups: np.ndarray, scale: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
-    shown = keras.Model(explainer.input, explainer.get_layer(INTERPRETABLE_LAYERS[-1]).output)
-
-    def maps_of(features: np.ndarray) -> np.ndarray:
-        maps = shown(features.astype(np.float32), training=False)
-        return part_maps(ops.convert_to_numpy(ops.cast(maps, "float32")), groups, scale)
-
-    return maps_of
+def _part_maps_of(explainer: Explainer, groups: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    model = part_map_model(explainer, groups)
+    return lambda features: ops.convert_to_numpy(model(features.astype(np.float32), training=False))

@@ -6,12 +6,11 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import filter_groups
 from tf_explainer.features.schema import LABEL, LANDMARKS
 from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.layer_measures import Annotations, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
-from tf_explainer.metrics.part_maps import mean_peaks
 from tf_explainer.metrics.part_measures import measure_parts
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.summary import summarise
@@ -47,8 +46,8 @@ def measure_landmarks(explainer: Explainer, features: Features, images: int) -> 
     annotations, joined = _annotations(features, known), Peaks.joined(peaks)
     layer = measure_layer(joined, strongest.regions(), annotations, features.grid, _TOP_IMAGES)
     summary = summarise(layer, annotations)
-    groups = part_groups(joined, features.grid)
-    part_maps = collect_part_maps(explainer, features, "held_out", groups, mean_peaks(joined))
+    groups = filter_groups(explainer, joined, features.grid)
+    part_maps = collect_part_maps(explainer, features, "held_out", groups)
     parts = measure_parts(part_maps, Peaks.joined(performer), annotations, features.grid, _TOP_IMAGES)
     found = np.array([landmark.pck.value for landmark in parts.landmarks.values()])
     return {

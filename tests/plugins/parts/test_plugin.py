@@ -1,6 +1,7 @@
 """The Parts plugin behind TensorBoard's own server, with both of its readers."""
 
 import concurrent.futures
+import dataclasses
 import gzip
 import io
 import json
@@ -11,6 +12,7 @@ import urllib.parse
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.plugins.snapshot_example import (
@@ -26,11 +28,11 @@ from tests.plugins.snapshot_example import (
     wait_for,
     write_run,
 )
-from tf_explainer.metrics.part_maps import mean_peaks, part_maps
-from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.plugins.parts import summary
 
 BASE = "/data/plugin/parts"
 LAYER = "block/parts"
+PART_MAPS = np.random.default_rng(4).integers(0, 256, (2, IMAGES, SIDE, SIDE), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +40,27 @@ def logdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     write_run(folder / HOSTILE.replace("/", "_"))
     write_run(folder / "twelve", steps=range(12))
+    with tf.summary.create_file_writer(str(folder / "explainer")).as_default():
+        summary.write(with_part_maps(), 3)
     return folder
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["fast loader", "slow loader"])
 def client(logdir, request):
     client = client_of(logdir, fast=request.param)
-    wait_for(lambda: len(get(client, "runs")["runs"].get("twelve", ())) == 12)
+    wait_for(lambda: sum(map(len, get(client, "runs")["runs"].values())) == 2 + 12 + 1)
     return client
 
 
 @pytest.fixture
 def run():
     return HOSTILE
+
+
+def with_part_maps():
+    snapshot = some_snapshot()
+    layer = dataclasses.replace(snapshot.layers[0], part_maps=PART_MAPS)
+    return dataclasses.replace(snapshot, layers=[layer, *snapshot.layers[1:]])
 
 
 def ask(client, route, method="GET", headers=None, **arguments):
@@ -67,15 +77,18 @@ def get(client, route, **arguments):
 
 def test_every_run_and_step_is_listed(client, run):
     listed = get(client, "runs")
-    assert listed["runs"] == {run: [2, 30], "twelve": list(range(12))}, "more than ten steps are kept"
+    expected = {run: [2, 30], "twelve": list(range(12)), "explainer": [3]}
+    assert listed["runs"] == expected, "more than ten steps are kept"
 
 
 def test_the_map_of_a_part_is_the_mean_of_its_filters(client, run):
     layer = some_snapshot(1).layers[0]
     (groups,) = [figure.values for figure in layer.figures if figure.key == "group"]
     maps = layer.maps.transpose(1, 2, 3, 0).astype(np.float32)
-    expected = part_maps(maps, np.nan_to_num(groups, nan=-1).astype(int), mean_peaks(Peaks.of(maps)))
-    assert expected.shape[-1] > 0
+    in_peaks = maps / np.maximum(maps.max(axis=(1, 2)).mean(axis=0), 1e-6)
+    expected = np.stack(
+        [in_peaks[..., groups == k].mean(axis=-1) for k in range(int(np.nanmax(groups)) + 1)], axis=-1
+    )
     for group in range(expected.shape[-1]):
         answer = get(client, "part_maps", run=run, step=30, layer=LAYER, group=group)
         coded = np.frombuffer(answer, np.uint8).reshape(IMAGES, SIDE, SIDE)
@@ -83,6 +96,14 @@ def test_the_map_of_a_part_is_the_mean_of_its_filters(client, run):
         np.testing.assert_allclose(coded / 255, share, atol=1 / 500)
     refused = ask(client, "part_maps", run=run, step=30, layer=LAYER, group=99)
     assert (refused.status_code, refused.text) == (400, "there is no part 100 in this layer")
+
+
+def test_the_map_of_an_explainers_part_is_the_stored_one(client):
+    for group, maps in enumerate(PART_MAPS):
+        answer = get(client, "part_maps", run="explainer", step=3, layer=LAYER, group=group)
+        np.testing.assert_array_equal(np.frombuffer(answer, np.uint8).reshape(IMAGES, SIDE, SIDE), maps)
+    refused = ask(client, "part_maps", run="explainer", step=3, layer=LAYER, group=2)
+    assert refused.status_code == 400
 
 
 def test_the_index_says_what_is_known(client, run):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_example import features_of, small_explainer, small_head
+from tests.explainer.test_part_maps import by_hand
 from tests.plugins.snapshot_example import client_of, wait_for
 from tf_explainer.config import EvaluationConfig, SnapshotConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
@@ -76,6 +77,13 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
         assert ("match" in figures) == (layer.name != PERFORMER)
     (group,) = (figure for figure in snapshot.layers[0].figures if figure.kind == "group")
     np.testing.assert_array_equal(group.values, [1, 0, np.nan, np.nan, 0, np.nan])
+    layer = snapshot.layers[0]
+    maps = layer.maps.transpose(1, 2, 3, 0) * layer.scales / 255
+    own = by_hand(maps, np.array([1, 0, -1, -1, 0, -1]), explainer.get_layer("conv_interp_2").mean_peaks)
+    assert layer.part_maps.shape == (2, len(maps), *maps.shape[1:3])
+    for k, stored_maps in enumerate(layer.part_maps):
+        np.testing.assert_allclose(stored_maps / 255, own[..., k] / own[..., k].max(), atol=0.02)
+    assert all(other.part_maps is None for other in snapshot.layers[1:])
     assert group.description()["names"] == [
         "head",
         "part 2, fox 75 % of images against 25 % by chance",

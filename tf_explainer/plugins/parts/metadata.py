@@ -10,12 +10,14 @@ A snapshot of a run at a step is a handful of summaries, each under a tag of its
 | `parts/peaks/LAYER` | blobs, 1 | GZIP: scales `[F]` float32, peaks `[F, N]` uint8, units uint16 |
 | `parts/tops/LAYER` | blobs, 1 | GZIP: `[F, L, L]` uint8, each filter's map of its strongest image |
 | `parts/maps/LAYER` | blobs, F | GZIP each: `[N, L, L]` uint8, one filter's maps of all images |
+| `parts/part_maps/LAYER` | blobs, P | the same of the parts of the figure `group`, where they are known |
 | `parts/crops` | blobs, N | JPEG, the images as the network sees them |
 | `parts/sprites` | blobs | JPEG sheets of thumbnails, row by row |
 
 All numbers are little-endian. An activation is `uint8 * scale / 255`, its filter's scale being the highest
-activation on these images: it is exact to 1/510 of that. A unit is `row * L + column`. Crops and sprites are
-written once for several steps: the index names the step at which (`pictures_step`).
+activation on these images: it is exact to 1/510 of that. A part's map is in 1/255 of its highest value; of
+groups without one, averages of their filters' maps are shown. A unit is `row * L + column`. Crops and
+sprites are written once for several steps: the index names the step at which (`pictures_step`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ INDEX = "parts/index"
 CROPS = "parts/crops"
 SPRITES = "parts/sprites"
 FIGURES, KEYS, PEAKS, TOPS, MAPS = "figures", "keys", "peaks", "tops", "maps"
+PART_MAPS = "part_maps"
 
 THUMBNAIL = 112
 """Side of a thumbnail, in pixels."""
@@ -35,5 +38,5 @@ SPRITE_ROWS = 10
 
 
 def layer_tag(kind: str, layer: str) -> str:
-    """Returns the tag of a layer's figures, peaks, tops or maps."""
+    """Returns the tag of a layer's figures, peaks, tops, maps or part maps."""
     return f"parts/{kind}/{layer}"

@@ -10,7 +10,7 @@ All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step`
 | `history` | run, layer, filter | JSON: `steps`, `skipped`, and of each step its `figures` (keys), `values` |
 | `peaks`, `tops` | run, step, layer | see `parts.metadata` |
 | `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
-| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, the mean over a part's filters |
+| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, a part's, in 1/255 of its highest value |
 | `crop` | run, step, image | JPEG |
 | `sprite` | run, step, sheet | JPEG |
 | `static/FILE` | | the front end |
@@ -31,6 +31,7 @@ from tf_explainer.plugins.http import (
     Answer,
     Arguments,
     BadRequestError,
+    NotStoredError,
     as_json,
     compressed,
     route,
@@ -111,7 +112,14 @@ class PartsPlugin(SnapshotPlugin):
         group = arguments.number("group")
         # Every screen asks for these, and each is made of all of its filters' maps.
         key = (where(request)[1], run, step, layer, group)
-        return self._reader.made(key, lambda: self._average(request, run, step, layer, group)), BYTES
+        return self._reader.made(key, lambda: self._maps_of_part(request, run, step, layer, group)), BYTES
+
+    def _maps_of_part(self, request: Any, run: str, step: int, layer: str, group: int) -> bytes:
+        tag = metadata.layer_tag(metadata.PART_MAPS, layer)
+        try:
+            return stored_values.gzip_stream(self._reader.blob(*where(request), run, tag, step, group))
+        except NotStoredError:
+            return self._average(request, run, step, layer, group)
 
     def _average(self, request: Any, run: str, step: int, layer: str, group: int) -> bytes:
         figures, keys = (

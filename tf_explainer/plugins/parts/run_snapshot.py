@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from tf_explainer.evaluation.collected_responses import PERFORMER, layer_maps, named_outputs
 from tf_explainer.evaluation.evaluation import Evaluation
 from tf_explainer.evaluation.part_figures import evidence_by_part
-from tf_explainer.evaluation.parts import Part, names_in_category
+from tf_explainer.evaluation.parts import Part, names_in_category, parts_of_filters
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.part_maps import filter_groups, part_map_model
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
 from tf_explainer.features.stored_features import Batch, Features
@@ -22,7 +24,7 @@ from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.peaks import Peaks
-from tf_explainer.plugins.parts import summary
+from tf_explainer.plugins.parts import quantised_maps, summary
 from tf_explainer.plugins.parts.measured_figures import measured_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
 
@@ -113,6 +115,16 @@ class ShownImages:
         ]
         return np.concatenate(parts)
 
+    def part_maps(self, explainer: Explainer, groups: np.ndarray) -> np.ndarray:
+        """Returns the maps of the explainer's parts, coded, `[P, N, L, L]` uint8."""
+        target = self.records[self.features.manifest.target.name]
+        model = part_map_model(explainer, groups)
+        maps = []
+        for first in range(0, len(target), _BATCH_SIZE):
+            features = target[first : first + _BATCH_SIZE].astype(np.float32)
+            maps.append(ops.convert_to_numpy(model(features, training=False)))
+        return quantised_maps.quantised(np.concatenate(maps))[0]
+
 
 def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Snapshot:
     """Takes a snapshot of the part filters alone, measured on the shown images.
@@ -133,7 +145,9 @@ def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Sn
         "part share p": f"{explainer.part_share:.3f}",
         "explainer": explainer.fingerprint[:12],
     }
-    return _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
+    snapshot = _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
+    groups = filter_groups(explainer, measures.peaks, shown.features.grid)
+    return _grouped(snapshot, groups, shown.part_maps(explainer, groups))
 
 
 def of_evaluation(
@@ -158,28 +172,24 @@ def of_evaluation(
     order = (*reversed(INTERPRETABLE_LAYERS), PERFORMER)
     layers = {name: evaluation.layers[name] for name in order}
     snapshot = _snapshot(explainer, shown, layers, evaluation.annotations, notes)
+    groups = parts_of_filters(parts, len(snapshot.layers[0].scales))
     evidence = evidence_by_part(evaluation.evidence, len(parts))
-    return dataclasses.replace(snapshot, layers=[_grouped(snapshot, parts, evidence), *snapshot.layers[1:]])
-
-
-def _grouped(snapshot: Snapshot, parts: Sequence[Part], evidence: Sequence[EvidenceSummary]) -> Layer:
-    """Puts the parts that evaluation found in the place of the groups on the shown images."""
-    layer = snapshot.layers[0]
-    groups = np.full(len(layer.scales), np.nan)
-    for number, part in enumerate(parts):
-        groups[list(part.filters)] = number
     known: dict[str, Any] = {
-        "values": groups,
         "names": [part.title for part in parts],
         "groups": _described(parts, snapshot.images.classes, evidence),
     }
-    return dataclasses.replace(
-        layer,
-        figures=[
-            dataclasses.replace(figure, **known) if figure.kind == "group" else figure
-            for figure in layer.figures
-        ],
-    )
+    return _grouped(snapshot, groups, shown.part_maps(explainer, groups), **known)
+
+
+def _grouped(snapshot: Snapshot, numbers: np.ndarray, part_maps: np.ndarray, **known: Any) -> Snapshot:
+    """Puts the explainer's parts in the place of the groups that its first layer's responses suggest."""
+    layer = snapshot.layers[0]
+    known["values"] = np.where(numbers < 0, np.nan, numbers)
+    figures = [
+        dataclasses.replace(figure, **known) if figure.kind == "group" else figure for figure in layer.figures
+    ]
+    layer = dataclasses.replace(layer, figures=figures, part_maps=part_maps)
+    return dataclasses.replace(snapshot, layers=[layer, *snapshot.layers[1:]])
 
 
 def _described(

@@ -99,6 +99,8 @@ class Layer:
         maps: `[F, N, L, L]` uint8, in 1/255 of the scales.
         scales: `[F]` float32, each filter's highest activation, in the network's own unit.
         figures: of its filters.
+        part_maps: `[P, N, L, L]` uint8, of the groups in the figure `group`, in 1/255 of each one's highest
+            value; None: the averages of their filters' maps.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Layer:
     maps: np.ndarray
     scales: np.ndarray
     figures: Sequence[Figure]
+    part_maps: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

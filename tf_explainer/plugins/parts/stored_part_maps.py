@@ -1,4 +1,4 @@
-"""The map of a part, from the stored maps of its filters: their mean, each filter as loud as the others."""
+"""The map of a group of filters whose own map is not stored: their mean, each as loud as the others."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def mean_peaks(peaks: bytes, filters: int) -> np.ndarray:
 
 
 def averaged(filters: Sequence[int], loudness: np.ndarray, stream_of: Callable[[int], bytes]) -> bytes:
-    """Averages the maps of some filters, in units of their mean peaks, as `metrics.part_maps` does.
+    """Averages the maps of some filters, in units of their mean peaks.
 
     Args:
         filters: their numbers.

@@ -51,6 +51,8 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
             metadata.TOPS: [quantised_maps.tops_blob(layer.maps)],
             metadata.MAPS: [quantised_maps.packed(maps.tobytes()) for maps in layer.maps],
         }
+        if layer.part_maps is not None and len(layer.part_maps):
+            blobs[metadata.PART_MAPS] = [quantised_maps.packed(maps.tobytes()) for maps in layer.part_maps]
         for kind, content in blobs.items():
             write_blobs(metadata.PLUGIN_NAME, metadata.layer_tag(kind, layer.name), content, step)
         figures = np.stack([figure.values for figure in layer.figures], axis=1).astype(np.float32)

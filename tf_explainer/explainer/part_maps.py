@@ -1,0 +1,93 @@
+"""The maps of parts: where a person is told that a part is, and what is measured of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.metrics.diversity import part_groups
+from tf_explainer.metrics.peaks import Peaks
+
+_NO_PART = -1
+_TINY = 1e-6
+
+
+@keras.saving.register_keras_serializable(package="tf_explainer")
+class PartMaps(keras.layers.Layer):
+    """Averages the maps of each part's filters (ours).
+
+    With `z_f = x_f / m_f` the map of filter f in mean peaks, a filter shows its part where it responds more
+    than the others do on average, `y_f = max(z_f - mean_g z_g, 0)` over `g != f`. The map of part k is
+    `mean_f max(y_f) * mean_f (y_f / max(y_f))` over its filters: they vote alike for where it is, however
+    loud each is on this image, and it is as loud as they are.
+
+    Input `[B, L, L, F]`, non-negative, output `[B, L, L, P]` float32, non-negative.
+
+    Args:
+        groups: `[F]`, the part of each filter from 0 to P - 1, or -1.
+        mean_peaks: `[F]`, m; filters with 0 are dead and count as 0.
+
+    Raises:
+        ValueError: there are more or fewer groups than mean peaks.
+    """
+
+    def __init__(self, groups: Any, mean_peaks: Any, **kwargs: Any) -> None:
+        super().__init__(trainable=False, **{"dtype": "float32"} | kwargs)
+        self.groups, self.mean_peaks = np.asarray(groups, int), np.asarray(mean_peaks, np.float32)
+        if self.groups.shape != self.mean_peaks.shape:
+            raise ValueError(f"{len(self.groups)} groups of filters for {len(self.mean_peaks)} mean peaks")
+        member = self.groups[:, None] == np.arange(self.groups.max(initial=_NO_PART) + 1)
+        self._members = (member / np.maximum(member.sum(axis=0), 1)).astype(np.float32)
+        alive = self.mean_peaks > 0
+        self._loudness = np.divide(1, self.mean_peaks, out=np.zeros_like(self.mean_peaks), where=alive)
+
+    def call(self, maps: Any) -> Any:
+        """Averages."""
+        scaled = ops.cast(maps, "float32") * self._loudness
+        others = (ops.sum(scaled, axis=-1, keepdims=True) - scaled) / max(len(self.groups) - 1, 1)
+        shown = ops.maximum(scaled - others, 0)
+        peaks = ops.max(shown, axis=(1, 2), keepdims=True)
+        votes = ops.matmul(shown / ops.maximum(peaks, _TINY), self._members)
+        return votes * ops.matmul(peaks, self._members)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        own = {"groups": self.groups.tolist(), "mean_peaks": self.mean_peaks.tolist()}
+        return {"name": self.name} | own
+
+
+def part_map_model(explainer: Explainer, groups: np.ndarray) -> keras.Model:
+    """Returns the model from the target layer's features `[B, L, L, D]` to the maps of parts `[B, L, L, P]`.
+
+    Args:
+        explainer: the parts are of its layer conv_interp_2, whose mean peaks it followed in training.
+        groups: `[F]` int, the part of each filter, or -1.
+    """
+    shown = explainer.get_layer(INTERPRETABLE_LAYERS[-1])
+    return keras.Model(explainer.input, PartMaps(groups, shown.mean_peaks)(shown.output))
+
+
+def filter_groups(explainer: Explainer, peaks: Peaks, grid: UnitGrid) -> np.ndarray:
+    """Returns the part of each filter of conv_interp_2, numbered without gaps; -1: none, or dead.
+
+    They are the parts that training had; of an older explainer, which has none, filters that peak at the
+    same place.
+
+    Args:
+        explainer: trained.
+        peaks: of these filters.
+        grid: where the units look.
+
+    Returns:
+        `[F]` int.
+    """
+    groups = np.where(peaks.dead, _NO_PART, explainer.filter_groups)
+    if (groups == _NO_PART).all():
+        return part_groups(peaks, grid)
+    numbers, of_filter = np.unique(groups, return_inverse=True)
+    return of_filter - int(numbers[0] == _NO_PART)
