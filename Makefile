@@ -44,7 +44,7 @@ test: developer  ## Runs the fast tests (ARGS="tests/explainer/test_losses.py -k
 	$(VENV_PYTHON) -m pytest $(or $(ARGS),$(IN_PARALLEL) --dist=worksteal)
 
 test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS_BACKEND=jax make test_layers)
-	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py filter_losses.py part_losses.py explainer.py) \
+	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py filter_losses.py part_losses.py part_maps.py explainer.py) \
 	  tests/training/test_optimizer.py $(ARGS)
 
 test_slow: developer  ## Runs the slow tests
