@@ -6,9 +6,7 @@ import pytest
 from keras import ops
 
 from tests.evaluation_example import small_explainer
-from tf_explainer.explainer.part_maps import PartMaps, filter_groups, part_map_model
-from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.metrics.peaks import Peaks
+from tf_explainer.explainer.part_maps import PartMaps, part_map_model
 
 GROUPS, MEAN_PEAKS = np.array([1, 0, -1, 1, 0]), np.array([1.0, 2.0, 3.0, 0.5, 4.0])
 
@@ -99,14 +97,3 @@ def test_the_model_shows_the_layer_that_people_look_at():
     maps = ops.convert_to_numpy(keras.Model(explainer.input, layer.output)(features))
     expected = by_hand(maps, groups, np.linspace(1, 2, layer.filters))
     np.testing.assert_allclose(part_map_model(explainer, groups)(features), expected, rtol=1e-4, atol=1e-6)
-
-
-def test_parts_are_those_of_training_without_dead_filters():
-    explainer = small_explainer()
-    filters = explainer.get_layer("conv_interp_2").filters
-    maps, grid = random_maps(filters, images=8), UnitGrid(side=6, first=0.1, spacing=0.16, extent=0.2)
-    kept = np.arange(filters) % 3 != 0
-    members = np.eye(explainer.prototypes.parts)[np.arange(filters) % 3]
-    explainer.prototypes.members.assign(members)
-    found = filter_groups(explainer, Peaks.of(maps * kept), grid)
-    np.testing.assert_array_equal(found, np.where(kept, np.arange(filters) % 3 - 1, -1))

@@ -19,7 +19,6 @@ from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.explainer.part_maps import filter_groups
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import LABEL, SCORES
 from tf_explainer.features.stored_features import Features
@@ -31,6 +30,7 @@ from tf_explainer.metrics.part_measures import PartMeasures, measure_parts
 from tf_explainer.metrics.resampling import bootstrap_intervals, permuted_null
 from tf_explainer.metrics.summary import summarise
 from tf_explainer.training.collected_part_maps import collect_part_maps, mean_responses_elsewhere
+from tf_explainer.training.filter_groups import filter_groups
 from tf_explainer.training.track_fidelity import TrackFidelity, add_decoded, measure_tracks, new_fidelity
 from tf_explainer.training.validation import uses_landmarks
 

@@ -9,9 +9,6 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.images.unit_grid import UnitGrid
-from tf_explainer.metrics.diversity import part_groups
-from tf_explainer.metrics.peaks import Peaks
 
 _NO_PART = -1
 _TINY = 1e-6
@@ -70,24 +67,3 @@ def part_map_model(explainer: Explainer, groups: np.ndarray) -> keras.Model:
     """
     shown = explainer.get_layer(INTERPRETABLE_LAYERS[-1])
     return keras.Model(explainer.input, PartMaps(groups, shown.mean_peaks)(shown.output))
-
-
-def filter_groups(explainer: Explainer, peaks: Peaks, grid: UnitGrid) -> np.ndarray:
-    """Returns the part of each filter of conv_interp_2, numbered without gaps; -1: none, or dead.
-
-    They are the parts that training had; of an older explainer, which has none, filters that peak at the
-    same place.
-
-    Args:
-        explainer: trained.
-        peaks: of these filters.
-        grid: where the units look.
-
-    Returns:
-        `[F]` int.
-    """
-    groups = np.where(peaks.dead, _NO_PART, explainer.filter_groups)
-    if (groups == _NO_PART).all():
-        return part_groups(peaks, grid)
-    numbers, of_filter = np.unique(groups, return_inverse=True)
-    return of_filter - int(numbers[0] == _NO_PART)

@@ -6,7 +6,6 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.explainer.part_maps import filter_groups
 from tf_explainer.features.schema import LABEL, LANDMARKS
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.metrics.layer_measures import Annotations, measure_layer
@@ -15,6 +14,7 @@ from tf_explainer.metrics.part_measures import measure_parts
 from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.metrics.summary import summarise
 from tf_explainer.training.collected_part_maps import collect_part_maps
+from tf_explainer.training.filter_groups import filter_groups
 
 _TOP_IMAGES = 100
 

@@ -15,7 +15,7 @@ from tf_explainer.evaluation.evaluation import Evaluation
 from tf_explainer.evaluation.part_figures import evidence_by_part
 from tf_explainer.evaluation.parts import Part, names_in_category, parts_of_filters
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.explainer.part_maps import filter_groups, part_map_model
+from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
 from tf_explainer.features.stored_features import Batch, Features
@@ -27,6 +27,7 @@ from tf_explainer.metrics.peaks import Peaks
 from tf_explainer.plugins.parts import quantised_maps, summary
 from tf_explainer.plugins.parts.measured_figures import measured_figures
 from tf_explainer.plugins.parts.snapshot import Images, Layer, Snapshot
+from tf_explainer.training.filter_groups import filter_groups
 
 _BATCH_SIZE = 32
 _MOST_BYTES = 64_000_000
