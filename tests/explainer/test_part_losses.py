@@ -38,7 +38,7 @@ def test_soft_peaks_find_sharp_peaks_and_average_equal_ones():
 def test_part_maps_are_the_mean_of_maps_with_a_peak_of_1(random):
     maps = random.uniform(0, 5, (3, 4, 4, 4)).astype("float32")
     maps[1, ..., 2] = 0  # A silent filter leaves the place to the others.
-    found = ops.convert_to_numpy(part_losses.part_maps(maps, MEMBERS)).reshape(3, 4, 4, 2)
+    found = ops.convert_to_numpy(part_losses.part_votes(maps, MEMBERS)).reshape(3, 4, 4, 2)
     for b, k in np.ndindex(3, 2):
         scaled = [maps[b, ..., f] / max(maps[b, ..., f].max(), 1e-12) for f in (2 * k, 2 * k + 1)]
         np.testing.assert_allclose(found[b, ..., k], sum(scaled) / 2, rtol=1e-5)
@@ -106,7 +106,7 @@ def test_the_prototype_loss_is_0_where_part_and_prototype_show_the_same(random):
 
 
 def all_terms(maps):
-    parts = part_losses.part_maps(maps, MEMBERS)
+    parts = part_losses.part_votes(maps, MEMBERS)
     weight = ops.ones_like(parts[:, 0, 0])
     target = ops.reshape(ops.square(parts), (-1, *maps.shape[1:3], 2))
     return (

@@ -299,7 +299,7 @@ class Explainer(keras.Model):
         if positive is not None:
             strength = strength * ops.cast(positive, "float32")
         members, none = ops.convert_to_tensor(self.prototypes.members), ops.zeros(())
-        parts = part_losses.part_maps(maps, members)
+        parts = part_losses.part_votes(maps, members)
         terms = dict.fromkeys(("prototype", "equivariance"), none)
         if FEATURES in targets:
             responsibilities = self.prototypes(targets[FEATURES])

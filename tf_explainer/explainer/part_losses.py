@@ -37,8 +37,8 @@ def soft_peaks(maps: Any) -> Any:
     return place / ops.maximum(ops.sum(mass, (1, 2)), _TINY)[..., None]
 
 
-def part_maps(maps: Any, members: Any) -> Any:
-    """Returns the mean of each group's maps, each divided by its own peak.
+def part_votes(maps: Any, members: Any) -> Any:
+    """Returns where the filters of each group point: the mean of their maps, each divided by its own peak.
 
     Args:
         maps: `[B, L, L, F]`, non-negative.
@@ -84,7 +84,7 @@ def competition_loss(parts: Any, weight: Any) -> Any:
     """How much the maps of different groups overlap: the mean cosine over pairs of groups.
 
     Args:
-        parts: `[B, U, K]`, from `part_maps`.
+        parts: `[B, U, K]`, from `part_votes`.
         weight: `[B]`, how much each image counts, non-negative.
 
     Returns:
@@ -102,7 +102,7 @@ def prototype_loss(parts: Any, responsibilities: Any, weight: Any) -> Any:
     """How far groups are from where features look like their prototypes: 1 minus the cosine of the two maps.
 
     Args:
-        parts: `[B, U, K]`, from `part_maps`.
+        parts: `[B, U, K]`, from `part_votes`.
         responsibilities: `[B, L, L, K]` with `L * L = U`, from `PartPrototypes`; without a gradient. A
             prototype counts on an image by its largest responsibility there.
         weight: `[B]`, how much each image counts, non-negative.

@@ -63,7 +63,7 @@ def whereabouts(
     both shares are measured on the odd ones, and what is not `ABOVE_CHANCE` there is not followed.
 
     Args:
-        maps: `[N, L, L, P]`, of `part_maps`.
+        maps: `[N, L, L, P]`, of `explainer.part_maps`.
         annotations: of these images.
         grid: where the units look.
         elsewhere: `[P]`, the parts' mean responses on images of no category; NaN where there are none.

@@ -73,7 +73,7 @@ def measure_parts(
     """Measures parts, with several categories each category's best one.
 
     Args:
-        maps: `[N, L, L, P]`, of `part_maps`.
+        maps: `[N, L, L, P]`, of `explainer.part_maps`.
         performer: the peaks of the performer's own filters on the same images.
         annotations: of these images.
         grid: where the units look.
