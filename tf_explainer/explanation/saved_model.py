@@ -78,10 +78,9 @@ class ExplainingModel:
         side, _, filters = performer.feature_shape
         units = UnitGrid.of(performer.receptive_field(), self._size, side).centres(np.arange(side**2))
         self._places = (self._size * units[:, ::-1]).astype(np.float32)
-        self._member = np.zeros((filters, len(parts)), np.float32)
-        for column, part in enumerate(parts):
-            self._member[list(part.filters), column] = 1
-        self._maps = part_map_model(explainer, parts_of_filters(parts, filters))
+        groups = parts_of_filters(parts, filters)
+        self._member = (groups[:, None] == np.arange(len(parts))).astype(np.float32)
+        self._maps = part_map_model(explainer, groups)
 
     def explain(self, images: Any, classes: Any) -> dict[str, Any]:
         """Returns the outputs by name, as `DESCRIPTION` has them; to be called in a `tf.function`.
