@@ -1,18 +1,22 @@
 """Measures how an extraction grows with the number of its images, on drawn ones and a very small network.
 
 python -m benchmarks.scale 1000 10000 100000         (make benchmark_scale)
+python -m benchmarks.scale --flink 1000 10000 100000
 python -m benchmarks.scale --killed 100000
 
-The network and the pictures cost next to nothing, so that what is measured is everything else: Beam's runner
-in one process, references, shards, sidecars, manifest. Each number of images has a process of its own.
-`--killed` kills it when nine tenths of the shards are there, and says what the next run does again.
+The network and the pictures cost next to nothing, so that what is measured is everything else: Beam's runner,
+references, shards, sidecars, manifest. Each number of images has a process of its own. The runner is Beam's
+in one process; with `--flink` it is Flink, whose engine is a Java process beside it (`make flink` first).
+`--killed` kills the process when nine tenths of the shards are there, and says what the next run does again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,8 +41,19 @@ from tf_explainer.performer.performer import load_performer
 _SIZE = 8
 _KILLED_AT = 0.9
 _LOOKS_EVERY = 0.05
+_JOB_SERVER = child_process.ROOT / "build" / "flink_job_server" / "flink-job-server.jar"
+_RUNNERS = {
+    "in_process": ("--runner=FnApiRunner",),
+    "flink": (
+        "--runner=FlinkRunner",
+        f"--flink_job_server_jar={_JOB_SERVER}",
+        "--parallelism=2",
+        # Its workers are threads of this process.
+        "--environment_type=LOOPBACK",
+    ),
+}
 _HEADER = (
-    *("images", "shards", "s", "s of CPU", "peak memory, MB", "manifest, bytes"),
+    *("images", "shards", "s", "s of CPU", "peak memory, MB", "engine's, MB", "manifest, bytes"),
     *("ms of CPU an image more", "bytes of memory an image more"),
 )
 
@@ -81,7 +96,7 @@ def _performer(folder: pathlib.Path) -> PerformerConfig:
     return PerformerConfig(performer=file, image_size=_SIZE, target_layer="conv", distilled_layers=("fc1",))
 
 
-def extract(count: int, folder: pathlib.Path) -> None:
+def extract(count: int, folder: pathlib.Path, runner: str) -> None:
     """Extracts, or goes on where it was killed, and prints what it took as JSON, without the imports."""
     performer = load_performer(_performer(folder), WorkDir(root=str(folder)))
     features = str(folder / "features")
@@ -89,31 +104,46 @@ def extract(count: int, folder: pathlib.Path) -> None:
     dataset = DatasetConfig(dataset="noise", num_images=count)
     extraction = plan(Noise(count), dataset, performer, ExtractionConfig(), features)
     feature_set.claim(features, extraction.configuration, overwrite=False)
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
+    pipeline = beam.Pipeline(options=PipelineOptions(_RUNNERS[runner]))
     _ = pipeline | ExtractFeatures(extraction)
     result = pipeline.run()
     result.wait_until_finish()
     manifest = feature_set.find_whole(features)
     assert manifest is not None
     assert manifest.outputs == count
+    engine_seconds, engine_bytes = _children()
     measured = {
         "images": count,
         "read": counters.totals(result).get("read", 0),
         "shards": len(manifest.shards),
         "seconds": time.perf_counter() - start,
-        "cpu_seconds": time.process_time() - cpu,
+        "cpu_seconds": time.process_time() - cpu + engine_seconds,
+        "engine_bytes": engine_bytes,
         "manifest_bytes": (folder / "features" / "manifest.json").stat().st_size,
     }
     sys.stdout.write(json.dumps(measured) + "\n")
 
 
-def main(counts: Iterable[int]) -> None:
+def _children() -> tuple[float, int]:
+    """Returns CPU seconds of the processes that this one started, and the largest peak memory in bytes."""
+    seconds, peak = 0.0, 0
+    threads = pathlib.Path("/proc/self/task").glob("*/children")
+    for child in " ".join(each.read_text() for each in threads).split():
+        # The name, in brackets, may hold spaces; of what follows, user and system time are the 12th and 13th.
+        fields = pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        if found := re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{child}/status").read_text()):
+            peak = max(peak, 1024 * int(found[1]))
+    return seconds, peak
+
+
+def main(counts: Iterable[int], runner: str) -> None:
     """Prints a row for each number of images."""
     sys.stdout.write(f"| {' | '.join(_HEADER)} |\n{'| --- ' * len(_HEADER)}|\n")
     before: dict[str, float] = {}
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
-            usage = child_process.run("benchmarks.scale", ["--child", str(count), folder])
+            usage = child_process.run("benchmarks.scale", ["--child", runner, str(count), folder])
         now = json.loads(usage.output.splitlines()[-1]) | {"peak_bytes": usage.peak_bytes}
         sys.stdout.write(f"| {' | '.join(_row(now, before))} |\n")
         sys.stdout.flush()
@@ -125,7 +155,7 @@ def killed(count: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         folder = pathlib.Path(directory)
         features = folder / "features"
-        command = [sys.executable, "-m", "benchmarks.scale", "--child", str(count), str(folder)]
+        command = [sys.executable, "-m", "benchmarks.scale", "--child", "in_process", str(count), str(folder)]
         first = subprocess.Popen(command, cwd=child_process.ROOT, stdout=subprocess.DEVNULL)
         while first.poll() is None and _share_of_shards(features) < _KILLED_AT:
             time.sleep(_LOOKS_EVERY)
@@ -133,7 +163,7 @@ def killed(count: int) -> None:
         if first.wait() == 0:
             raise RuntimeError(f"{count} images were extracted before they could be killed: name more")
         there = [json.loads(path.read_text()) for path in _sidecars(features)]
-        again = child_process.run("benchmarks.scale", ["--child", str(count), str(folder)])
+        again = child_process.run("benchmarks.scale", command[3:])
     images = sum(sum(each["labels"].values()) for each in there)
     measured = json.loads(again.output.splitlines()[-1])
     sys.stdout.write(
@@ -160,6 +190,7 @@ def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
     yield f"{now['seconds']:.1f}"
     yield f"{now['cpu_seconds']:.1f}"
     yield f"{now['peak_bytes'] / 1e6:.0f}"
+    yield f"{now['engine_bytes'] / 1e6:.0f}" if now["engine_bytes"] else ""
     yield f"{now['manifest_bytes']:,}"
     more = now["images"] - before["images"] if before else 0
     yield f"{1000 * (now['cpu_seconds'] - before['cpu_seconds']) / more:.3f}" if more else ""
@@ -168,8 +199,10 @@ def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--child":
-        extract(int(sys.argv[2]), pathlib.Path(sys.argv[3]))
+        extract(int(sys.argv[3]), pathlib.Path(sys.argv[4]), sys.argv[2])
     elif sys.argv[1] == "--killed":
         killed(int(sys.argv[2]))
+    elif sys.argv[1] == "--flink":
+        main(map(int, sys.argv[2:]), "flink")
     else:
-        main(map(int, sys.argv[1:]))
+        main(map(int, sys.argv[1:]), "in_process")
