@@ -72,6 +72,9 @@ def _rows(run: Mapping[str, Any], landmarks: Sequence[str]) -> Iterator[Row]:
     yield "evidence: units from the peak", of.get("distance"), 1, distance
     concentration = {"performer": of_raw.get("concentration")}
     yield "evidence: at the peak over anywhere", of.get("concentration"), 1, concentration
+    of_object = of.get("on_object", {})
+    yield "evidence, parts on the object: units from the peak", of_object.get("distance"), 1, {}
+    yield "evidence, parts on the object: at the peak over anywhere", of_object.get("concentration"), 1, {}
     instability = {
         "a fixed centre": shown["fixed_centre_instability"],
         "performer": raw["location_instability"],

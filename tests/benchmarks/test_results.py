@@ -64,11 +64,16 @@ def test_a_share_reaches_its_aim_from_above(aim, bold):
 
 def test_evidence_stands_beside_the_performers():
     evidence = {
-        "conv_interp_2": {"distance": 1.0, "concentration": 5.5},
+        "conv_interp_2": {
+            "distance": 1.0,
+            "concentration": 5.5,
+            "on_object": {"distance": 0.9, "concentration": 6.1},
+        },
         "performer": {"distance": 1.1, "concentration": 5.0},
     }
     found = rows(results_table.table([run(0.8, 0.2, evidence)], ["head"], {}))
     assert found["evidence: at the peak over anywhere"] == ["", "5.5", "performer: 5.0"]
+    assert found["evidence, parts on the object: at the peak over anywhere"][1] == "6.1"
 
 
 def test_an_aim_without_a_row_is_refused():

@@ -46,9 +46,11 @@ def test_images_are_covered_and_measured(tmp_path):
     performer = found["performer"].summary()
     assert performer.pairs == expected.summary().pairs > 0
     assert performer.distance == pytest.approx(expected.summary().distance, rel=1e-4)
-    figures = evidence_figures(found, ["head", "part 2"])
+    figures = evidence_figures(found, ["head", "background"])
     assert "parts" not in figures["performer"]
     parts = figures["conv_interp_2"]["parts"]
     assert sum(each["pairs"] for each in parts.values()) == figures["conv_interp_2"]["pairs"]
-    assert parts["head"]["pairs"] == found["conv_interp_2"].summary(0).pairs
+    assert parts["head"]["pairs"] == found["conv_interp_2"].summary([0]).pairs
+    assert figures["conv_interp_2"]["on_object"] == parts["head"]
+    assert parts["background"]["pairs"] > 0
     assert evidence_figures({}, ["head"]) is None

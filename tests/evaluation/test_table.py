@@ -80,8 +80,12 @@ def test_what_each_track_carries(metrics):
 
 def test_evidence_is_shown_where_it_was_measured(metrics):
     assert "evidence" not in table(metrics)
-    evidence = {"conv_interp_2": {"distance": 1.7, "concentration": 4.9, "pairs": 80}}
-    assert _rows(table(metrics | {"evidence": evidence}))["conv_interp_2"] == ["1.7", "4.9", "80"]
+    of_all = {"distance": 1.7, "concentration": 4.9, "pairs": 80}
+    on_object = {"distance": 1.2, "concentration": 5.6, "pairs": 60}
+    rows = _rows(table(metrics | {"evidence": {"conv_interp_2": of_all | {"on_object": on_object}}}))
+    assert rows["conv_interp_2"] == ["1.7", "4.9", "80"]
+    assert rows["its parts on the object"] == ["1.2", "5.6", "60"]
+    assert "on the object" not in table(metrics | {"evidence": {"performer": of_all}})
 
 
 def test_an_epoch_that_was_chosen_with_landmarks_is_marked(metrics):

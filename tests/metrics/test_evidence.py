@@ -68,10 +68,11 @@ def test_it_is_what_loops_find():
     assert found.concentration == pytest.approx(at_peak / anywhere)
     assert found.pairs == 3
     for part, (distance, at_peak, anywhere) in enumerate(rows):
-        alone = evidence.summary(part)
+        alone = evidence.summary([part])
         assert alone.distance == pytest.approx(distance)
         assert alone.concentration == pytest.approx(at_peak / anywhere)
         assert alone.pairs == 1
+    assert evidence.summary([0, 2]).distance == pytest.approx((rows[0][0] + rows[2][0]) / 2)
 
 
 def test_a_part_that_looks_where_it_points_has_its_evidence_there():
@@ -87,5 +88,5 @@ def test_a_part_that_looks_where_it_points_has_its_evidence_there():
 def test_where_nothing_is_lost_there_is_no_evidence():
     evidence = Evidence(SIZE, GRID)
     evidence.add(np.zeros((14, 14, 2)), np.ones((49, 14, 14, 2)))
-    assert evidence.summary().pairs == evidence.summary(1).pairs == 0
+    assert evidence.summary().pairs == evidence.summary([1]).pairs == 0
     assert math.isnan(evidence.summary().distance)

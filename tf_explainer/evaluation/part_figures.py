@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
 from tf_explainer.metrics.evidence import Evidence, EvidenceSummary
 from tf_explainer.metrics.part_measures import PartMeasures, Pointing
@@ -52,17 +53,21 @@ def track_figures(tracks: TrackFidelity) -> dict[str, Any]:
 
 
 def evidence_figures(evidence: Mapping[str, Evidence], names: Sequence[str]) -> dict[str, Any] | None:
-    """Returns what parts look at, all together and one by one; None where it was not measured.
+    """Returns what parts look at; None where it was not measured.
+
+    Parts together, those of them that are on the object (what is behind it is in no one place), and each.
 
     Args:
         evidence: by layer.
         names: of the parts.
     """
     figures: dict[str, Any] = {name: dataclasses.asdict(each.summary()) for name, each in evidence.items()}
-    by_part = evidence_by_part(evidence, len(names))
-    if by_part:
-        figures[INTERPRETABLE_LAYERS[-1]]["parts"] = {
-            name: dataclasses.asdict(each) for name, each in zip(names, by_part, strict=True)
+    if shown := evidence.get(INTERPRETABLE_LAYERS[-1]):
+        on_object = [part for part, name in enumerate(names) if not is_off_object(name)]
+        by_part = zip(names, evidence_by_part(evidence, len(names)), strict=True)
+        figures[INTERPRETABLE_LAYERS[-1]] |= {
+            "on_object": dataclasses.asdict(shown.summary(on_object)),
+            "parts": {name: dataclasses.asdict(each) for name, each in by_part},
         }
     return figures or None
 
@@ -70,4 +75,4 @@ def evidence_figures(evidence: Mapping[str, Evidence], names: Sequence[str]) -> 
 def evidence_by_part(evidence: Mapping[str, Evidence], count: int) -> list[EvidenceSummary]:
     """Returns what each part looks at; empty where it was not measured."""
     shown = evidence.get(INTERPRETABLE_LAYERS[-1])
-    return [] if shown is None else [shown.summary(part) for part in range(count)]
+    return [] if shown is None else [shown.summary([part]) for part in range(count)]

@@ -116,8 +116,12 @@ def _track_block(metrics: Mapping[str, Any]) -> str:
 
 def _evidence_block(evidence: Mapping[str, Any]) -> str:
     rows = [["evidence", "units from the peak", "at the peak over anywhere", "parts on images"]]
-    rows += [
-        [f"  {name}", places(1)(each["distance"]), places(1)(each["concentration"]), str(each["pairs"])]
-        for name, each in evidence.items()
-    ]
+    for name, each in evidence.items():
+        rows.append(_evidence_row(name, each))
+        if "on_object" in each:
+            rows.append(_evidence_row("  its parts on the object", each["on_object"]))
     return aligned(rows)
+
+
+def _evidence_row(name: str, found: Mapping[str, Any]) -> list[str]:
+    return [f"  {name}", places(1)(found["distance"]), places(1)(found["concentration"]), str(found["pairs"])]

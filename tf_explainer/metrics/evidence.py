@@ -7,7 +7,7 @@ response at its peak is lost.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -93,13 +93,13 @@ class Evidence:
         by_unit = self._covers @ shares
         return np.array([np.linalg.norm(away) / self._grid.spacing, by_unit[unit], by_unit.mean()])
 
-    def summary(self, part: int | None = None) -> EvidenceSummary:
+    def summary(self, parts: Collection[int] | None = None) -> EvidenceSummary:
         """Returns the means.
 
         Args:
-            part: the one that they are of; None: all.
+            parts: those that they are of; None: all.
         """
-        rows = [row for row, of in zip(self._rows, self._parts, strict=True) if part in (None, of)]
+        rows = [row for row, of in zip(self._rows, self._parts, strict=True) if parts is None or of in parts]
         if not rows:
             return EvidenceSummary(distance=np.nan, concentration=np.nan, pairs=0)
         distance, at_peak, anywhere = np.mean(rows, axis=0)

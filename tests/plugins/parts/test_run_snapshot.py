@@ -92,7 +92,7 @@ def test_the_final_snapshot_has_the_figures_of_evaluation(stored, explainer):
     assert [one["name"] for one in described] == ["head", "part 2"]
     assert described[1]["in_class"] == {"fox": "legs"}
     assert described[1]["followed"]["fox"] == {"landmark": "legs", "found": 0.75, "chance": 0.25}
-    assert described[0]["evidence"] == dataclasses.asdict(evidence.summary(0))
+    assert described[0]["evidence"] == dataclasses.asdict(evidence.summary([0]))
     assert "evidence" not in described[1], "nothing is lost of it"
     assert "names" not in snapshot.layers[1].figures[0].description()
     maps = snapshot.layers[0].maps.transpose(1, 2, 3, 0) * snapshot.layers[0].scales / LEVELS
