@@ -80,6 +80,8 @@ def _rows(run: Mapping[str, Any], landmarks: Sequence[str]) -> Iterator[Row]:
         "performer": raw["location_instability"],
     }
     yield "location instability", shown["location_instability"], 3, instability
+    centre = {"a fixed centre": parts.get("own_instability_fixed_centre")}
+    yield "location instability, own landmark", parts.get("own_instability"), 3, centre
 
 
 def _percent(share: float | None) -> float | None:

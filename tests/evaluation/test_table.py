@@ -49,6 +49,8 @@ def test_parts_are_measured_against_landmarks(metrics):
         "ari": 0.178,
         "nmi_fixed_grid": 0.276,
         "ari_fixed_grid": 0.113,
+        "own_instability": 0.0731,
+        "own_instability_fixed_centre": 0.061,
     }
     shown["parts"]["landmarks"] = {
         "head": {
@@ -67,6 +69,7 @@ def test_parts_are_measured_against_landmarks(metrics):
     assert rows["head"] == ["81.0", "forehead 2", "33.0", "60.0", "0.03", "forehead"]
     assert rows["tail"] == ["-"] * 4
     assert "NMI, ARI, %: 37.0, 17.8 (a fixed grid: 27.6, 11.3)" in table(shown)
+    assert "instability, own landmark: 0.073 (the middle of the crop: 0.061)" in table(shown)
 
 
 def test_what_each_track_carries(metrics):

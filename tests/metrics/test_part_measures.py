@@ -69,6 +69,20 @@ def test_every_category_has_its_best_part():
     assert head.ratio.chosen == (0, 1)
 
 
+def test_instability_is_the_mean_over_categories():
+    units, landmarks = riders()
+    random = np.random.default_rng(0).integers(0, 6, units.shape)
+    both = [
+        measure_parts(maps_at(each), NO_PERFORMER, annotations(landmarks), GRID, 100).own_instability
+        for each in (units, random)
+    ]
+    assert both[0].parts < both[1].parts
+    known = annotations(np.concatenate([landmarks, landmarks]), np.repeat([0, 1], 30), ("fox", "fish"))
+    performer = Peaks.of(np.zeros((60, 6, 6, 2), np.float32))
+    found = measure_parts(maps_at(np.concatenate([units, random])), performer, known, GRID, 100)
+    assert found.own_instability.parts == pytest.approx((both[0].parts + both[1].parts) / 2)
+
+
 @pytest.mark.parametrize("parts", [0, 2])
 def test_without_landmarks_nothing_is_measured(parts):
     known = annotations(np.zeros((30, 0, 4)))
@@ -76,6 +90,7 @@ def test_without_landmarks_nothing_is_measured(parts):
     assert found.landmarks == {}
     assert math.isnan(found.names.nmi)
     assert math.isnan(found.independent_parts)
+    assert math.isnan(found.own_instability.parts)
 
 
 def test_without_parts_only_the_others_are_measured():

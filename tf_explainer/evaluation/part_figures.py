@@ -44,6 +44,8 @@ def part_figures(measures: PartMeasures, names: Sequence[str]) -> dict[str, Any]
         "nmi_fixed_grid": measures.names_by_cell.nmi,
         "ari_fixed_grid": measures.names_by_cell.ari,
         "independent_parts": measures.independent_parts,
+        "own_instability": measures.own_instability.parts,
+        "own_instability_fixed_centre": measures.own_instability.fixed_centre,
     }
 
 

@@ -11,6 +11,8 @@ LEGEND = {
     "PCK@0.1": "share of images on which the part peaks within a tenth of the crop of the landmark; part, "
     "filter and fixed point are chosen on even images and measured on odd ones",
     "R": "tracking, below, of the part that follows the landmark best",
+    "instability, own landmark": "location instability, below, of parts against the landmark that suits each "
+    "best, chosen on even images and measured on odd ones; the median over parts",
     "NMI, ARI": "whether the strongest part at a landmark tells its name: 100 always, 0 by chance (ARI)",
     "parts, rest only": "the other track at its mean over the images: what this one carries by itself",
     "outside the mask": "share of the interpretable track beyond the papers' mask of slope 4; p is "
@@ -18,7 +20,7 @@ LEGEND = {
     "evidence": "what is lost under a covered square: its distance from the peak, and how much more of it "
     "lies under the peak than under a random unit (1: no more)",
 }
-OF_LANDMARKS = frozenset({"PCK@0.1", "R", "NMI, ARI"})
+OF_LANDMARKS = frozenset({"PCK@0.1", "R", "NMI, ARI", "instability, own landmark"})
 _LONGEST_NAME = 24
 
 
@@ -52,6 +54,7 @@ def comparison_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
         ("NMI", percent, ("parts", "nmi")),
         ("ARI", percent, ("parts", "ari")),
         ("independent parts", places(1), ("parts", "independent_parts")),
+        ("instability, own landmark", places(3), ("parts", "own_instability")),
     ]
     for track, label in (("parts_only", "parts only"), ("rest_only", "rest only")):
         rows += [
@@ -87,11 +90,16 @@ def _landmark_block(parts: Mapping[str, Any], intervals: Mapping[str, Any] | Non
         for name, landmark in parts["landmarks"].items()
     ]
     grid = f"(a fixed grid: {percent(parts['nmi_fixed_grid'])}, {percent(parts['ari_fixed_grid'])})"
+    own, centre = (
+        bounded(places(3), "own_instability"),
+        places(3)(entry(parts, ("own_instability_fixed_centre",))),
+    )
     return "\n".join(
         [
             aligned([heading, *rows]),
             f"NMI, ARI, %: {bounded(percent, 'nmi')}, {bounded(percent, 'ari')} {grid}",
             f"independent parts: {bounded(places(1), 'independent_parts')}",
+            f"instability, own landmark: {own} (the middle of the crop: {centre})",
         ]
     )
 

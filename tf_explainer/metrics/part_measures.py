@@ -1,4 +1,4 @@
-"""The yardsticks of parts against landmarks: PCK, tracking, independent parts, NMI and ARI."""
+"""The yardsticks of parts against landmarks: PCK, tracking, NMI and ARI, independent parts, instability."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tf_explainer.metrics import landmark_clustering, pck, tracking
 from tf_explainer.metrics.diversity import independent_parts
 from tf_explainer.metrics.landmark_clustering import Clustering
 from tf_explainer.metrics.layer_measures import Annotations
+from tf_explainer.metrics.location_instability import OwnInstability, own_instability
 from tf_explainer.metrics.merged_landmarks import merge_landmarks
 from tf_explainer.metrics.peaks import Peaks
 
@@ -58,6 +59,7 @@ class PartMeasures:
         names: of the landmarks, without merging them, by the strongest part.
         names_by_cell: by the cells of a fixed grid.
         independent_parts: how many of the parts with R < 0.5 move on their own.
+        own_instability: location instability against the landmark that suits each part best.
     """
 
     count: int
@@ -65,6 +67,7 @@ class PartMeasures:
     names: Clustering
     names_by_cell: Clustering
     independent_parts: float
+    own_instability: OwnInstability
 
 
 def measure_parts(
@@ -116,6 +119,12 @@ def measure_parts(
         ),
         names_by_cell=landmark_clustering.clustering(landmark_clustering.grid_cells(landmarks), landmarks),
         independent_parts=_independent(places, peaks.live, ratios, categories),
+        own_instability=_own_instability(
+            [
+                own_instability(peaks.select(images), places[images], merged.places[images], top_images)
+                for images in categories
+            ]
+        ),
     )
 
 
@@ -159,3 +168,14 @@ def _independent(
         counts.append(independent_parts(places[images][:, tracks], live[images][:, tracks]))
         weights.append(images.sum())
     return float(np.average(counts, weights=weights))
+
+
+def _own_instability(found: Sequence[OwnInstability]) -> OwnInstability:
+    """Averages over the categories in which it could be measured."""
+    measured = [each for each in found if not np.isnan(each.parts)]
+    if not measured:
+        return OwnInstability(parts=np.nan, fixed_centre=np.nan)
+    return OwnInstability(
+        parts=float(np.mean([each.parts for each in measured])),
+        fixed_centre=float(np.mean([each.fixed_centre for each in measured])),
+    )
