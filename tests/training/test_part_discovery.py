@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from tf_explainer.errors import UserError
 from tf_explainer.explainer.part_prototypes import PartPrototypes
 from tf_explainer.training.part_discovery import discover_parts
 
@@ -32,6 +33,13 @@ def scene():
 @pytest.fixture(scope="module")
 def found(scene):
     return discover_parts([scene[0][:16], scene[0][16:]], PARTS, 8)
+
+
+def test_features_that_are_0_nearly_everywhere_are_refused(scene):
+    features = np.zeros_like(scene[0])
+    features[0, 0, :3] = 1
+    with pytest.raises(UserError, match="--parts=4: the target layer responds at 3 places"):
+        discover_parts([features], PARTS, 8)
 
 
 def test_units_of_a_part_share_a_prototype_whatever_the_image(scene, found):

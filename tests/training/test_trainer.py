@@ -384,6 +384,20 @@ def test_without_views_a_warning_says_what_to_run(start, caplog):
     assert not caplog.text
 
 
+def test_more_parts_than_filters_are_told_of(start, caplog, tmp_path):
+    once = dataclasses.replace(CONFIG, epochs=1)
+    with caplog.at_level("WARNING"):
+        trained = start(once, explainer=ExplainerConfig(parts=50, equivariance_weight=0.0)).run()
+    assert f"--parts=50: block has {CHANNELS} filters, so there are {CHANNELS} parts" in caplog.text
+    assert len(np.unique(trained.filter_groups)) == CHANNELS
+    caplog.clear()
+    with caplog.at_level("WARNING"):
+        start(
+            once, explainer=ExplainerConfig(parts=CHANNELS, equivariance_weight=0.0), root=tmp_path / "other"
+        ).run()
+    assert not caplog.text
+
+
 def test_learning_rates_follow_the_schedule(trained):
     """They rise over two steps, and fall to the last of 15."""
     rates = trained[3]

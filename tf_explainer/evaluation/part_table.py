@@ -76,7 +76,8 @@ def _landmark_block(parts: Mapping[str, Any], intervals: Mapping[str, Any] | Non
     def bounded(form: Form, *path: str) -> str:
         return with_bounds(form, entry(parts, path), entry(intervals, path))
 
-    heading = [f"{parts['count']} parts: PCK@0.1, %", "best part", "", "fixed point", "performer", "R", ""]
+    count = f"{parts['count']} part{'' if parts['count'] == 1 else 's'}"
+    heading = [f"{count}: PCK@0.1, %", "best part", "", "fixed point", "performer", "R", ""]
     rows = [
         [
             f"  {name}",

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tf_explainer.errors import UserError
+
 _UNITS = 20_000
 _FAINTEST = 0.01  # share of the largest variance: directions below are noise, and are not made louder
 _TINY = 1e-6
@@ -30,6 +32,9 @@ def discover_parts(
     Returns:
         The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, the filters' parts `[D]`
         int in [0, K), and the channels' standard deviations over units `[D]`; float32.
+
+    Raises:
+        UserError: the features are 0 nearly everywhere.
     """
     from sklearn.cluster import KMeans
 
@@ -44,6 +49,11 @@ def discover_parts(
 
     random = np.random.default_rng(seed)
     chosen = random.permutation(np.flatnonzero(weight > _TINY))[:_UNITS]
+    if len(chosen) < parts:
+        raise UserError(
+            f"--parts={parts}: the target layer responds at {len(chosen)} places of the objects' images "
+            "altogether, and parts need one each: extract more images, or name fewer parts"
+        )
     projection = _whitened_directions(rest[chosen], weight[chosen], dimensions)
     clusters = KMeans(parts, n_init=4, random_state=seed)
     clusters.fit(_unit_norm(rest[chosen] @ projection), sample_weight=weight[chosen])

@@ -191,10 +191,18 @@ class Trainer:
         """Deals out the filters among the parts that stored features of objects show."""
         # Every process reads the same images, so that all find the same parts.
         batches = itertools.islice(self._features.batches("train", negatives=False), DISCOVERY_BATCHES)
-        prototypes = self.explainer.prototypes
+        prototypes, target = self.explainer.prototypes, self.manifest.target
+        if self.explainer.config.parts > prototypes.parts:
+            logging.warning(
+                "--parts=%d: %s has %d filters, so there are %d parts",
+                self.explainer.config.parts,
+                target.name,
+                target.shape[-1],
+                prototypes.parts,
+            )
         try:
             *parts, deviation = discover_parts(
-                (batch[self.manifest.target.name] for batch in batches),
+                (batch[target.name] for batch in batches),
                 prototypes.parts,
                 prototypes.dimensions,
                 self.config.seed,
