@@ -118,14 +118,45 @@ def main(rounds: int) -> None:
     cost = measured(rounds)
     few, many = peaks()
     rows = [
-        ("from shards / from tensors in memory, images/s", ">= 0.97", ratio(cost["memory"], cost["shards"])),
-        ("step / bare convolutions, dense layers, optimizer", "<= 1.10", ratio(cost["memory"], cost["bare"])),
-        ("filter loss + mask + norm / plain conv, both ways", "<= 0.08", ratio(cost["parts"], cost["conv"])),
-        ("2 logical replicas / 1, same global batch", "<= 1.10", ratio(cost["two"], cost["memory"])),
-        ("extracting in each of 10 epochs / stored features", ">= 3", _extracting_each_time(cost)),
-        ("peak memory, 5,000 / 500 images", "< 1.05", f"{many / few:.3f} ({many / 2**20:.0f} MB)"),
+        (
+            "from shards / from tensors in memory, images/s",
+            ">= 0.97",
+            ratio(cost["memory"], cost["shards"]),
+            "decoding, which runs beside the step",
+        ),
+        (
+            "step / bare convolutions, dense layers, optimizer",
+            "<= 1.10",
+            ratio(cost["memory"], cost["bare"]),
+            "filter loss, mask and norm of two layers; the norms of the gradients",
+        ),
+        (
+            "filter loss + mask + norm / plain conv, both ways",
+            "<= 0.08",
+            ratio(cost["parts"], cost["conv"]),
+            "the products with the templates (0.05), and passes over their scores through memory",
+        ),
+        (
+            "2 logical replicas / 1, same global batch",
+            "<= 1.10",
+            ratio(cost["two"], cost["memory"]),
+            "smaller convolutions, sums over replicas, an update for each",
+        ),
+        (
+            "extracting in each of 10 epochs / stored features",
+            ">= 3",
+            _extracting_each_time(cost),
+            "the performer's share of the work: three steps, so that four is the most",
+        ),
+        (
+            "peak memory, 5,000 / 500 images",
+            "< 1.05",
+            f"{many / few:.3f} ({many / 2**20:.0f} MB)",
+            "buffers of a shard",
+        ),
     ]
-    lines = ["| | to reach | measured |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
+    lines = ["| | to reach | measured | what bounds it |", "| --- | --- | --- | --- |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", f"Seconds a batch of {BATCH}, by the clock / of the CPU:"]
     lines += [f"- {name}: {taken.clock:.3f} / {taken.cpu:.3f}" for name, taken in cost.items()]
     print("\n".join(lines))  # noqa: T201
