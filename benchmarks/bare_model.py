@@ -30,7 +30,7 @@ def main(
         performer=performer,
         image_size=image_size,
         target_layer=target,
-        distilled_layers=tuple(distilled.split(",")),
+        distilled_layers=tuple(filter(None, distilled.split(","))),
     )
     model = load_performer(config, WorkDir(root="")).feature_model()
     model.predict_on_batch(np.zeros((batch_size, image_size, image_size, 3), np.uint8))

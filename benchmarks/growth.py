@@ -103,7 +103,9 @@ def main() -> None:
     """Measures, prints and draws."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--picture", type=pathlib.Path, default=pathlib.Path("docs/growth.svg"))
-    parser.add_argument("--images", nargs="*", default=[], metavar="COUNT=SECONDS")
+    parser.add_argument(
+        "--images", nargs="*", default=[], metavar="COUNT=SECONDS", help="the picture is drawn with these"
+    )
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -122,7 +124,10 @@ def main() -> None:
         unit = "seconds of CPU" + ("" if axis == IMAGES else " an image")
         series = {name: [seconds[name] for _, seconds in taken] for name in taken[0][1]}
         panels.append(Panel(title=f"{axis} and {unit}", x=[grows for grows, _ in taken], series=series))
-    options.picture.write_text(drawing(panels), encoding="utf-8")
+    if options.images:
+        options.picture.write_text(drawing(panels), encoding="utf-8")
+    else:
+        sys.stdout.write(f"\n{options.picture} stays as it is: it has the images' curve, too, --images=...\n")
 
 
 if __name__ == "__main__":
