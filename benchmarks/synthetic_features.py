@@ -11,10 +11,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_explainer.features import feature_coding, schema
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.schema import Manifest, Shard
 from tf_explainer.images.folds import fold_position
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer.layer_spec import LayerSpec
 
 SIDE_OF_CROP = 224
 CLASSES = ("object",)

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 
 TEXT = (ROOT / "BUILD").read_text(encoding="utf-8")
 ROOMS = {

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.source_imports import modules
+from tests.support.source_imports import modules
 
 MODULES = modules("tf_explainer", "pipelines")
 # Here `Any` stands for a tensor.

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.documented_code import ROOT, blocks, small_classifier, write_photographs
-from tests.small_run import write_run
+from tests.support.documented_code import ROOT, blocks, small_classifier, write_photographs
+from tests.support.small_run import write_run
 from tf_explainer.explanation import saved_model
 
 GUIDE = "docs/your_own_model.md"

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import warm_python
 from tests.command_line.test_terminal import TALK
+from tests.support import warm_python
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SMALL = (

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from absl.testing import flagsaver
 
-from tests.evaluation_example import CROP
-from tests.small_run import CLASSES, write_run
+from tests.support.evaluation_example import CROP
+from tests.support.small_run import CLASSES, write_run
 from tf_explainer import export
 from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError

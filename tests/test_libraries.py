@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from tests.source_imports import ROOT, imports, modules
+from tests.support.source_imports import ROOT, imports, modules
 
 MODULES = modules("tf_explainer", "pipelines")
 IMPORTS = {module: imports(path, MODULES) for module, path in MODULES.items()}
@@ -129,3 +129,10 @@ def test_the_design_shows_the_contract():
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     assert len(layers) > 10
     assert "\n".join(["```", *layers, "```"]) in (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+
+
+def test_a_room_can_be_taken_in_at_a_glance():
+    folders = [path for room in ("tf_explainer", "pipelines") for path in (ROOT / room).rglob("__init__.py")]
+    sizes = {str(path.parent.relative_to(ROOT)): len(list(path.parent.glob("*.py"))) for path in folders}
+    assert {name: size for name, size in sizes.items() if size > 20} == {}
+    assert len(sizes) > 20

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests import warm_python
+from tests.support import warm_python
 from tf_explainer.__main__ import COMMANDS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

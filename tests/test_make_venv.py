@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests import package_index
+from tests.support import package_index
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NO_ENSUREPIP = 'case "$*" in *ensurepip*|*"-m pip"*) exit 1;; esac'

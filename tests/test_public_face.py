@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.slow_cases import slow_but
+from tests.support.slow_cases import slow_but
 
 REGISTERED = (
     "assert keras.saving.get_registered_object('tf_explainer>Explainer') is not None, 'not registered'"

@@ -29,7 +29,7 @@ def test_a_command_parses(command, monkeypatch):
     with flagsaver.flagsaver():
         assert flags.FLAGS([module, *arguments]) == [module]
         flags.performer()
-        if module != "tf_explainer.run":  # What is left out there is taken for granted.
+        if module != "tf_explainer.command_line.run":  # What is left out there is taken for granted.
             flags.workdir()
             flags.dataset()
 

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.small_training import small_features
+from tests.support.small_training import small_features
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def trained(tmp_path_factory):
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
     arguments = [json.dumps(settings(root, name, cluster)) for name in RUNS]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.training_process", *arguments], cwd=ROOT, start_new_session=True
+        [sys.executable, "-m", "tests.support.training_process", *arguments], cwd=ROOT, start_new_session=True
     )
     try:
         assert process.wait(600) == 0

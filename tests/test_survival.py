@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.small_training import small_features
+from tests.support.small_training import small_features
 from tf_explainer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def run(*arguments):
 @contextlib.contextmanager
 def running(settings):
     process = subprocess.Popen(
-        command("tests.training_process", settings), cwd=ROOT, stdout=subprocess.PIPE, text=True
+        command("tests.support.training_process", settings), cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         yield process
@@ -81,14 +81,14 @@ def same_weights(one, other):
 def whole(settings, tmp_path_factory):
     """The training that nothing happened to."""
     undisturbed = settings(tmp_path_factory.mktemp("whole"))
-    result = run("tests.training_process", undisturbed)
+    result = run("tests.support.training_process", undisturbed)
     assert result.returncode == 0, result.stderr[-2000:]
     return undisturbed
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(settings, whole, tmp_path):
     killed = settings(tmp_path / "run", pause=0.05)
-    result = run("tests.killed_training", killed, KILLS, 0)
+    result = run("tests.support.killed_training", killed, KILLS, 0)
     assert result.returncode == 0, result.stderr[-2000:]
     taken, different = map(int, result.stdout.splitlines()[-1].split())
     assert different == STEPS
@@ -107,7 +107,7 @@ def test_sigterm_saves_and_says_how_to_go_on(settings, whole, tmp_path):
     taken = pathlib.Path(stopped["steps"]).read_text().split()
     assert f"Stopped after step {taken[-1]}, in epoch" in said
     assert "the same command goes on from here" in said
-    assert run("tests.training_process", stopped).returncode == 0
+    assert run("tests.support.training_process", stopped).returncode == 0
     assert pathlib.Path(stopped["steps"]).read_text().split() == [str(n + 1) for n in range(STEPS)]
     assert same_weights(stopped, whole)
 
@@ -130,7 +130,7 @@ def test_a_full_disk_is_one_message_and_leaves_the_last_checkpoint(settings, who
     full = settings(small_disk / "run")
     full["out"] = str(small_disk.parent / "weights.npz")
     config = full["config"] | {"keep_checkpoints": 1000}
-    result = run("tests.training_process", full | {"config": config})
+    result = run("tests.support.training_process", full | {"config": config})
     assert result.returncode == 1, result.stderr[-2000:]
     assert "could not be written (" in result.stdout
     assert "make room" in result.stdout
@@ -138,6 +138,6 @@ def test_a_full_disk_is_one_message_and_leaves_the_last_checkpoint(settings, who
     assert str(kept[-1]) in result.stdout
     for old in kept[:-1]:
         shutil.rmtree(old)
-    resumed = run("tests.training_process", full)
+    resumed = run("tests.support.training_process", full)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr[-2000:]
     assert same_weights(full, whole)

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 
 LARGEST_FILE = 200_000
 ALL_PICTURES = 300_000

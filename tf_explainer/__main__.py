@@ -6,7 +6,7 @@ import importlib
 import sys
 
 _MODULES = (
-    "tf_explainer.run",
+    "tf_explainer.command_line.run",
     "tf_explainer.command_line.doctor",
     "tf_explainer.train_performer",
     "pipelines.extract_features",

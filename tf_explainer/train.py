@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_explainer.command_line import entry_point, flags
-from tf_explainer.training.termination import Termination
+from tf_explainer.command_line.termination import Termination
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_explainer.performer.layer_spec import LayerSpec
+from tf_explainer.features.layer_spec import LayerSpec
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)

@@ -16,9 +16,9 @@ from pipelines.feature_set import atomic_files
 from pipelines.feature_set.layer_sums import LayerSums
 from pipelines.feature_set.shard_report import ShardReport
 from tf_explainer.features import schema, stored_records
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.schema import Manifest
 from tf_explainer.images.folds import fold_position
-from tf_explainer.performer.layer_spec import LayerSpec
 
 # A shard that is all wrong need not say so a thousand times.
 _RECORDS_NAMED = 5

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-from tests import warm_python
+from tests.support import warm_python
 from tf_explainer.command_line import doctor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 from tf_explainer.command_line import terminal
 
 # What TensorFlow says by the way: absl's lines (I0000 00:00:..., and W, E), and Python's warnings.

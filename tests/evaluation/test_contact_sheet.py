@@ -3,8 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, small_head, stored_images, write_features
 from tests.metrics.examples import GRID, SIDE
+from tests.support.evaluation_example import (
+    features_of,
+    small_explainer,
+    small_head,
+    stored_images,
+    write_features,
+)
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation import contact_sheet
 from tf_explainer.evaluation.contact_sheet import part_colours, parts_map

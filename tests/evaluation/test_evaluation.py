@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from tests.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer, small_head
 from tests.metrics import literal
 from tests.metrics.examples import GRID, annotations, peaks_and_regions
 from tests.metrics.scenes import maps_at, riders
+from tests.support.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.collected_responses import LAYERS

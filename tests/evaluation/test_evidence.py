@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.evaluation_example import CHANNELS, CROP, small_explainer, stored_images, write_features
+from tests.support.evaluation_example import CHANNELS, CROP, small_explainer, stored_images, write_features
 from tf_explainer.config import DatasetConfig, EvaluationConfig
 from tf_explainer.evaluation.evidence import measure_evidence
 from tf_explainer.evaluation.part_figures import evidence_figures

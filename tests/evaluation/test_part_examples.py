@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, small_head
+from tests.support.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.evaluation.part_examples import performer_filters, read_examples, strongest_images

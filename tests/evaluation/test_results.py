@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import DISTILLED, small_explainer, small_head
+from tests.support.evaluation_example import DISTILLED, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.evaluation import evaluate

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, small_head
+from tests.support.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.evaluation.table import comparison, table

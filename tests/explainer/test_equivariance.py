@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.differentiation import gradient
+from tests.support.differentiation import gradient
 from tf_explainer.explainer import equivariance, part_losses
 from tf_explainer.features import views
 from tf_explainer.images.unit_grid import ReceptiveField

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import tf_explainer.explainer.explainer as explainer_module
-from tests.slow_cases import slow_but
+from tests.support.slow_cases import slow_but
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer import templates
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.differentiation import compiled, gradient
+from tests.support.differentiation import compiled, gradient
 from tf_explainer.explainer import layers, templates
 
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from tests.differentiation import compiled
 from tests.explainer.test_cross_replica import on_replicas
+from tests.support.differentiation import compiled
 from tf_explainer.explainer import part_losses
 
 MEMBERS = np.eye(2, dtype="float32")[[0, 0, 1, 1]]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.evaluation_example import small_explainer
+from tests.support.evaluation_example import small_explainer
 from tf_explainer.explainer.part_maps import PartMaps, part_map_model
 
 GROUPS, MEAN_PEAKS = np.array([1, 0, -1, 1, 0]), np.array([1.0, 2.0, 3.0, 0.5, 4.0])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tests.evaluation_example import CHANNELS, SIDE, small_explainer
+from tests.support.evaluation_example import CHANNELS, SIDE, small_explainer
 from tf_explainer.explainer.single_track import SingleTracks
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
+from tests.support.evaluation_example import CHANNELS, SIDE, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
 from tf_explainer.explanation.attribution import Attributor, LayerAttributor
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer
+from tests.support.evaluation_example import features_of, small_explainer
 from tf_explainer.errors import UserError
 from tf_explainer.explanation import average_image
 

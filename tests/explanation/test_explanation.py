@@ -12,11 +12,11 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from tests.evaluation_example import CROP
 from tests.explainer.test_part_maps import by_hand
-from tests.small_run import CLASSES, PARTS, mean_features, write_run
-from tests.small_training import small_performer
-from tests.summary_example import known_contributions, known_summary
+from tests.support.evaluation_example import CROP
+from tests.support.small_run import CLASSES, PARTS, mean_features, write_run
+from tests.support.small_training import small_performer
+from tests.support.summary_example import known_contributions, known_summary
 from tf_explainer import explain
 from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.small_run import write_run
+from tests.support.small_run import write_run
 from tf_explainer.errors import UserError
 from tf_explainer.explanation.finished_run import load_run
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import small_explainer, small_head
 from tests.explanation.test_attribution import POOLING, average, some_features
+from tests.support.evaluation_example import small_explainer, small_head
 from tf_explainer.explanation import removal
 from tf_explainer.explanation.attribution import Attributor
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.explainer.test_part_maps import by_hand
 from tests.explanation.test_finished_run import Balance
-from tests.small_run import PARTS, write_run
+from tests.support.small_run import PARTS, write_run
 from tf_explainer.config import DatasetConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import Part

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tests.evaluation_example import CHANNELS, CLASSES, features_of, small_explainer, small_head
-from tests.small_run import PARTS
-from tests.summary_example import known_contributions, known_summary
+from tests.support.evaluation_example import CHANNELS, CLASSES, features_of, small_explainer, small_head
+from tests.support.small_run import PARTS
+from tests.support.summary_example import known_contributions, known_summary
 from tf_explainer.config import AttributionConfig
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.parts import Part

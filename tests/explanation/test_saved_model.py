@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation_example import CROP, DISTILLED, SIDE
-from tests.small_run import CLASSES, write_run
+from tests.support.evaluation_example import CROP, DISTILLED, SIDE
+from tests.support.small_run import CLASSES, write_run
 from tf_explainer.config import PerformerConfig
 from tf_explainer.explanation import saved_model
 from tf_explainer.explanation.image_explainer import ImageExplainer

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tf_explainer.features import schema
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.schema import Manifest, Shard
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer.layer_spec import LayerSpec
 
 MANIFEST = Manifest(
     classes=("fox", "cat", "negative"),

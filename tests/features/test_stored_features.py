@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import CROP, features_of
+from tests.support.evaluation_example import CROP, features_of
 from tf_explainer.images.folds import fold_of, fold_position
 
 

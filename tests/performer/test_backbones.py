@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.slow_cases import slow_but
+from tests.support.slow_cases import slow_but
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph

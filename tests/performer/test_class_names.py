@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.pipelines.squares import saved_performer
-from tests.small_training import small_features, small_performer
+from tests.support.small_training import small_features, small_performer
 from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.evaluation.class_accuracy import ClassAccuracy, order_warning

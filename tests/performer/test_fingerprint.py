@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests import warm_python
+from tests.support import warm_python
 from tf_explainer.performer.fingerprint import fingerprint
 from tf_explainer.performer.preprocessing import Preprocessing
 

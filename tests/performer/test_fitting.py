@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.slow_cases import slow_but
+from tests.support.slow_cases import slow_but
 from tf_explainer.config import PerformerTrainingConfig
 from tf_explainer.datasets.labelled_crops import LabelledCrop
 from tf_explainer.performer import fitting, layer_graph

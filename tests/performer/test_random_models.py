@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 
-from tests import random_models
+from tests.support import random_models
 from tf_explainer import scores
 from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError

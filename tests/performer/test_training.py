@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests import warm_python
+from tests.support import warm_python
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import crop_to_object

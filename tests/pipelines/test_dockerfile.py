@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 
 FOLDER = ROOT / "pipelines"
 LOCKS = ROOT / "requirements"

@@ -12,11 +12,11 @@ from PIL import Image
 
 from pipelines import explain_images
 from pipelines.image_explanations import named_images
-from tests import warm_python
-from tests.evaluation_example import CROP
 from tests.pipelines import memory_file_system
-from tests.small_run import write_run
-from tests.small_training import small_performer
+from tests.support import warm_python
+from tests.support.evaluation_example import CROP
+from tests.support.small_run import write_run
+from tests.support.small_training import small_performer
 from tf_explainer.command_line import flags
 from tf_explainer.errors import UserError
 from tf_explainer.explanation.finished_run import load_run

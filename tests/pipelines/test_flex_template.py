@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pipelines.dataflow import beam_options
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 from tf_explainer.command_line import flags
 
 TEMPLATE = json.loads((ROOT / "pipelines" / "flex_template.json").read_text())

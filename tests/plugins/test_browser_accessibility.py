@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from benchmarks.browser_tab import wait_for
 from tests.plugins.in_browser import IN_BROWSER
 from tests.plugins.snapshot_example import write_run
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

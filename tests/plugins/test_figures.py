@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 from tf_explainer.evaluation.contact_sheet import part_colours
 
 NODE = shutil.which("node")

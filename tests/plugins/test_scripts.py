@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.source_imports import ROOT
+from tests.support.source_imports import ROOT
 
 WEB = ROOT / "tf_explainer" / "plugins" / "web"
 

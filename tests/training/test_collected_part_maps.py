@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, stored_features, stored_images
 from tests.explainer.test_part_maps import by_hand
+from tests.support.evaluation_example import features_of, small_explainer, stored_features, stored_images
 from tf_explainer.training.collected_part_maps import collect_part_maps, mean_responses_elsewhere
 
 GROUPS = np.array([0, 0, 1, 1, -1, -1])

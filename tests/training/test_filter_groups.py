@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tests.evaluation_example import small_explainer
 from tests.explainer.test_part_maps import random_maps
+from tests.support.evaluation_example import small_explainer
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.diversity import part_groups
 from tf_explainer.metrics.peaks import Peaks

@@ -1,6 +1,6 @@
 import json
 
-from tests.small_training import small_features
+from tests.support.small_training import small_features
 from tf_explainer.training.run_record import RunRecord
 from tf_explainer.training.training_identity import feature_fingerprint
 

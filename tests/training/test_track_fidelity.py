@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.evaluation_example import DISTILLED, features_of, small_explainer, small_head
 from tests.metrics import literal
+from tests.support.evaluation_example import DISTILLED, features_of, small_explainer, small_head
 from tf_explainer.explainer.single_track import TRACKS
 from tf_explainer.training.track_fidelity import measure_tracks
 

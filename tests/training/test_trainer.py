@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation_example import CHANNELS, DISTILLED, SHARD, SIDE
-from tests.small_training import CONFIG, small_features, small_performer, small_trainer, weights
+from tests.support.evaluation_example import CHANNELS, DISTILLED, SHARD, SIDE
+from tests.support.small_training import CONFIG, small_features, small_performer, small_trainer, weights
 from tf_explainer.config import ExplainerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.training.checkpoints import Checkpoints

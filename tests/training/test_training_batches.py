@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tests.small_training import CONFIG, small_features
+from tests.support.small_training import CONFIG, small_features
 from tf_explainer.config import DatasetConfig
 from tf_explainer.training.training_batches import TrainingBatches
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer
 from tests.metrics import literal
+from tests.support.evaluation_example import DISTILLED, LANDMARKS, features_of, small_explainer
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.evaluation import evaluate
 from tf_explainer.images.folds import fold_of, fold_position

@@ -38,8 +38,8 @@ import dataclasses
 import json
 from typing import Any, Literal
 
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer.layer_spec import LayerSpec
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tf_explainer.errors import UserError
 from tf_explainer.features import feature_coding, schema
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.schema import Manifest
-from tf_explainer.performer.layer_spec import LayerSpec
 
 Split = Literal["all", "train", "held_out"]
 

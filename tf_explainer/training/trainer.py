@@ -24,9 +24,8 @@ from tf_explainer.performer.performer import Performer
 from tf_explainer.training import distribution, precision, training_identity
 from tf_explainer.training.checkpoints import Checkpoints, TrainingState
 from tf_explainer.training.initialisation import explainer_for
-from tf_explainer.training.learning_rate import schedule_factor
 from tf_explainer.training.non_finite import origin
-from tf_explainer.training.optimizer import GroupedAdam
+from tf_explainer.training.optimizer import GroupedAdam, schedule_factor
 from tf_explainer.training.part_discovery import discover_parts
 from tf_explainer.training.training_batches import TrainingBatches
 from tf_explainer.training.training_step import STOPPING, TrainingStep, squares_of

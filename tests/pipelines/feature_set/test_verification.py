@@ -11,7 +11,7 @@ from pipelines.extraction.shard_writer import ShardWriter
 from pipelines.feature_set import feature_set, verification
 from pipelines.feature_set.shard_report import ShardReport, finished_report
 from tests.pipelines.squares import Squares, files, finish, planned, write_set
-from tests.slow_cases import slow_but
+from tests.support.slow_cases import slow_but
 from tf_explainer.errors import UserError
 from tf_explainer.features import feature_coding, schema
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, small_head
+from tests.support.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import AttributionConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.parts import Part

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.evaluation_example import features_of, small_explainer, small_head
 from tests.explainer.test_part_maps import by_hand
 from tests.plugins.snapshot_example import client_of, wait_for
+from tests.support.evaluation_example import features_of, small_explainer, small_head
 from tf_explainer.config import EvaluationConfig, SnapshotConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.evaluation import evaluate

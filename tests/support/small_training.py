@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
+from tests.support.evaluation_example import CHANNELS, CROP, DISTILLED, SIDE, stored_images, write_features
 from tf_explainer.config import DatasetConfig, ExplainerConfig, PerformerConfig, TrainConfig, WorkDir
 from tf_explainer.features import schema
 from tf_explainer.features.schema import Manifest

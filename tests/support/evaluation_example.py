@@ -13,12 +13,12 @@ from PIL import Image
 from tf_explainer.config import DatasetConfig, ExplainerConfig
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 from tf_explainer.features import schema
+from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.outputs import Outputs
 from tf_explainer.features.schema import Manifest, Shard
 from tf_explainer.features.stored_features import Features
 from tf_explainer.images.folds import fold_position
 from tf_explainer.images.unit_grid import ReceptiveField
-from tf_explainer.performer.layer_spec import LayerSpec
 
 SIDE, CHANNELS, UNITS, CROP = 5, 6, 4, 40
 CLASSES = ("fox", "fish", "negative")

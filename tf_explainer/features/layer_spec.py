@@ -1,4 +1,4 @@
-"""What is known of a layer of the performer."""
+"""What is known of a stored layer of the performer."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
-from tests.small_training import small_features, small_performer
-from tests.summary_example import known_contributions, known_summary
+from tests.support.small_training import small_features, small_performer
+from tests.support.summary_example import known_contributions, known_summary
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.parts import Part

@@ -17,13 +17,12 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from tf_explainer import run
-from tf_explainer.command_line import flags
+from tf_explainer.command_line import flags, run
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer.report import PerformerReport
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(

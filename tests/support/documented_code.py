@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def blocks(document: str, language: str) -> list[str]:

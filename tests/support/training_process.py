@@ -1,4 +1,4 @@
-"""A small training as a program of its own: `python -m tests.training_process JSON`.
+"""A small training as a program of its own: `python -m tests.support.training_process JSON`.
 
 The argument holds `root` (work directory), `features_dir`, `config` (changes of the settings), `out` (a file
 for the weights, `.npz`), `pause` (seconds between steps) and `steps` (a file to which steps are appended).
@@ -16,12 +16,12 @@ import time
 import keras
 import numpy as np
 
-from tests.small_training import CONFIG, small_trainer
+from tests.support.small_training import CONFIG, small_trainer
+from tf_explainer.command_line.termination import Termination
 from tf_explainer.config import WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.features.manifest import read_manifest
 from tf_explainer.training import distribution
-from tf_explainer.training.termination import Termination
 from tf_explainer.training.trainer import Terminated
 
 

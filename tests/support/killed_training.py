@@ -1,4 +1,4 @@
-"""Kills a small training again and again: `python -m tests.killed_training JSON KILLS SEED`.
+"""Kills a small training again and again: `python -m tests.support.killed_training JSON KILLS SEED`.
 
 JSON is that of `training_process`. Every process is a fork of this one, which has imported everything but
 started nothing: that saves most of the time. Prints how many steps were taken, repeated ones included.
@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from tests.training_process import started
+from tests.support.training_process import started
 
 
 def kill_after_a_step(child, steps, wait):
