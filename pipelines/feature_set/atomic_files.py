@@ -34,6 +34,14 @@ def publish_file(local: str, path: str) -> None:
         shutil.copyfileobj(source, target, length=1 << 20)
 
 
+def publish_joined(paths: Iterable[str], path: str) -> None:
+    """Joins files into one, or writes nothing."""
+    with _replacing(path) as target:
+        for each in paths:
+            with _open(each) as source:
+                shutil.copyfileobj(source, target, length=1 << 20)
+
+
 def fetch_file(path: str, local: str) -> None:
     """Copies a file of any file system to a local path."""
     with _open(path) as source, open(local, "wb") as target:

@@ -1,7 +1,7 @@
 """Beam transforms from names of images to lines of JSON.
 
 ```
-names -> batches of paths -> lines, dead letters -> files
+names -> batches of paths -> lines, dead letters -> files (line_files)
 ```
 Only paths travel between workers. A batch is what the networks see at once, so that an image's numbers do not
 depend on the runner.
@@ -22,6 +22,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils import shared
 
 from pipelines.image_explanations import named_images
+from pipelines.image_explanations.line_files import SUFFIX, WriteLines
 from pipelines.image_explanations.staged_run import StagedRun
 from tf_explainer.errors import UserError
 from tf_explainer.explanation.finished_run import FinishedRun
@@ -30,7 +31,6 @@ from tf_explainer.images.record import UnreadableImageError
 NAMESPACE = "explanation"
 EXPLAINED, DEAD_LETTERS = "explained", "dead_letters"
 NETWORK_FAILS = "network_fails"
-_SUFFIX = ".jsonl"
 _THREADS = 4
 
 
@@ -61,7 +61,7 @@ class ImageExplanation:
     @property
     def dead_letters(self) -> str:
         """Path of the file that names images which could not be explained, and the reasons."""
-        return f"{self.output.removesuffix(_SUFFIX)}.{DEAD_LETTERS}{_SUFFIX}"
+        return f"{self.output.removesuffix(SUFFIX)}.{DEAD_LETTERS}{SUFFIX}"
 
 
 class ExplainImages(beam.PTransform):
@@ -82,17 +82,10 @@ class ExplainImages(beam.PTransform):
             | "SpreadBatches" >> beam.Reshuffle()
             | "ExplainBatch" >> step.with_outputs(DEAD_LETTERS, main=EXPLAINED)
         )
-        one = explanation.shards == 1
-        lines = beam.io.WriteToText(
-            explanation.output if one else explanation.output.removesuffix(_SUFFIX),
-            file_name_suffix="" if one else _SUFFIX,
-            num_shards=explanation.shards,
-            shard_name_template="" if one else None,
-        )
-        dead = beam.io.WriteToText(explanation.dead_letters, num_shards=1, shard_name_template="")
+        lines = WriteLines(explanation.output, explanation.shards)
         return (
             found[EXPLAINED] | "WriteLines" >> lines,
-            found[DEAD_LETTERS] | "WriteDeadLetters" >> dead,
+            found[DEAD_LETTERS] | "WriteDeadLetters" >> WriteLines(explanation.dead_letters),
         )
 
 

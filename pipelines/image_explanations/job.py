@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pipelines.dataflow import options as dataflow_options
 from pipelines.dataflow import pipeline as beam_pipeline
 from pipelines.extraction.resource_hints import resource_hints
-from pipelines.image_explanations import image_explanation, named_images
+from pipelines.image_explanations import image_explanation, line_files, named_images
 from pipelines.image_explanations.image_explanation import ExplainImages, ImageExplanation
 from pipelines.image_explanations.staged_run import StagedRun, manifest_of
 from tf_explainer.config import (
@@ -68,6 +68,8 @@ def run(job: ExplanationJob, tell: Callable[[str], None]) -> None:
     count = len(named_images.paths(named))
     explanation = prepare(job, output)
     tell(f"Explaining {count} images; the lines are written when all are done")
+    for path in (output, explanation.dead_letters):
+        line_files.remove_pieces(path)
     start = time.perf_counter()
     _ = pipeline | "ExplainImages" >> ExplainImages(explanation)
     result = beam_pipeline.run_to_end(pipeline)
@@ -122,7 +124,5 @@ def _first_local(named: Sequence[str]) -> str:
 
 
 def _files(explanation: ImageExplanation) -> str:
-    if explanation.shards == 1:
-        return explanation.output
-    stem, number = explanation.output.removesuffix(".jsonl"), explanation.shards
-    return f"{stem}-00000-of-{number:05d}.jsonl, ..."
+    first, *others = line_files.shard_paths(explanation.output, explanation.shards)
+    return f"{first}, ..." if others else first
