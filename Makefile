@@ -18,7 +18,7 @@ DEMO_JOB := --features_dir=gs://a-bucket/demo/features --runner=DataflowRunner -
   --machine_type=n1-standard-4 --max_num_workers=8 --accelerator=nvidia-tesla-t4 --worker_min_ram=12GB
 
 .DEFAULT_GOAL := help
-.PHONY: help tensorboard setup developer lint test test_layers test_slow test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction benchmark_scale benchmark_peers benchmark_growth results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
+.PHONY: help tensorboard setup developer lint test test_layers test_slow test_long test_kills demo dataflow_dry_run notebook test_onnx flink test_runners compare_runners benchmark_extraction benchmark_scale benchmark_peers benchmark_growth results performers_table benchmark_training benchmark_plugin requirements package release docs bazel bazel_build clean
 
 help:  ## Shows this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-21s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +47,11 @@ test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS
 	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py filter_losses.py part_losses.py part_maps.py explainer.py) \
 	  tests/training/test_optimizer.py $(ARGS)
 
-test_slow: developer  ## Runs the slow tests
-	$(VENV_PYTHON) -m pytest -m slow $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
+test_slow: developer  ## Runs the slow tests that every commit must pass
+	$(VENV_PYTHON) -m pytest -m "slow and not long" $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
+
+test_long: developer  ## Runs the other slow tests, such as hundreds of random models and twenty kills (before a release)
+	$(VENV_PYTHON) -m pytest -m long $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
 
 test_kills: developer  ## Kills the extraction at random moments, 20 times in a row: no byte may change
 	$(VENV_PYTHON) -m pytest -m slow -s tests/pipelines/test_kills.py $(ARGS)
@@ -73,7 +76,7 @@ notebook: setup  ## Runs docs/creatures.ipynb, and writes it with what it shows 
 
 test_onnx: developer  ## Converts an export to ONNX, and compares what onnxruntime says (the converter goes into build/onnx)
 	@$(MAKE_VENV) --into=build/onnx onnx
-	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest -m "slow or not slow" tests/explanation/test_saved_model.py $(ARGS)
+	PYTHONPATH=build/onnx $(VENV_PYTHON) -m pytest -m "slow or not slow" tests/explanation/test_saved_model.py -k onnx $(ARGS)
 
 flink: setup  ## Gets the Flink engine, its job server and its distribution into build (needs java and mvn)
 	mvn -q -B -f tools/flink_job_server/pom.xml package

@@ -77,6 +77,7 @@ def test_the_guide_in_python(runs, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_guide_from_its_first_to_its_last_command(tmp_path):
     write_photographs(tmp_path / "photos")
     small_classifier().save(tmp_path / "model.keras")

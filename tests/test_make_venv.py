@@ -243,7 +243,7 @@ def environment_by_hand(project, download, pip):
 
 
 @pytest.mark.parametrize(
-    "pip", [*(pytest.param(pip, marks=pytest.mark.slow) for pip in PIPS if pip != "23.2.1"), "23.2.1"]
+    "pip", [*(pytest.param(pip, marks=(pytest.mark.slow, pytest.mark.long)) for pip in PIPS if pip != "23.2.1"), "23.2.1"]
 )
 @pytest.mark.usefixtures("index")
 def test_every_pip_gives_the_pinned_set(project, download, pip):

@@ -136,6 +136,7 @@ def test_the_tour_runs(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_birds_run(tmp_path):
     folder = tmp_path / "CUB_200_2011"
     birds.write(folder, count=30)

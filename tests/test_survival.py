@@ -86,6 +86,7 @@ def whole(settings, tmp_path_factory):
     return undisturbed
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_it_ends_with_the_same_bits(settings, whole, tmp_path):
     killed = settings(tmp_path / "run", pause=0.05)
     result = run("tests.support.killed_training", killed, KILLS, 0)

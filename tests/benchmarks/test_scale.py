@@ -39,6 +39,7 @@ def test_what_a_started_process_takes_is_counted() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_row_says_what_an_image_more_takes(capsys: pytest.CaptureFixture[str]) -> None:
     scale.main([300, 900], "in_process")
 
@@ -54,6 +55,7 @@ def test_a_row_says_what_an_image_more_takes(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_kill_near_the_end_costs_no_more_than_a_shard(capsys: pytest.CaptureFixture[str]) -> None:
     scale.killed(20_000)
 

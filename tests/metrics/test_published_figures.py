@@ -46,6 +46,7 @@ def test_the_fixed_centre_has_the_published_instability(category, figure):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_benchmark
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"no {WEIGHTS}")
 def test_raw_vgg16_on_fox_has_the_published_figures():

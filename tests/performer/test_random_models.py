@@ -106,6 +106,7 @@ def test_random_models(model):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=500, derandomize=True, **SETTINGS)
 @given(random_models.models())
 def test_many_random_models(model):

@@ -191,7 +191,7 @@ def some_fields(model):
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [*FAMILIES.items(), *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)],
+    [*FAMILIES.items(), *(pytest.param(*each, marks=(pytest.mark.slow, pytest.mark.long)) for each in SLOW)],
 )
 def test_every_family_matches_gradients(name, size):
     model = build_backbone(PerformerConfig(backbone=name, backbone_weights="none", image_size=size))

@@ -62,6 +62,7 @@ class Run:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_twenty_kills_change_no_byte(performer, tmp_path):
     with Run(tmp_path / "undisturbed", performer) as undisturbed:
         start = time.monotonic()
