@@ -178,6 +178,7 @@ def test_what_an_environment_contains_is_in_its_lock_file():
 
 # From here on environments are made. What installs the rest comes from the index that this machine uses.
 
+LONG = (pytest.mark.slow, pytest.mark.long)
 PIPS = ["22.0.4", "23.0.1", "23.2.1", "24.0", "26.3", None]
 
 
@@ -243,7 +244,7 @@ def environment_by_hand(project, download, pip):
 
 
 @pytest.mark.parametrize(
-    "pip", [*(pytest.param(pip, marks=(pytest.mark.slow, pytest.mark.long)) for pip in PIPS if pip != "23.2.1"), "23.2.1"]
+    "pip", [*(pytest.param(pip, marks=LONG) for pip in PIPS if pip != "23.2.1"), "23.2.1"]
 )
 @pytest.mark.usefixtures("index")
 def test_every_pip_gives_the_pinned_set(project, download, pip):
