@@ -33,8 +33,7 @@ from pipelines.extraction import counters
 from pipelines.extraction.feature_extraction import ExtractFeatures, plan
 from pipelines.feature_set import feature_set
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
-from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images.folds import hashed_shard
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.images.record import ImageRecord, ImageReference
 from tf_explainer.performer.performer import load_performer
 
@@ -59,8 +58,8 @@ _HEADER = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise:
-    """So many images of two classes, each drawn when it is read."""
+class Noise(HashedShards):
+    """`count` images of two classes, each drawn when it is read."""
 
     count: int
     classes: tuple[str, ...] = ("even", "odd")
@@ -73,10 +72,6 @@ class Noise:
         for number in range(self.count):
             name = f"{self.classes[number % 2]}/photograph_{number:012d}.jpg"
             yield ImageReference(id=name, label=number % 2, location=f"gs://a-bucket/photographs/{name}")
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard as folders do."""
-        return hashed_shard(reference.id, num_shards)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields noise."""

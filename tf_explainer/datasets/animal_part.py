@@ -21,10 +21,9 @@ from typing import Any
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, matlab
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import clip_to_image
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import Box, ImageReference, Landmark, UnreadableImageError
 
 SYNSETS = {
@@ -69,7 +68,7 @@ _CROP = 224  # side, in pixels, of the crops that landmarks were annotated on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnimalPart:
+class AnimalPart(HashedShards):
     """The benchmark, or some of its categories; see `source.ImageSource`.
 
     Attributes:
@@ -99,10 +98,6 @@ class AnimalPart:
         if self.negative_class is not None:
             yield from negatives(self.data_dir, label=len(self.classes) - 1)
 
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
-
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields each record, or why it cannot be read, in the order of the references."""
         return decode.read_files(references, upright=False)  # boxes refer to the pixels as stored
@@ -115,13 +110,16 @@ class AnimalPart:
             path = os.path.join(folder, f"{index + 1:05d}.jpg")
             with contextlib.suppress(UnreadableImageError):  # `read` reports the reason.
                 box = clip_to_image(box, *decode.size_in_pixels(path))
-            landmarks = {name: _landmark(truth[index], box) for name, truth in truths.items()}
             yield ImageReference(
                 id=f"{synset}/{index + 1:05d}",
                 label=label,
                 location=path,
                 box=box,
-                landmarks={name: landmark for name, landmark in landmarks.items() if landmark is not None},
+                landmarks={
+                    name: landmark
+                    for name, truth in truths.items()
+                    if (landmark := _landmark(truth[index], box))
+                },
             )
 
     def _truths(self, synset: str, count: int) -> dict[str, list[dict[str, Any]]]:
@@ -188,10 +186,9 @@ def negatives(data_dir: str, label: int) -> list[ImageReference]:
     files = _negative_files(data_dir)
     if not files:
         raise UserError(_no_negatives(data_dir))
-    stems = [os.path.splitext(os.path.basename(path))[0] for path in files]
     return [
-        ImageReference(id=f"neg/{stem}", label=label, location=path)
-        for stem, path in zip(stems, files, strict=True)
+        ImageReference(id=f"neg/{os.path.basename(path).removesuffix('.JPEG')}", label=label, location=path)
+        for path in files
     ]
 
 

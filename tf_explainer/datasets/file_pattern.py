@@ -23,16 +23,15 @@ from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import SUFFIXES, decode
 from tf_explainer.datasets.image_files import is_image_name
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 _WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FilePattern:
+class FilePattern(HashedShards):
     """Images that match a pattern; see `source.ImageSource`.
 
     Attributes:
@@ -64,10 +63,6 @@ class FilePattern:
             label = 0 if self.one_class else labels.get(_class_of(name))
             if label is not None:
                 yield ImageReference(id=name, label=label, location=posixpath.join(self.root, name))
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields each record, or why it cannot be read, in the order of the references.

@@ -20,14 +20,13 @@ from absl import logging
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, image_files
 from tf_explainer.datasets.annotations.annotation_file import Annotations, read_annotations
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(HashedShards):
     """Images in a folder; see `source.ImageSource`.
 
     Attributes:
@@ -66,10 +65,6 @@ class Folder:
                     landmarks=annotated.landmarks if annotated else {},
                 )
             image_files.warn_of_skipped(skipped)
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields each record, or why it cannot be read, in the order of the references."""

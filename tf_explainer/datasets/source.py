@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 ReadResult = tuple[ImageReference, ImageRecord | UnreadableImageError]
@@ -38,6 +39,14 @@ class ImageSource(Protocol):
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields each reference once, with its record or why it cannot be read, in the source's own order."""
+
+
+class HashedShards:
+    """A base of data sets that distribute their images over shards by a hash."""
+
+    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
+        """Returns the shard of an image: a hash of its id."""
+        return hashed_shard(reference.id, num_shards)
 
 
 @runtime_checkable

@@ -21,13 +21,12 @@ from tf_explainer.datasets.creatures.coat import paint_animal
 from tf_explainer.datasets.creatures.landscape import paint_landscape
 from tf_explainer.datasets.creatures.scene import KINDS, PAINT, compose, generator
 from tf_explainer.datasets.creatures.species import SPECIES
-from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images.folds import hashed_shard
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.images.record import ImageRecord, ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Creatures:
+class Creatures(HashedShards):
     """The drawn data set; see `datasets.source.ImageSource`.
 
     Attributes:
@@ -54,10 +53,6 @@ class Creatures:
             cycle, turn = divmod(number, len(kinds))
             kind, label = kinds[turn]
             yield self._reference(cycle * len(KINDS) + kind, label)
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Draws the images, in the order of the references."""
