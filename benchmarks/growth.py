@@ -2,9 +2,9 @@
 
 python -m benchmarks.growth [--picture=docs/growth.svg] [--images 1000=2.7 10000=15.3 ...]
 
-Seconds of CPU an image, on one core, a process for each point, medians of a few steps: the whole step, one
-convolution, and filter loss, mask and norm of one layer, each forward and backward. `--images` adds what
-extractions of so many images took, as `benchmarks.scale` has measured it.
+Measures seconds of CPU per image, on one core, in a process for each point, as medians of a few steps: the
+entire step, one convolution, and filter loss, mask and norm of one layer, each forward and backward.
+`--images` adds the seconds of extractions, by number of images, as measured by `benchmarks.scale`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.log_plot import Panel, drawing
 from benchmarks.training_parts import in_memory, interpretable_parts, plain_conv, random_batch, whole_step
 
 UNITS, BATCH = {"fc1": 512, "fc2": 512}, 8
-# What takes long scatters little.
+# Long steps vary little.
 ROUNDS, ROUNDS_OF_LARGE, LARGE = 9, 3, 512
 # Side, filters, classes (0: filters have no categories).
 AXES: Mapping[str, Sequence[tuple[int, int, int]]] = {
@@ -38,7 +38,7 @@ STEP, CONV, PARTS = "step", "convolution", "loss, mask, norm"
 IMAGES, EXTRACTION = "images", "extraction"
 
 Point = tuple[float, Mapping[str, float]]
-"""What grows, and seconds of CPU by what took them."""
+"""The growing value, and seconds of CPU by what was measured."""
 
 
 def measured(side: int, filters: int, classes: int) -> dict[str, float]:
@@ -60,7 +60,7 @@ def measured(side: int, filters: int, classes: int) -> dict[str, float]:
 
 
 def points(axis: str) -> Iterator[Point]:
-    """Yields an axis' points, each measured in a process of its own."""
+    """Yields the points of an axis, each measured in its own process."""
     core = {min(os.sched_getaffinity(0))}
     for side, filters, classes in AXES[axis]:
         grows = {"filters": filters, "map side": side, "categories": classes}[axis]

@@ -2,8 +2,8 @@
 
 python -m benchmarks.plugins --logdir=runs/vgg_fox/tensorboard            (make benchmark_plugin)
 
-Without a log directory it writes a snapshot of 512 filters and 300 images first; it always writes one of
-5,000 images.
+Without a log directory it first writes a snapshot of 512 filters and 300 images. It always writes another one
+of 5,000 images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from benchmarks.browser_tab import is_available, wait_for
 from benchmarks.plugin_example import write_example
 from benchmarks.plugin_server import serving
 
-# As many images as a snapshot holds of so small maps.
+# Images and filters: with maps of this size, a snapshot holds no more images.
 _MANY = 5000, 64
 _ROUTES = ("runs", "index", "figures", "history", "peaks", "tops", "maps", "crop", "sprite")
 
@@ -40,8 +40,8 @@ _ROUTES = ("runs", "index", "figures", "history", "peaks", "tops", "maps", "crop
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--logdir", default="", help="with snapshots; default: one that is written first")
-    parser.add_argument("--hostile", type=int, default=5000, help="generated requests")
+    parser.add_argument("--logdir", default="", help="directory with snapshots; default: one is written")
+    parser.add_argument("--hostile", type=int, default=5000, help="number of generated requests")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         logdir = options.logdir or write_example(made)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measurements(logdir: str, hostile: int) -> Iterator[tuple[str, str, str]]:
-    """Yields what is measured, the figure and what was to be reached."""
+    """Yields the name, the figure and the target of each measurement."""
     ratio, without = startup(logdir)
     yield "TensorBoard's start with / without the plugins", f"{ratio:.2f} of {without:.2f} s CPU", "< 1.1"
     with serving(logdir) as server:
@@ -119,7 +119,7 @@ def _rates(usual: float, slow: float) -> str:
 
 
 def get(address: str, method: str = "GET") -> tuple[int, bytes]:
-    """Asks for an address."""
+    """Requests an address; returns the status code and the content."""
     request = urllib.request.Request(address, method=method, headers={"Accept-Encoding": "gzip"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -153,7 +153,7 @@ def index_of(server: str, run: str, step: int) -> dict[str, Any]:
 def asking(
     server: str, run: str, step: int, index: dict[str, Any]
 ) -> Callable[[str, int], tuple[int, bytes]]:
-    """Returns a function that asks a route for its n-th thing."""
+    """Returns a function that requests the n-th item of a route."""
     layer = index["layers"][0]
 
     def ask(route: str, n: int) -> tuple[int, bytes]:
@@ -182,7 +182,7 @@ def latencies(server: str, run: str, step: int, index: dict[str, Any]) -> dict[s
 
 
 def at_once(server: str, run: str, step: int, index: dict[str, Any]) -> tuple[int, float]:
-    """Lets 20 clients ask for maps; returns how many fail, and the 95th percentile of their times."""
+    """Lets 20 clients request maps; returns the number of failures and the 95th percentile of the times."""
     ask = asking(server, run, step, index)
 
     def timed(n: int) -> tuple[int, float]:
@@ -195,7 +195,7 @@ def at_once(server: str, run: str, step: int, index: dict[str, Any]) -> tuple[in
 
 
 def hostile_codes(server: str, run: str, count: int) -> dict[int, int]:
-    """Asks for generated addresses, and counts the status codes."""
+    """Requests generated addresses, and counts the status codes."""
     draw = random.Random(0)
     values = [
         run,
@@ -235,7 +235,7 @@ def hostile_codes(server: str, run: str, count: int) -> dict[int, int]:
 
 
 def startup(logdir: str) -> tuple[float, float]:
-    """Returns CPU time of a start with the plugins over that of one without, and the latter in seconds."""
+    """Returns the ratio of CPU times of a start with and without the plugins, and the latter in seconds."""
     program = (
         "from tensorboard import default, program\n{extra}\n"
         "board = program.TensorBoard(plugins=[*default.get_static_plugins(), *loaders])\n"
