@@ -78,14 +78,14 @@ def image_points(given: Sequence[str]) -> Iterator[Point]:
 
 
 def exponents(taken: Sequence[Point]) -> Iterator[dict[str, float | None]]:
-    """Yields for each point the powers by which times grow from the one before it; None for the first."""
+    """Yields for each point the powers by which times have grown since the previous point; None at first."""
     yield dict.fromkeys(taken[0][1])
     for (few, before), (many, after) in itertools.pairwise(taken):
         yield {name: math.log(after[name] / before[name]) / math.log(many / few) for name in after}
 
 
 def table(axis: str, taken: Sequence[Point]) -> Iterator[str]:
-    """Yields the lines of an axis' table."""
+    """Yields the lines of the table of an axis."""
     names, milliseconds = list(taken[0][1]), axis != IMAGES
     unit = "ms of CPU an image" if milliseconds else "s of CPU"
     yield f"| {axis} | {' | '.join(f'{name}, {unit} | grows as' for name in names)} |\n"
@@ -104,7 +104,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--picture", type=pathlib.Path, default=pathlib.Path("docs/growth.svg"))
     parser.add_argument(
-        "--images", nargs="*", default=[], metavar="COUNT=SECONDS", help="the picture is drawn with these"
+        "--images",
+        nargs="*",
+        default=[],
+        metavar="COUNT=SECONDS",
+        help="seconds of extractions, to draw the picture",
     )
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -117,8 +121,8 @@ def main() -> None:
     if options.images:
         axes[IMAGES] = image_points(options.images)
     panels = []
-    for axis, being_taken in axes.items():
-        taken = list(being_taken)
+    for axis, measurements in axes.items():
+        taken = list(measurements)
         sys.stdout.write("".join(["\n", *table(axis, taken)]))
         sys.stdout.flush()
         unit = "seconds of CPU" + ("" if axis == IMAGES else " an image")
@@ -127,7 +131,7 @@ def main() -> None:
     if options.images:
         options.picture.write_text(drawing(panels), encoding="utf-8")
     else:
-        sys.stdout.write(f"\n{options.picture} stays as it is: it has the images' curve, too, --images=...\n")
+        sys.stdout.write(f"\n{options.picture} is unchanged: to draw it, give --images COUNT=SECONDS ...\n")
 
 
 if __name__ == "__main__":
