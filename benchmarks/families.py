@@ -37,20 +37,9 @@ from tf_explainer.performer.heads import attach_head, with_pooling
 from tf_explainer.performer.performer import Performer
 
 MODELS = (
-    "VGG16",
-    "ResNet50",
-    "ResNet50V2",
-    "DenseNet121",
-    "InceptionV3",
-    "InceptionResNetV2",
-    "Xception",
-    "MobileNet",
-    "MobileNetV2",
-    "MobileNetV3Small",
-    "EfficientNetB0",
-    "EfficientNetV2B0",
-    "NASNetMobile",
-    "ConvNeXtTiny",
+    *("VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "InceptionV3"),
+    *("InceptionResNetV2", "Xception", "MobileNet", "MobileNetV2", "MobileNetV3Small"),
+    *("EfficientNetB0", "EfficientNetV2B0", "NASNetMobile", "ConvNeXtTiny"),
 )
 _SIZE, _SMALL_SIZE, _IMAGES = 224, 128, 40
 _HEADER = (

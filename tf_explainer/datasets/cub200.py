@@ -24,21 +24,9 @@ from tf_explainer.errors import UserError
 from tf_explainer.images.record import Box, ImageReference, Landmark
 
 PARTS = (
-    "back",
-    "beak",
-    "belly",
-    "breast",
-    "crown",
-    "forehead",
-    "left_eye",
-    "left_leg",
-    "left_wing",
-    "nape",
-    "right_eye",
-    "right_leg",
-    "right_wing",
-    "tail",
-    "throat",
+    *("back", "beak", "belly", "breast", "crown"),
+    *("forehead", "left_eye", "left_leg", "left_wing", "nape"),
+    *("right_eye", "right_leg", "right_wing", "tail", "throat"),
 )
 """The landmarks, in the order of `parts.txt`, with underscores for its spaces."""
 
