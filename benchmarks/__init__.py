@@ -1,4 +1,4 @@
-"""What is measured, and how: the figures of docs/performance.md."""
+"""The measurements behind the figures of docs/performance.md and docs/results.md."""
 
 from tf_explainer.command_line.terminal import silence_libraries
 

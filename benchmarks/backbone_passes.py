@@ -1,9 +1,9 @@
-"""Measures how often images pass a frozen backbone in `train_performer` and `extract_features` together.
+"""Measures how often images pass through a frozen backbone in `train_performer` and `extract_features`.
 
 python -m benchmarks.backbone_passes WEIGHTS PHOTOGRAPHS
 
-All figures are seconds of CPU an image, VGG-16: what whole processes on many images take more than on few, so
-that starting up drops out.
+All figures are seconds of CPU per image, with VGG-16: the difference between processes on many and on few
+images, so that starting up drops out.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _EPOCHS = 10
 
 
 class Runs:
-    """Steps on the first images of a folder of photographs, in a work directory for each number of them."""
+    """Steps on the first images of a folder of photographs, in a work directory for each number of images."""
 
     def __init__(self, folder: pathlib.Path, weights: str, images: list[pathlib.Path]) -> None:
         self._folder, self._weights, self._images = folder, weights, images
 
     def workdir(self, count: int) -> WorkDir:
-        """Returns the work directory of so many images."""
+        """Returns the work directory for `count` images."""
         return WorkDir(root=str(self._folder / f"run_{count}"))
 
     def images(self, count: int) -> str:
-        """Returns a folder of two classes with so many images."""
+        """Returns a folder of two classes with `count` images."""
         data = self._folder / f"images_{count}"
         if not data.exists():
             data.mkdir()
@@ -42,7 +42,7 @@ class Runs:
         return str(data)
 
     def seconds(self, module: str, *arguments: str) -> float:
-        """Returns the seconds of CPU that an image takes in a step."""
+        """Returns the seconds of CPU per image in a step."""
         few, many = (
             child_process.run(module, [*self._flags(count), *arguments]).cpu_seconds
             for count in (_FEW, _MANY)
@@ -50,7 +50,7 @@ class Runs:
         return (many - few) / (_MANY - _FEW)
 
     def bare(self) -> float:
-        """Returns the seconds of CPU that the performer takes for a decoded crop, and nothing else."""
+        """Returns the seconds of CPU that the performer alone takes for a decoded crop."""
         file, layers = self.workdir(_FEW).performer, ("block5_conv3", "fc1,fc2")
         usage = child_process.run(
             "benchmarks.bare_model", [file, "224", *layers, self.images(_MANY), "32", "decoded"]
@@ -71,7 +71,7 @@ class Runs:
 
 
 def measured(runs: Runs) -> dict[str, float]:
-    """Returns the seconds of CPU an image by what was run."""
+    """Returns the seconds of CPU per image, by name of the step."""
     train, extract = "tf_explainer.train_performer", "pipelines.extract_features"
     seconds = {"train_performer, 1 epoch": runs.seconds(train, "--performer_epochs=1")}
     seconds["extract_features after it"] = runs.seconds(extract)
@@ -90,7 +90,7 @@ def measured(runs: Runs) -> dict[str, float]:
 def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("weights", help="file of VGG-16's weights, without its top")
+    parser.add_argument("weights", help="file of VGG-16's weights without the top")
     parser.add_argument("photographs", type=pathlib.Path, help="folder of JPEG files")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

@@ -1,9 +1,9 @@
-"""The performer alone on a folder of images: what extraction is measured against.
+"""Measures the performer alone on a folder of images, as the reference for extraction.
 
 python -m benchmarks.bare_model PERFORMER IMAGE_SIZE TARGET DISTILLED,LAYERS DIR BATCH_SIZE decoded|encoded
 
-Prints images, seconds and seconds of CPU as JSON. Loading the model and its first batch are left out, and
-with `decoded` the decoding of the images, too.
+Prints images, seconds and seconds of CPU as JSON. Loading the model and its first batch are left out; with
+`decoded`, so is decoding the images.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tab of TensorBoard in headless Chromium, as a person uses it."""
+"""Operates a tab of TensorBoard in headless Chromium, as a person does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ return [...document.querySelectorAll(arguments[0])].every((canvas) => {
 
 
 def is_available() -> bool:
-    """Says whether Chromium and its driver are installed."""
+    """Returns whether Chromium and its driver are installed."""
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 
@@ -62,7 +62,7 @@ class Tab:
         self.enter(plugin)
 
     def enter(self, plugin: str) -> None:
-        """Goes on within the frame of a plugin that is shown, or is about to be."""
+        """Waits until a plugin is shown, and continues in its frame."""
 
         def frame() -> Any:
             self.driver.switch_to.default_content()
@@ -71,15 +71,15 @@ class Tab:
         self.driver.switch_to.frame(wait_for(frame))
 
     def ready(self, what: str) -> WebElement:
-        """Waits until a part of the page says that it is there."""
+        """Waits until a part of the page is marked as ready."""
         return self.find(f"[data-ready={what}]")
 
     def find(self, selector: str, text: str = "") -> WebElement:
-        """Waits for an element, with a text in it."""
+        """Waits for an element that contains a text."""
 
         def found() -> WebElement | None:
             elements = self.driver.find_elements(By.CSS_SELECTOR, selector)
-            return next((one for one in elements if text in one.text), None)
+            return next((element for element in elements if text in element.text), None)
 
         return wait_for(found)
 
@@ -88,7 +88,7 @@ class Tab:
         return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
     def drawn(self, selector: str = "canvas.picture") -> bool:
-        """Waits until every picture is drawn, and says whether each has more than one colour."""
+        """Waits until every picture is drawn; returns whether each has more than one colour."""
         wait_for(
             lambda: self.count(selector) and self.count(selector) == self.count(f"{selector}[data-drawn]")
         )
@@ -99,7 +99,7 @@ class Tab:
         Select(self.find(f"select[aria-label='{label}']")).select_by_value(value)
 
     def write(self, selector: str, text: str) -> None:
-        """Writes into a field, in place of what is there; nothing empties it."""
+        """Replaces the content of a field; an empty text clears it."""
         self.find(selector).send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, Keys.ENTER)
 
     def press(self, *keys: str) -> None:
@@ -116,7 +116,7 @@ class Tab:
         return self.script("return parent.location.hash")
 
     def complaints(self) -> list[str]:
-        """Returns errors and policy violations of the console since the last time."""
+        """Returns errors and policy violations that the console has logged since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
@@ -139,14 +139,14 @@ def browser(width: int = 1500, height: int = 950, downloads: str | None = None) 
 
 
 def wait_for(condition: Any, seconds: float = 30) -> Any:
-    """Waits until a function returns something true, and returns it.
+    """Waits until a function returns a true value, and returns it.
 
     Raises:
-        TimeoutError: it did not in time.
+        TimeoutError: the function returned no true value in time.
     """
     end = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > end:
-            raise TimeoutError("the page did not become what was waited for")
+            raise TimeoutError(f"the page did not meet the condition within {seconds:g} seconds")
         time.sleep(0.03)
     return found

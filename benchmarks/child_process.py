@@ -1,4 +1,4 @@
-"""A command, run to its end, and what it took."""
+"""Runs a command, and measures its time and memory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What a process took, with its own children.
+    """The usage of a process.
 
     Attributes:
         seconds: by the clock.
-        cpu_seconds: of all its threads.
-        peak_bytes: its largest resident memory.
-        output: what it printed.
+        cpu_seconds: of all its threads and of its children.
+        peak_bytes: largest resident memory of the process itself.
+        output: its standard output.
     """
 
     seconds: float
@@ -47,11 +47,11 @@ def run(
     Args:
         module: of this project.
         arguments: of the command line.
-        cores: the only ones that it may use; None for all.
-        environment: variables that it has besides those of this process.
+        cores: that the process may use; None for all.
+        environment: variables in addition to those of this process.
 
     Raises:
-        RuntimeError: it failed; the message holds the end of what it said.
+        RuntimeError: the command failed; the message contains the end of its standard error.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
@@ -77,7 +77,7 @@ def run(
 
 
 class _PeakMemory(threading.Thread):
-    """Watches a process, whose own account of its peak (`ru_maxrss`) begins with its parent's memory."""
+    """Watches the peak memory of a process; its own `ru_maxrss` would include its parent's memory."""
 
     def __init__(self, process: int) -> None:
         super().__init__(daemon=True)
@@ -85,7 +85,7 @@ class _PeakMemory(threading.Thread):
         self.bytes = 0
 
     def run(self) -> None:
-        with contextlib.suppress(OSError):  # It has ended.
+        with contextlib.suppress(OSError):  # The process has ended.
             while found := re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text()):
                 self.bytes = 1024 * int(found[1])
                 time.sleep(_SECONDS)

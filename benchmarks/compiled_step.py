@@ -1,10 +1,10 @@
-"""Compiles the whole of a training step by XLA, as JAX has it, and says what the compiled programme is.
+"""Compiles an entire training step by XLA, on JAX, and describes the compiled program.
 
 KERAS_BACKEND=jax JAX_PLATFORMS=cpu python -m benchmarks.compiled_step [SIDE CHANNELS WIDTH BATCH]
 
-Forward pass, all losses, gradients, update: one programme, whose buffers are given to the next step. Prints
-JSON: operations and bytes an image as XLA counts them, the operations counted by hand, the primitives that
-call back to Python, how many of the variables' buffers were given on, and the losses of two steps.
+Forward pass, all losses, gradients and update are one program, whose buffers are donated to the next step.
+Prints JSON: operations and bytes per image as counted by XLA, the operations counted by hand, the primitives
+that call back to Python, how many of the variables' buffers were donated, and the losses of two steps.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Values = list[Any]
 def step_of(explainer: Explainer) -> Any:
     """Returns a step as a pure function.
 
-    It takes the trainable and the other variables' values and a batch (`features` and the distilled layers by
-    name, `scores`), and returns both anew and the loss.
+    It takes the values of the trainable and of the other variables and a batch (`features` and the distilled
+    layers by name, `scores`), and returns the new values of both and the loss.
     """
     trainable, others = explainer.trainable_variables, explainer.non_trainable_variables
 
@@ -52,7 +52,7 @@ def step_of(explainer: Explainer) -> Any:
 
 
 def primitives(jaxpr: Any) -> Iterator[str]:
-    """Yields the names of all primitives of a programme, also those within others."""
+    """Yields the names of all primitives of a program, including nested ones."""
     for equation in jaxpr.eqns:
         yield equation.primitive.name
         for value in jax.tree.leaves(equation.params, is_leaf=_is_programme):
@@ -71,7 +71,7 @@ def _batch(shape: tuple[int, ...], units: Mapping[str, int], images: int) -> dic
 
 
 def describe(shape: tuple[int, ...], units: Mapping[str, int], images: int) -> dict[str, Any]:
-    """Compiles the step, runs it twice, and returns what was found."""
+    """Compiles the step, runs it twice, and returns its properties."""
     explainer = explainer_of(shape, units)
     values, state = (
         [np.asarray(variable) for variable in variables]

@@ -2,8 +2,8 @@
 
 python -m benchmarks.encodings FEATURES_DIR...
 
-Every set is stored anew in each encoding, and read back in batches, on one core. Times are of
-the CPU, as other programs of the machine change them less; medians.
+Every set is stored again in each encoding, and read back in batches, on one core. Times are medians of CPU
+time, which other programs on the machine change less.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tf_explainer.features.schema import Manifest
 
 _REPETITIONS = 5
 _BATCH = 16
-_GZIP_LEVEL = 1  # As extraction has it.
+_GZIP_LEVEL = 1  # That of the extraction.
 _COLUMNS = (
     "encoding",
     "features, bytes an image",
@@ -44,7 +44,7 @@ _COLUMNS = (
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Returns the median of a few repetitions' CPU time."""
+    """Returns the median CPU time over a few repetitions."""
     measured = []
     for _ in range(_REPETITIONS):
         start = time.process_time()
@@ -66,7 +66,7 @@ def _feature(values: tuple[bytes, ...]) -> tf.train.Feature:
 
 
 class StoredAnew:
-    """A set's records, decoded once, to be stored in any encoding."""
+    """The records of a set, decoded once, so that they can be stored again in any encoding."""
 
     def __init__(self, features_dir: str) -> None:
         self.manifest = read_manifest(features_dir)
@@ -88,7 +88,7 @@ class StoredAnew:
 
     @property
     def float32_bytes(self) -> int:
-        """Of one image's features."""
+        """Size of one image's features in float32."""
         return 4 * sum(math.prod(layer.shape) for layer in self._layers)
 
     def _encoded(self, features: dict[str, np.ndarray], encoding: Encoding) -> dict[str, tf.train.Feature]:
@@ -106,7 +106,7 @@ class StoredAnew:
         _write(path, examples, encoding)
 
     def write_set(self, directory: pathlib.Path, encoding: Encoding) -> Manifest:
-        """Writes whole records, and returns their manifest."""
+        """Writes complete records, and returns their manifest."""
         path = directory / schema.shard_name(0, 1)
         _write(path, (self._reencoded(record, encoding) for record in self._records), encoding)
         shard = schema.Shard(file=path.name, records=len(self._records), bytes=path.stat().st_size, sha256="")
@@ -123,7 +123,7 @@ class StoredAnew:
 
 
 def _images_per_second(manifest: Manifest, directory: pathlib.Path) -> float:
-    """Reads, parses and decodes all records in batches; without building the graph."""
+    """Returns the rate of reading, parsing and decoding records in batches, without building the graph."""
     files = [str(directory / shard.file) for shard in manifest.shards]
     views = (schema.ORIGINAL, *manifest.views)
     records = stored_records.parsed(manifest, files, folds=2, held_out_fold=0, split="all", views=views)

@@ -2,8 +2,8 @@
 
 python -m benchmarks.explanations WORKDIR [PHOTOGRAPHS] [--size=64] [--batch=32] [--rounds=3]
 
-Both in this process, in turn: from files to lines of JSON, and from files to the networks' outputs. Starting
-up and loading the networks are left out, and so is what Beam does between the steps.
+Both run in this process, in turn: from files to lines of JSON, and from files to the networks' outputs.
+Starting up, loading the networks, and Beam's work between the steps are left out.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def explain(step: ExplainBatch, batches: Sequence[Sequence[str]]) -> None:
 
 
 def bare(run: FinishedRun, features: keras.Model, batches: Sequence[Sequence[str]]) -> None:
-    """Runs the performer on all images once, as its `feature_model`, and the explainer on its features."""
+    """Runs the performer's `feature_model` on all images once, and the explainer on the features."""
     config = run.performer.config
     for paths in batches:
         crops = []
@@ -97,11 +97,11 @@ def measured(workdir: str, images: Sequence[str], batch: int, rounds: int) -> di
 def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("workdir", help="of a finished run")
-    parser.add_argument("photographs", nargs="?", help="a folder of .JPEG files; drawn ones if none")
-    parser.add_argument("--size", type=int, default=64, help="images")
+    parser.add_argument("workdir", help="work directory of a finished run")
+    parser.add_argument("photographs", nargs="?", help="folder of .JPEG files; default: pictures are drawn")
+    parser.add_argument("--size", type=int, default=64, help="number of images")
     parser.add_argument("--batch", type=int, default=32, help="images that the networks see at once")
-    parser.add_argument("--rounds", type=int, default=3, help="that count")
+    parser.add_argument("--rounds", type=int, default=3, help="number of measured rounds")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         drawn, named = pathlib.Path(directory, "drawn"), options.photographs or f"{directory}/none"

@@ -2,10 +2,10 @@
 
 python -m benchmarks.extraction            (make benchmark_extraction)
 
-Every figure is a ratio of two whole processes of the same run, its median over repetitions that take turns.
-A pipeline's rate is that of the images which a longer run has more than a shorter one, so that starting up
-and loading the model drop out. Where a folder `shared` beside the project holds real photographs and weights,
-they are used; else drawn pictures and random weights.
+Every figure is a ratio between two processes, the median over repetitions that alternate between them. A
+pipeline's rate is computed from the difference between a long and a short run, so that starting up and
+loading the model drop out. Photographs and weights are those of a folder `shared` beside the project, if
+there is one; else drawn pictures and random weights.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Network:
     batch_size: int = 32
 
     def save(self, path: pathlib.Path) -> pathlib.Path:
-        """Saves it with an untrained head."""
+        """Saves the network with an untrained head."""
         keras.utils.set_random_seed(0)
         head = PerformerTrainingConfig(head_pooling=self.pooling)
         attach_head(build_backbone(self.config), 2, head).save(path)
@@ -66,14 +66,14 @@ def _network(backbone: str, weights: str, target: str, **settings: Any) -> Netwo
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """Images a second, by the clock and by the seconds of CPU."""
+    """Images per second of the clock and per second of CPU."""
 
     by_clock: float
     by_cpu: float
 
     @classmethod
     def of(cls, measured: dict[str, float]) -> Rate:
-        """Reads what a child process measured."""
+        """Returns the rate that a child process measured."""
         return cls(measured["images"] / measured["seconds"], measured["images"] / measured["cpu_seconds"])
 
 
@@ -99,7 +99,7 @@ class Extraction:
         return str(path) if path.exists() else photographs.folder(path, self._images, count)
 
     def run(self, count: int, *options: str, cores: Collection[int] | None = None) -> Usage:
-        """Extracts `count` images, anew."""
+        """Extracts the features of `count` images."""
         config = self._network.config
         return child_process.run(
             "pipelines.extract_features",
@@ -120,16 +120,16 @@ class Extraction:
         )
 
     def features(self, count: int) -> pathlib.Path:
-        """Returns where the features of `count` images go."""
+        """Returns the directory for the features of `count` images."""
         return self._directory / f"features-{count}"
 
     def forget(self, count: int) -> None:
-        """Removes features, so that they are computed again."""
+        """Removes the features of `count` images, so that they are computed again."""
         for path in self.features(count).glob("*"):
             path.unlink()
 
     def rate(self, few: int, many: int, *options: str, cores: Collection[int] | None = None) -> Rate:
-        """Returns images a second of what the longer run has more."""
+        """Returns the rate of a run on `many` images without that of a run on `few`."""
         usages = []
         for count in (few, many):
             self.forget(count)
@@ -141,7 +141,7 @@ class Extraction:
         )
 
     def bare(self, count: int, *, decoded: bool) -> tuple[Rate, Usage]:
-        """Returns the bare model's images a second on the same images, and what its process took."""
+        """Returns the bare model's rate on `count` images, and the usage of its process."""
         config = self._network.config
         usage = child_process.run(
             "benchmarks.bare_model",
@@ -190,16 +190,16 @@ def _memory(extraction: Extraction, few: int, many: int) -> str:
 
 def _stored_bytes(features: pathlib.Path) -> str:
     manifest = read_manifest(str(features))
-    whole = sum(shard.bytes for shard in manifest.shards)
+    stored = sum(shard.bytes for shard in manifest.shards)
     height, width, channels = manifest.target.shape
     units = height * width * channels + sum(layer.shape[-1] for layer in manifest.distilled)
     float32 = manifest.outputs * units * 4
     of_features = sum(_feature_bytes(str(features / shard.file)) for shard in manifest.shards)
-    return f"{of_features / float32:.3f} of float32; {whole / float32:.3f} with the crops and all"
+    return f"{of_features / float32:.3f} of float32; {stored / float32:.3f} with everything, crops included"
 
 
 def _feature_bytes(shard: str) -> int:
-    """Returns how much of a shard's records is features."""
+    """Returns the number of bytes of features in a shard's records."""
     fields = (
         (name, field.bytes_list.value)
         for record in tf.data.TFRecordDataset(shard).as_numpy_iterator()
@@ -222,7 +222,7 @@ def _reading(extraction: Extraction, features: pathlib.Path, repetitions: int) -
 def _rows(
     directory: pathlib.Path, size: int, repetitions: int
 ) -> Iterator[tuple[str, str, Callable[[], str], str]]:
-    """Yields what is measured, what is to be reached, how, and what bounds it."""
+    """Yields the name of each row, its target, the function that measures it, and what limits it."""
     images = photographs.originals(
         directory / "drawn", SHARED / "datasets" / "interpretableCNN" / "data" / "neg"
     )
@@ -278,11 +278,11 @@ def _rows(
 
 
 def main() -> None:
-    """Measures row after row, and prints each as it is done."""
+    """Measures row after row, and prints each immediately."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--size", type=int, default=64, help="VGG-16 images of a short run")
-    parser.add_argument("--repetitions", type=int, default=3, help="of each measurement")
-    parser.add_argument("--only", default="", help="rows that contain this text")
+    parser.add_argument("--size", type=int, default=64, help="number of VGG-16 images in a short run")
+    parser.add_argument("--repetitions", type=int, default=3, help="repetitions of each measurement")
+    parser.add_argument("--only", default="", help="measure only rows that contain this text")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,4 +1,4 @@
-"""One model of each family of `keras.applications`, from the rule to one epoch of its explainer.
+"""Tests a model of each family of `keras.applications`, from the choice of layers to an explainer's epoch.
 
 python -m benchmarks.families [ResNet50 ...]
 
@@ -37,20 +37,9 @@ from tf_explainer.performer.heads import attach_head, with_pooling
 from tf_explainer.performer.performer import Performer
 
 MODELS = (
-    "VGG16",
-    "ResNet50",
-    "ResNet50V2",
-    "DenseNet121",
-    "InceptionV3",
-    "InceptionResNetV2",
-    "Xception",
-    "MobileNet",
-    "MobileNetV2",
-    "MobileNetV3Small",
-    "EfficientNetB0",
-    "EfficientNetV2B0",
-    "NASNetMobile",
-    "ConvNeXtTiny",
+    *("VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "InceptionV3"),
+    *("InceptionResNetV2", "Xception", "MobileNet", "MobileNetV2", "MobileNetV3Small"),
+    *("EfficientNetB0", "EfficientNetV2B0", "NASNetMobile", "ConvNeXtTiny"),
 )
 _SIZE, _SMALL_SIZE, _IMAGES = 224, 128, 40
 _HEADER = (
@@ -70,21 +59,21 @@ def main(arguments: Sequence[str]) -> None:
     """Prints the table, row by row."""
     print("| " + " | ".join(_HEADER) + " |\n" + "| --- " * len(_HEADER) + "|", flush=True)
     for name in arguments or MODELS:
-        keras.backend.clear_session()  # Layers' numbers begin at 0.
+        keras.backend.clear_session()  # Restarts the numbering of layers at 0.
         print("| " + " | ".join(_row(name)) + " |", flush=True)
 
 
 def _row(name: str) -> tuple[str, ...]:
     performer = _performer(name, include_top=True)
     target, field = performer.config.target_layer, performer.receptive_field()
-    shown = measured_field(performer.model, target)
+    measured = measured_field(performer.model, target)
     return (
         name,
         f"`{target}` ({_made_by(performer)})",
         _map(performer.feature_shape),
         ", ".join(f"`{layer}`" for layer in performer.config.distilled_layers),
         _field(field),
-        "the same" if shown == field else _field(shown),
+        "the same" if measured == field else _field(measured),
         *_chain(name),
     )
 
@@ -101,7 +90,7 @@ def _made_by(performer: Performer) -> str:
 
 
 def _chain(name: str) -> tuple[str, str, str]:
-    """Extracts and trains as a person would: the layer with its map, the energy below zero, what came."""
+    """Extracts and trains as users do; returns the layer with its map, the energy below zero, the result."""
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder)
         _save_lively(name, workdir / "performer.keras")
@@ -116,17 +105,16 @@ def _chain(name: str) -> tuple[str, str, str]:
         share = re.search(r"(\S+%) of its energy", extracted)
         part_share = re.search(r"p is (\d\.\d+)", trained)
         if part_share is None or not (workdir / "explainer.keras").exists():
-            raise RuntimeError(f"{name}: no explainer came of {trained}")
-        epoch = f"p = {part_share[1]}"
+            raise RuntimeError(f"{name}: training made no explainer: {trained}")
         return (
             f"`{target['name']}` {_map(target['shape'])}",
             f"{share[1]}, {treated}" if share else "none",
-            epoch,
+            f"p = {part_share[1]}",
         )
 
 
 def _run(step: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> str:
-    """Runs a binary's step by its flags, and returns what it prints."""
+    """Runs a binary's step with some flags, and returns its output."""
     with flagsaver.flagsaver(), contextlib.redirect_stdout(io.StringIO()) as printed:
         flags.FLAGS(["families", *arguments])
         step([])
@@ -134,7 +122,7 @@ def _run(step: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> str
 
 
 def _save_lively(name: str, path: pathlib.Path) -> None:
-    """Saves a performer for the drawn animals, whose batch normalisations know them."""
+    """Saves a performer whose batch normalisations have the statistics of drawn animals."""
     config = PerformerConfig(backbone=name, backbone_weights="none", image_size=_SMALL_SIZE)
     dataset = DatasetConfig(dataset="creatures", num_images=16)
     source = open_source(dataset)

@@ -1,10 +1,10 @@
-"""Measures a training step on a GPU: images a second, memory, operations a second, by precision.
+"""Measures a training step on a GPU: images and operations per second, and memory, by precision.
 
 python -m benchmarks.gpu [--batch=20,160] [--rounds=30] [--xla]
 
-At the shapes of VGG-16's block5_conv3. Operations are those that XLA counts where JAX is installed
-(`make developer`), else those counted by hand. Without a GPU it says so, and runs a tiny case on the CPU,
-which only shows that the command works. What float16 needs to learn, loss scaling, is left out.
+Shapes are those of VGG-16's block5_conv3. Operations are counted by XLA if JAX is installed
+(`make developer`), else by hand. Without a GPU it says so, and runs a tiny case on the CPU, which only shows
+that the command works. Loss scaling, which float16 needs for learning, is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def rows(
     rounds: int,
     xla: bool,
 ) -> Iterator[str]:
-    """Yields a row of the table for each precision and batch size, as each is measured."""
+    """Yields a row of the table for each precision and batch size, once it is measured."""
     flops = operations(shape, units)
     for precision in PRECISIONS:
         for size in batches:
@@ -47,7 +47,7 @@ def rows(
 
 
 def operations(shape: tuple[int, ...], units: Mapping[str, int]) -> float:
-    """Returns the floating-point operations of one image's share in a step."""
+    """Returns the floating-point operations for one image in a step."""
     if importlib.util.find_spec("jax") is None:
         return sum(step_flops(shape, units).values())
     sizes = [] if shape == SHAPE else [shape[0], shape[2], next(iter(units.values())), _TINY_BATCH]
@@ -57,7 +57,7 @@ def operations(shape: tuple[int, ...], units: Mapping[str, int]) -> float:
 
 
 def _measured(device: str, precision: str, batch: Batch, rounds: int, xla: bool) -> tuple[float, int | None]:
-    """Returns the seconds of a step, and the peak of the GPU's memory."""
+    """Returns the seconds of a step, and the GPU's peak memory."""
     strategy = tf.distribute.OneDeviceStrategy(device)
     step = whole_step(strategy, batch["target"].shape[1:], units_of(batch), dtype=precision, xla=xla)
     data = in_memory(strategy, batch)
@@ -76,8 +76,8 @@ def _measured(device: str, precision: str, batch: Batch, rounds: int, xla: bool)
 def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--batch", default=f"{BATCH},{8 * BATCH}", help="images a step, comma-separated")
-    parser.add_argument("--rounds", type=int, default=30, help="steps that are measured")
+    parser.add_argument("--batch", default=f"{BATCH},{8 * BATCH}", help="images per step, comma-separated")
+    parser.add_argument("--rounds", type=int, default=30, help="number of measured steps")
     parser.add_argument("--xla", action="store_true", help="compile the step by XLA")
     options = parser.parse_args()
     gpus = tf.config.list_physical_devices("GPU")
@@ -86,7 +86,7 @@ def main() -> None:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU")
         case = "GPU:0", SHAPE, UNITS, list(map(int, options.batch.split(","))), options.rounds
     else:
-        name = "NO GPU HERE: a tiny case on the CPU, whose figures say nothing of a GPU"
+        name = "NO GPU HERE: a tiny case on the CPU, whose figures say nothing about a GPU"
         case = "CPU:0", _TINY_SHAPE, _TINY_UNITS, [_TINY_BATCH], 2
     sys.stdout.write(f"{name}\n\n| precision | batch | images/s | peak memory | TFLOP/s |\n{'| --- ' * 5}|\n")
     for row in rows(*case, xla=options.xla):

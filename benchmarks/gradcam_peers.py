@@ -26,10 +26,10 @@ _METHODS: tuple[AttributionConfig, ...] = (
 
 
 class Peers:
-    """What explains photographs, each from pixels of any size.
+    """Methods that explain photographs, from pixels of any size.
 
     Args:
-        run: a finished one, of a network whose target layer is no call of a shared one.
+        run: a finished run, of a network whose target layer is not a call of a shared layer.
     """
 
     def __init__(self, run: FinishedRun) -> None:
@@ -43,7 +43,7 @@ class Peers:
         }
 
     def explainers(self) -> Mapping[str, Explain]:
-        """Returns them by name; each takes photographs and returns when it is done with them."""
+        """Returns functions by name; each takes photographs and returns once they are explained."""
         ours: dict[str, Explain] = {
             f"`run.explain`, {name.replace('_', ' ')}": functools.partial(self._explain, name)
             for name in self._runs
@@ -81,10 +81,10 @@ class Peers:
 
 
 def agreement(peers: Peers, pixels: Pixels) -> float:
-    """Returns how both Grad-CAMs' maps correlate, the median over images on which neither is flat.
+    """Returns the correlation of both Grad-CAMs' maps: the median over images where neither map is constant.
 
     Args:
-        peers: that draw them.
+        peers: the methods.
         pixels: of photographs.
     """
     maps = zip(peers.xplique(pixels), peers.tf_keras_vis(pixels), strict=True)

@@ -1,8 +1,8 @@
-"""The receptive field as gradients show it: an account that shares nothing with `receptive_field`.
+"""Measures the receptive field by gradients, independently of `receptive_field`.
 
 A network is made linear with positive weights, so that no path from a pixel to a unit is cancelled or
-switched off. The pixels that a unit's gradient reaches are then all that it can see. How many channels there
-are plays no part in that, so that each layer gets one alone: what takes minutes takes seconds.
+switched off. The pixels with a nonzero gradient are then all that a unit can see. As the number of channels
+does not matter, each layer gets only one: seconds instead of minutes.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ _NORMALISATIONS = (
 )
 _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
-# An image is a strip: this wide, and as long as it takes; wide enough for networks that pad nothing.
+# Images are strips of this width, and as long as necessary; wide enough for networks without padding.
 _WIDTH = 96
 _LONGER = (192, 960, 4032, 16320)
-# What layers call their number of channels, and that of groups of channels.
+# Arguments of layers with a number of channels or of groups of channels.
 _CHANNELS = ("filters", "units", "projection_dim", "groups")
 
 
 def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
-    """Returns a copy of a network up to a layer that only adds up, with random positive weights.
+    """Returns a linear copy of a network up to a layer, with random positive weights.
 
-    Activations and normalisations, which act on each place by itself, become the identity; a maximum over a
-    window becomes the mean over that window; what pools the whole image is held constant. Layers have one
-    channel.
+    Activations and normalisations, which act on each position separately, become the identity; a maximum over
+    a window becomes the mean over it; global pooling becomes constant. Layers have one channel.
 
     Args:
         model: functional.
-        layer: its name.
+        layer: name of the last layer.
         seed: of the weights.
 
     Returns:
@@ -59,10 +58,10 @@ def linear_copy(model: keras.Model, layer: str, seed: int = 0) -> keras.Model:
 def _slim(layer: Any) -> Any:
     """Copies a layer with one channel, in double precision.
 
-    What reaches a corner of a deep network's field is less than float32 can tell from nothing.
+    At the corners of a deep network's field, gradients are too small for float32.
     """
     config = layer.get_config()
-    if isinstance(layer, keras.layers.Layer):  # Not of `a + b`.
+    if isinstance(layer, keras.layers.Layer):  # Not an operation such as `a + b`.
         config |= {name: 1 for name in _CHANNELS if name in config}
         config["dtype"] = "float64"
     return type(layer).from_config(config)
@@ -87,14 +86,14 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
 def _positive(path: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
     if len(shape) < 2:
         return np.full(shape, 0.0 if "bias" in path else 1.0)
-    # Middling weights: their products neither vanish at a field's corners nor overflow at its centre.
+    # Moderate weights: their products neither vanish at a field's corners nor overflow at its centre.
     *window, channels, filters = shape
     terms = np.sqrt(np.prod(window)) * (channels if filters > 1 else 1)  # One filter: depthwise.
     return random.uniform(0.7, 1.0, shape) / terms
 
 
 def extent(linear: keras.Model, size: tuple[int, int], unit: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Returns the pixels that reach a unit of a linear copy: those with a gradient that is not 0.
+    """Returns the range of pixels that reach a unit of a linear copy: those with a nonzero gradient.
 
     Args:
         linear: the copy.
@@ -114,7 +113,7 @@ def extent(linear: keras.Model, size: tuple[int, int], unit: tuple[int, int]) ->
 
 
 def measured_field(model: keras.Model, layer: str) -> ReceptiveField:
-    """Returns the receptive field that gradients show; of an oblong one, the size is the longer side.
+    """Returns the receptive field measured by gradients; the size of an oblong one is its longer side.
 
     Raises:
         ValueError: rows and columns are spaced differently, or no strip is long enough to hold half of the
@@ -128,7 +127,7 @@ def measured_field(model: keras.Model, layer: str) -> ReceptiveField:
 
 
 def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:
-    """Measures along one axis, on strips that lengthen until the border does not hide anything.
+    """Measures along one axis, on longer and longer strips until the border hides nothing.
 
     All sizes differ from the model's own by multiples of 32, so that uneven padding is the same. The first
     two units' last pixels and the last unit's first pixel are inside the image as soon as half the field is.
@@ -138,7 +137,7 @@ def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:
         strip = (length, width) if axis == 0 else (width, length)
         units = linear.compute_output_shape((1, *strip, 3))[1 + axis]
         _, second = _ends(linear, strip, axis, 1)
-        # A little is left free: what no window reaches at the end of the image counts as border, too.
+        # With a margin: pixels at the end of the image that no window reaches also count as border.
         if second >= 0.9 * length:
             continue
         (_, first), (low, _) = (_ends(linear, strip, axis, unit) for unit in (0, units - 1))
@@ -150,6 +149,6 @@ def _along(linear: keras.Model, size: int, axis: int) -> ReceptiveField:
 
 
 def _ends(linear: keras.Model, strip: tuple[int, int], axis: int, unit: int) -> tuple[int, int]:
-    """Returns the first pixel along an axis that reaches a unit, and the one behind the last."""
+    """Returns the first and the last (exclusive) pixel along an axis that reach a unit."""
     ends = extent(linear, strip, (unit, 0) if axis == 0 else (0, unit))
     return (ends[0], ends[1]) if axis == 0 else (ends[2], ends[3])

@@ -2,9 +2,9 @@
 
 python -m benchmarks.growth [--picture=docs/growth.svg] [--images 1000=2.7 10000=15.3 ...]
 
-Seconds of CPU an image, on one core, a process for each point, medians of a few steps: the whole step, one
-convolution, and filter loss, mask and norm of one layer, each forward and backward. `--images` adds what
-extractions of so many images took, as `benchmarks.scale` has measured it.
+Measures seconds of CPU per image, on one core, in a process for each point, as medians of a few steps: the
+entire step, one convolution, and filter loss, mask and norm of one layer, each forward and backward.
+`--images` adds the seconds of extractions, by number of images, as measured by `benchmarks.scale`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.log_plot import Panel, drawing
 from benchmarks.training_parts import in_memory, interpretable_parts, plain_conv, random_batch, whole_step
 
 UNITS, BATCH = {"fc1": 512, "fc2": 512}, 8
-# What takes long scatters little.
+# Long steps vary little.
 ROUNDS, ROUNDS_OF_LARGE, LARGE = 9, 3, 512
 # Side, filters, classes (0: filters have no categories).
 AXES: Mapping[str, Sequence[tuple[int, int, int]]] = {
@@ -38,7 +38,7 @@ STEP, CONV, PARTS = "step", "convolution", "loss, mask, norm"
 IMAGES, EXTRACTION = "images", "extraction"
 
 Point = tuple[float, Mapping[str, float]]
-"""What grows, and seconds of CPU by what took them."""
+"""The growing value, and seconds of CPU by what was measured."""
 
 
 def measured(side: int, filters: int, classes: int) -> dict[str, float]:
@@ -60,7 +60,7 @@ def measured(side: int, filters: int, classes: int) -> dict[str, float]:
 
 
 def points(axis: str) -> Iterator[Point]:
-    """Yields an axis' points, each measured in a process of its own."""
+    """Yields the points of an axis, each measured in its own process."""
     core = {min(os.sched_getaffinity(0))}
     for side, filters, classes in AXES[axis]:
         grows = {"filters": filters, "map side": side, "categories": classes}[axis]
@@ -78,14 +78,14 @@ def image_points(given: Sequence[str]) -> Iterator[Point]:
 
 
 def exponents(taken: Sequence[Point]) -> Iterator[dict[str, float | None]]:
-    """Yields for each point the powers by which times grow from the one before it; None for the first."""
+    """Yields for each point the powers by which times have grown since the previous point; None at first."""
     yield dict.fromkeys(taken[0][1])
     for (few, before), (many, after) in itertools.pairwise(taken):
         yield {name: math.log(after[name] / before[name]) / math.log(many / few) for name in after}
 
 
 def table(axis: str, taken: Sequence[Point]) -> Iterator[str]:
-    """Yields the lines of an axis' table."""
+    """Yields the lines of the table of an axis."""
     names, milliseconds = list(taken[0][1]), axis != IMAGES
     unit = "ms of CPU an image" if milliseconds else "s of CPU"
     yield f"| {axis} | {' | '.join(f'{name}, {unit} | grows as' for name in names)} |\n"
@@ -104,7 +104,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--picture", type=pathlib.Path, default=pathlib.Path("docs/growth.svg"))
     parser.add_argument(
-        "--images", nargs="*", default=[], metavar="COUNT=SECONDS", help="the picture is drawn with these"
+        "--images",
+        nargs="*",
+        default=[],
+        metavar="COUNT=SECONDS",
+        help="seconds of extractions, to draw the picture",
     )
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -117,8 +121,8 @@ def main() -> None:
     if options.images:
         axes[IMAGES] = image_points(options.images)
     panels = []
-    for axis, being_taken in axes.items():
-        taken = list(being_taken)
+    for axis, measurements in axes.items():
+        taken = list(measurements)
         sys.stdout.write("".join(["\n", *table(axis, taken)]))
         sys.stdout.flush()
         unit = "seconds of CPU" + ("" if axis == IMAGES else " an image")
@@ -127,7 +131,7 @@ def main() -> None:
     if options.images:
         options.picture.write_text(drawing(panels), encoding="utf-8")
     else:
-        sys.stdout.write(f"\n{options.picture} stays as it is: it has the images' curve, too, --images=...\n")
+        sys.stdout.write(f"\n{options.picture} is unchanged: to draw it, give --images COUNT=SECONDS ...\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Several pieces of work, measured in turn, so that what else the machine does meets them alike."""
+"""Measures several functions in turn, so that other load on the machine affects them equally."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Cost:
 
     Attributes:
         clock: by the clock.
-        cpu: of all threads of the process.
+        cpu: CPU time of all threads of the process.
     """
 
     clock: float
@@ -22,11 +22,11 @@ class Cost:
 
 
 def costs(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Cost]:
-    """Does every piece of work once a round, after one round that does not count.
+    """Calls every function once in each round, after a round that is not measured.
 
     Args:
-        works: by name; each must have ended when it returns.
-        rounds: that count.
+        works: functions by name; each must finish its work before it returns.
+        rounds: number of measured rounds.
     """
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for round_ in range(rounds + 1):

@@ -1,4 +1,4 @@
-"""Curves with logarithmic axes, as SVG."""
+"""Draws curves with logarithmic axes as SVG."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _panel(panel: Panel) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Axis:
-    """From a range of values to a range of places, by logarithms."""
+    """Maps a range of values to a range of positions, logarithmically."""
 
     low: float
     high: float
@@ -76,6 +76,6 @@ class _Axis:
     end: float
 
     def at(self, value: float) -> float:
-        """Returns the place of a value."""
+        """Returns the position of a value."""
         share = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + share * (self.end - self.start)

@@ -1,10 +1,10 @@
-"""Measures the project beside others, and prints the tables of docs/performance.md, "Beside the peers".
+"""Compares the project with others, and prints the tables of docs/performance.md, "Beside the peers".
 
 make benchmark_peers ARGS="WORKDIR PHOTOGRAPHS [--rounds=5] [--images=16]"
 
-Grad-CAM of xplique and tf-keras-vis against `explain`, an interpretable layer in PyTorch against this one,
-lists of floats and HDF5 against our encodings. Everything in one process on one core, what is compared in
-turn; medians over the rounds.
+Compares Grad-CAM of xplique and tf-keras-vis with `explain`, an interpretable layer in PyTorch with ours, and
+lists of floats and HDF5 with our encodings. Everything runs in one process on one core; values to compare are
+measured in turn; medians over the rounds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ONE_BY_ONE = 4
 
 
 def explaining(workdir: str, images: list[pathlib.Path], rounds: int) -> Iterator[str]:
-    """Yields the table of what explains photographs, from pixels on."""
+    """Yields the table of methods that explain photographs, starting from pixels."""
     peers = Peers(load_run(workdir))
     pixels: Pixels = [image for _, image in read_images(list(map(str, images)))]
     few = pixels[:_ONE_BY_ONE]
@@ -134,10 +134,12 @@ def _line(*cells: str) -> str:
 def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("workdir", help="of a finished run")
-    parser.add_argument("photographs", type=pathlib.Path, help="a folder of .JPEG files; drawn ones if none")
-    parser.add_argument("--rounds", type=int, default=5, help="that count")
-    parser.add_argument("--images", type=int, default=16, help="of a batch that is explained")
+    parser.add_argument("workdir", help="work directory of a finished run")
+    parser.add_argument(
+        "photographs", type=pathlib.Path, help="folder of .JPEG files; if missing, pictures are drawn"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of measured rounds")
+    parser.add_argument("--images", type=int, default=16, help="number of images in an explained batch")
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -1,4 +1,4 @@
-"""Folders of JPEG files to measure on."""
+"""Makes folders of JPEG files for measurements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DRAWN = 64
 
 
 def originals(directory: pathlib.Path, photographs: pathlib.Path) -> list[pathlib.Path]:
-    """Returns some hundred real photographs where there are any, else drawn ones.
+    """Returns the paths of real photographs if there are any, else of drawn pictures.
 
     Args:
-        directory: gets the drawn ones.
+        directory: to be created for drawn pictures.
         photographs: a folder of JPEG files that may be absent.
     """
     if photographs.is_dir():
@@ -35,12 +35,12 @@ def originals(directory: pathlib.Path, photographs: pathlib.Path) -> list[pathli
 
 
 def folder(directory: pathlib.Path, images: list[pathlib.Path], count: int) -> str:
-    """Makes a folder of `count` images out of fewer, without copying what is on the same disk."""
+    """Makes a folder of `count` images by linking to fewer images, repeatedly."""
     directory.mkdir()
     for number in range(count):
         link = directory / f"{number:05d}.jpg"
         try:
             os.link(images[number % len(images)], link)
-        except OSError:  # Another disk.
+        except OSError:  # The images are on another disk.
             link.symlink_to(images[number % len(images)])
     return str(directory)

@@ -1,4 +1,4 @@
-"""Snapshots of any size for measuring the tabs: filters that follow parts, and scores that they add up to."""
+"""Writes snapshots of any size to measure the tabs: filters that follow parts, and scores from their sums."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_example(directory: str, images: int = 300, filters: int = 512) -> str:
 
 
 def _maps(draw: np.random.Generator, images: int, filters: int) -> np.ndarray:
-    """Returns `[N, L, L, F]` float16: a blob where the filter's part is, and some noise."""
+    """Returns maps `[N, L, L, F]` float16: a blob at the place of the filter's part, and some noise."""
     places = draw.integers(0, _SIDE, (images, _PARTS, 2))
     axis = np.arange(_SIDE)
     near = np.exp(-((axis[None, None, :, None] - places[:, :, None]) ** 2) / 4.0)

@@ -1,4 +1,4 @@
-"""What a person waits for in the TensorBoard tabs, in headless Chromium; and what axe-core finds there."""
+"""Measures waiting times in the TensorBoard tabs, in headless Chromium, and counts problems by axe-core."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ function frame(now) {
 }
 requestAnimationFrame(frame);
 """
-# Told by the page itself, as a driver that asks again and again takes time from what it waits for.
+# Recorded by the page itself, as a driver that polls would slow down the page.
 _FIRST_SEEN = """
 const seen = (window.firstSeen = {}), wanted = %s;
 new MutationObserver(() => {
@@ -72,7 +72,7 @@ def screen(server: str) -> Iterator[Tab]:
 
 
 def first_answer(tab: Tab) -> float:
-    """Returns the seconds from opening the tab to what speaks for each class, median of 5."""
+    """Returns the seconds from opening the tab to the parts that speak for each class, median of 5."""
     return _until(tab, "", _ANSWER)
 
 
@@ -90,7 +90,7 @@ def _until(tab: Tab, state: str, shown: str) -> float:
     times = []
     for _ in range(5):
         tab.open("parts", state)
-        time.sleep(1)  # Let the page work before it is asked.
+        time.sleep(1)  # Leaves the page undisturbed at first.
         times.append(wait_for(lambda: tab.script("return window.firstSeen[arguments[0]]", shown)) / 1000)
     return statistics.median(times)
 
@@ -100,7 +100,7 @@ def opened_part(tab: Tab, *, pointed: bool = False) -> float:
 
     Args:
         tab: of the browser.
-        pointed: the pointer has been on the bar for a while.
+        pointed: whether the pointer rests on the bar for a while first.
     """
     times = []
     for bar in range(5):
@@ -115,7 +115,7 @@ def opened_part(tab: Tab, *, pointed: bool = False) -> float:
 
 
 def frames(tab: Tab, plugin: str, state: str, ready: str, scroller: str) -> tuple[float, float]:
-    """Returns the frames a second while something is scrolled: median, and of the slowest twentieth."""
+    """Returns the frames per second while scrolling: the median, and that of the slowest twentieth."""
     tab.open(plugin, state)
     tab.ready(ready)
     times = tab.driver.execute_async_script(_FRAMES, scroller)
@@ -123,14 +123,14 @@ def frames(tab: Tab, plugin: str, state: str, ready: str, scroller: str) -> tupl
 
 
 def questions(tab: Tab) -> str:
-    """Returns how many of the fixed questions are answered, and by how many clicks each."""
+    """Returns how many of the fixed questions are answered, and the clicks for each."""
     found = answers(tab)
     clicks = ", ".join(str(answer.clicks) for answer in found.values())
     return f"{len(found)} of {len(QUESTIONS)} ({clicks} clicks)"
 
 
 def violations(tab: Tab) -> int | None:
-    """Returns how many rules of axe-core are broken, on all screens; None where it is not installed."""
+    """Returns how many rules of axe-core are broken on all screens; None if it is not installed."""
     if not _AXE.is_file():
         return None
     found = 0

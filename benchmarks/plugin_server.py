@@ -1,4 +1,4 @@
-r"""TensorBoard with the project's plugins, installed or not: prints its address and serves until it is ended.
+r"""Serves TensorBoard with the project's plugins, installed or not; prints its address and runs until ended.
 
 python -m benchmarks.plugin_server --logdir=runs --port=0
 """
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
 
 @contextlib.contextmanager
 def serving(logdir: str, *flags: str) -> Iterator[str]:
-    """Serves a log directory from a process of its own.
+    """Serves a log directory in a separate process.
 
     Yields:
         The server's address.

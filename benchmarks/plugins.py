@@ -2,8 +2,8 @@
 
 python -m benchmarks.plugins --logdir=runs/vgg_fox/tensorboard            (make benchmark_plugin)
 
-Without a log directory it writes a snapshot of 512 filters and 300 images first; it always writes one of
-5,000 images.
+Without a log directory it first writes a snapshot of 512 filters and 300 images. It always writes another one
+of 5,000 images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from benchmarks.browser_tab import is_available, wait_for
 from benchmarks.plugin_example import write_example
 from benchmarks.plugin_server import serving
 
-# As many images as a snapshot holds of so small maps.
+# Images and filters: with maps of this size, a snapshot holds no more images.
 _MANY = 5000, 64
 _ROUTES = ("runs", "index", "figures", "history", "peaks", "tops", "maps", "crop", "sprite")
 
@@ -40,8 +40,8 @@ _ROUTES = ("runs", "index", "figures", "history", "peaks", "tops", "maps", "crop
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--logdir", default="", help="with snapshots; default: one that is written first")
-    parser.add_argument("--hostile", type=int, default=5000, help="generated requests")
+    parser.add_argument("--logdir", default="", help="directory with snapshots; default: one is written")
+    parser.add_argument("--hostile", type=int, default=5000, help="number of generated requests")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         logdir = options.logdir or write_example(made)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measurements(logdir: str, hostile: int) -> Iterator[tuple[str, str, str]]:
-    """Yields what is measured, the figure and what was to be reached."""
+    """Yields the name, the figure and the target of each measurement."""
     ratio, without = startup(logdir)
     yield "TensorBoard's start with / without the plugins", f"{ratio:.2f} of {without:.2f} s CPU", "< 1.1"
     with serving(logdir) as server:
@@ -58,11 +58,8 @@ def measurements(logdir: str, hostile: int) -> Iterator[tuple[str, str, str]]:
         for route, seconds in latencies(server, run, step, index).items():
             yield f"{route}, 95th percentile of 40, warm", f"{1000 * seconds:.0f} ms", "< 100 ms"
         failed, slowest = at_once(server, run, step, index)
-        yield (
-            "20 clients at once, 400 requests",
-            f"{failed} failed, {1000 * slowest:.0f} ms p95",
-            "none fails",
-        )
+        measured = f"{failed} failed, {1000 * slowest:.0f} ms p95"
+        yield "20 clients at once, 400 requests", measured, "none fails"
         codes = hostile_codes(server, run, hostile)
         yield f"{hostile} hostile requests", f"{sum(n for c, n in codes.items() if c >= 500)} of 5xx", "0"
         if is_available():
@@ -119,7 +116,7 @@ def _rates(usual: float, slow: float) -> str:
 
 
 def get(address: str, method: str = "GET") -> tuple[int, bytes]:
-    """Asks for an address."""
+    """Requests an address; returns the status code and the content."""
     request = urllib.request.Request(address, method=method, headers={"Accept-Encoding": "gzip"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -153,7 +150,7 @@ def index_of(server: str, run: str, step: int) -> dict[str, Any]:
 def asking(
     server: str, run: str, step: int, index: dict[str, Any]
 ) -> Callable[[str, int], tuple[int, bytes]]:
-    """Returns a function that asks a route for its n-th thing."""
+    """Returns a function that requests the n-th item of a route."""
     layer = index["layers"][0]
 
     def ask(route: str, n: int) -> tuple[int, bytes]:
@@ -182,7 +179,7 @@ def latencies(server: str, run: str, step: int, index: dict[str, Any]) -> dict[s
 
 
 def at_once(server: str, run: str, step: int, index: dict[str, Any]) -> tuple[int, float]:
-    """Lets 20 clients ask for maps; returns how many fail, and the 95th percentile of their times."""
+    """Lets 20 clients request maps; returns the number of failures and the 95th percentile of the times."""
     ask = asking(server, run, step, index)
 
     def timed(n: int) -> tuple[int, float]:
@@ -195,32 +192,12 @@ def at_once(server: str, run: str, step: int, index: dict[str, Any]) -> tuple[in
 
 
 def hostile_codes(server: str, run: str, count: int) -> dict[int, int]:
-    """Asks for generated addresses, and counts the status codes."""
+    """Requests generated addresses, and counts the status codes."""
     draw = random.Random(0)
-    values = [
-        run,
-        "",
-        "0",
-        "-1",
-        "1e9",
-        "../../etc/passwd",
-        "%00",
-        "٣",
-        "9" * 30,
-        "null",
-        "<script>",
-        "a" * 3000,
-    ]
-    values += ["".join(draw.choices(string.printable, k=20)) for _ in range(20)]
-    paths = [
-        *_ROUTES,
-        "static/parts/parts.js",
-        "static/../plugin.py",
-        "static/%2e%2e/plugin.py",
-        "",
-        "/",
-        "\\..\\x",
-    ]
+    values = [run, "", "0", "-1", "1e9", "../../etc/passwd", "%00", "٣", "null", "<script>"]
+    values += ["9" * 30, "a" * 3000, *("".join(draw.choices(string.printable, k=20)) for _ in range(20))]
+    static = ("static/parts/parts.js", "static/../plugin.py", "static/%2e%2e/plugin.py")
+    paths = [*_ROUTES, *static, "", "/", "\\..\\x"]
     codes: dict[int, int] = {}
     for _ in range(count):
         names = draw.sample(["run", "step", "layer", "filter", "image", "sheet", "tag", "key"], 4)
@@ -235,7 +212,7 @@ def hostile_codes(server: str, run: str, count: int) -> dict[int, int]:
 
 
 def startup(logdir: str) -> tuple[float, float]:
-    """Returns CPU time of a start with the plugins over that of one without, and the latter in seconds."""
+    """Returns the ratio of CPU times of a start with and without the plugins, and the latter in seconds."""
     program = (
         "from tensorboard import default, program\n{extra}\n"
         "board = program.TensorBoard(plugins=[*default.get_static_plugins(), *loaders])\n"

@@ -1,4 +1,4 @@
-"""Five questions that the tabs answer: a script reads the answers from the screen, and counts its clicks."""
+"""Answers five questions by the tabs: reads the answers from the screen, and counts the clicks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_CLICKS = 2
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What is on screen, and how many clicks from the first screen that was."""
+    """The text on screen, and the number of clicks from the first screen to it."""
 
     text: str
     clicks: int
@@ -23,7 +23,7 @@ class Reader:
 
     Args:
         tab: of the browser.
-        state: the run, as an address has it.
+        state: the run, in the form of an address.
     """
 
     def __init__(self, tab: Tab, state: str = "") -> None:
@@ -32,21 +32,21 @@ class Reader:
         tab.ready("classes")
 
     def click(self, selector: str, text: str = "") -> None:
-        """Clicks on something."""
+        """Clicks on an element."""
         self._tab.find(selector, text).click()
         self._clicks += 1
 
     def go_on_in(self, plugin: str, ready: str) -> None:
-        """Waits for the tab that a click has led to."""
+        """Waits for the tab that a click has opened."""
         self._tab.enter(plugin)
         self._tab.ready(ready)
 
     def sees(self, selector: str) -> bool:
-        """Says whether something is on screen."""
+        """Returns whether an element is on screen."""
         return self._tab.count(selector) > 0
 
     def reads(self, *selectors: str) -> Answer:
-        """Returns what is written there."""
+        """Returns the texts of some elements."""
         texts = [wait_for(lambda at=selector: self._tab.find(at).text) for selector in selectors]
         return Answer("; ".join(texts), self._clicks)
 
@@ -87,15 +87,15 @@ QUESTIONS: dict[str, tuple[Callable[[Reader], Answer], str]] = {
     "What does the score lose without this part?": (_loses, "Measured"),
     "What share of the score do parts not explain?": (_does_not_explain, "%"),
 }
-"""How each is answered, and a word that is in every answer."""
+"""The function that answers each question, and a word that every answer contains."""
 
 
 def answers(tab: Tab, state: str = "") -> dict[str, Answer]:
-    """Answers those questions that can be answered in at most two clicks.
+    """Returns the answers to the questions that can be answered with at most two clicks.
 
     Args:
         tab: of the browser.
-        state: the run, as an address of the Parts tab has it.
+        state: the run, in the form of an address of the Parts tab.
     """
     found = {}
     for question, (ask, word) in QUESTIONS.items():

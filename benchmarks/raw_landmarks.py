@@ -1,8 +1,8 @@
-"""How well the filters of a performer's own layer follow each landmark: what an explainer starts from.
+"""Measures how well the filters of a performer's own layer follow each landmark, before any explainer.
 
 python -m benchmarks.raw_landmarks FEATURES [FEATURES ...]
 
-`FEATURES` are directories that `pipelines.extract_features` has written, whatever `--target_layer` was.
+`FEATURES` are directories written by `pipelines.extract_features`, with any `--target_layer`.
 """
 
 from __future__ import annotations

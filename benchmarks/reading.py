@@ -1,9 +1,9 @@
-"""How fast stored features are read back, and how fast a training step uses them up.
+"""Measures how fast stored features are read back, and how fast a training step consumes them.
 
 python -m benchmarks.reading FEATURES_DIR PERFORMER reading|training
 
-Prints images, seconds and seconds of CPU as JSON. The caller chooses the cores; what comes before the second
-pass (tracing, opening files) is left out.
+Prints images, seconds and seconds of CPU as JSON. The caller chooses the cores. Reading starts to count with
+the second pass, training after the first step, which leaves out tracing and opening files.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Runs what docs/results.md reports of photographs, and prints its tables.
+"""Runs the studies on photographs of docs/results.md, and prints their tables.
 
 python -m benchmarks.results --data_dir=DATA --backbone_weights=WEIGHTS       (make results)
 
-Birds on VGG-16 and on MobileNetV2, each of four animals by itself, and the four in one explainer, with the
-defaults of configs/vgg.flags, by the commands that a person types. What is done already is not done again:
-stop it, and run it again. `--only=birds,fox` chooses, `--seeds=1` says how many; every other option goes to
-the commands, with the network's name for `{backbone}` in it. Means and standard deviations over seeds; bold
-where the mean reaches what is aimed at.
+The studies are birds on VGG-16 and on MobileNetV2, each of four animals separately, and the four in one
+explainer, with the defaults of configs/vgg.flags, by the commands that users type. You can stop it at any
+time; the next run skips finished steps. `--only=birds,fox` chooses studies, `--seeds=1` sets the number of
+seeds; all other options are passed to the commands, with `{backbone}` replaced by the network's name. Tables
+have means and standard deviations over seeds; a mean that reaches its aim is bold.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.results_table import table
 
 _FLAGS = "--flagfile=configs/vgg.flags"
 _ANIMALS = ("fox", "giant panda", "cat", "turtle")
-# Birds of the benchmark and negatives, as tensorflow-datasets wants them: docs/datasets.md.
+# Folders of birds and of negatives that tensorflow-datasets expects (docs/datasets.md).
 _BIRDS = ("CUB_200_2011", "interpretableCNN")
 _FIDELITY = {"error of fc1, both tracks": 0.20, "error of fc2, both tracks": 0.14, "agreement, %": 99}
 _BIRDS_PCK = {
@@ -41,14 +41,14 @@ _BIRDS_PCK = {
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """One setting of the documentation.
+    """A study of docs/results.md.
 
     Attributes:
-        name: of its folder below `runs/results`, and of its table.
-        flags: of all commands, beside configs/vgg.flags.
-        landmarks: whose parts have rows.
-        aims: what is to be reached, by row.
-        has_test_split: whether it is measured on the data set's own split of test images.
+        name: of the study, of its folder below `runs/results`, and of its table.
+        flags: for all commands, in addition to configs/vgg.flags.
+        landmarks: landmarks with rows in the table.
+        aims: value to reach, by row.
+        has_test_split: whether to measure on the data set's own test split.
         backbone: the performer's convolutions.
     """
 
@@ -61,7 +61,7 @@ class Study:
 
 
 def studies() -> list[Study]:
-    """Returns all settings."""
+    """Returns all studies."""
     birds = Study(
         name="birds",
         flags=("--dataset=cub200_parts/bird", "--views=flip,crop", "--categories="),
@@ -83,7 +83,7 @@ def studies() -> list[Study]:
             name=animal.replace(" ", "_"),
             flags=(f"--categories={animal}",),
             landmarks=("head", "frontal_legs"),
-            # Published for the interpretable network, and 15 per cent.
+            # The published values of the interpretable network, plus 15 per cent.
             aims=_FIDELITY | {"location instability": limit},
         )
         for animal, limit in zip(_ANIMALS, (0.079, 0.072, 0.099, 0.132), strict=True)
@@ -98,20 +98,20 @@ def studies() -> list[Study]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs what is not done, and prints each table when a seed of it is."""
+    """Runs all steps that are not finished, and prints a study's table after each seed."""
     known = {study.name: study for study in studies()}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
     parser.add_argument("--data_dir", type=pathlib.Path, required=True, help="the benchmarks' folders")
-    parser.add_argument("--only", default=",".join(known), help="which settings")
+    parser.add_argument("--only", default=",".join(known), help="which studies")
     parser.add_argument("--seeds", type=int, default=3)
     options, others = parser.parse_known_args(arguments)
     for seed in range(options.seeds):
         for name in options.only.split(","):
             directory = ROOT / "runs" / "results" / name
-            for module, flags, made in _steps(known[name], directory, seed, options.data_dir.resolve()):
-                if not made.exists():
-                    given = [each.replace("{backbone}", known[name].backbone) for each in others]
-                    command = [sys.executable, "-m", module, _FLAGS, *flags, *given]
+            for module, flags, output in _steps(known[name], directory, seed, options.data_dir.resolve()):
+                if not output.exists():
+                    passed = [each.replace("{backbone}", known[name].backbone) for each in others]
+                    command = [sys.executable, "-m", module, _FLAGS, *flags, *passed]
                     subprocess.run(command, cwd=ROOT, check=True)
             print(measured(known[name], directory), flush=True)  # noqa: T201
 
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str]) -> None:
 def _steps(
     study: Study, directory: pathlib.Path, seed: int, data: pathlib.Path
 ) -> Iterator[tuple[str, list[str], pathlib.Path]]:
-    """Yields each command's module and flags, and what is there when it is done."""
+    """Yields each command's module, its flags, and the file that exists once it is finished."""
     common = [*study.flags, f"--backbone={study.backbone}"]
     common.append(f"--data_dir={_prepared(directory, data) if study.has_test_split else data}")
     once = [*common, f"--workdir={directory}"]
@@ -141,7 +141,7 @@ def _steps(
 
 
 def _prepared(directory: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
-    """Puts the folders where tensorflow-datasets takes what was downloaded by hand from."""
+    """Links the folders into tensorflow-datasets' directory for manual downloads."""
     manual = directory / "tfds" / "downloads" / "manual"
     manual.mkdir(parents=True, exist_ok=True)
     for name in _BIRDS:
@@ -151,9 +151,9 @@ def _prepared(directory: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
 
 
 def measured(study: Study, directory: pathlib.Path) -> str:
-    """Returns the table of the seeds that are done."""
-    found = sorted(directory.glob("seed-*/metrics.json"))
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+    """Returns the table over all finished seeds."""
+    files = sorted(directory.glob("seed-*/metrics.json"))
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in files]
     seeds = "seed" if len(runs) == 1 else "seeds"
     return f"### {study.name}: {len(runs)} {seeds}\n\n" + table(runs, study.landmarks, study.aims)
 

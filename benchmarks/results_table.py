@@ -1,4 +1,4 @@
-"""A table of docs/results.md from the `metrics.json` of several seeds."""
+"""Makes a table of docs/results.md from the `metrics.json` of several seeds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _SHOWN = "conv_interp_2"
-# What is better where it is smaller.
+# Rows in which smaller values are better.
 _SMALLER = ("error", "R,", "location", "outside", "evidence: units")
 
 Row = tuple[str, float | None, int, dict[str, float | None]]
-"""What it is called, the explainer's figure, its digits, and what stands beside it."""
+"""The name of a row, the explainer's figure, its number of digits, and other figures to compare it with."""
 
 
 def table(runs: Sequence[Mapping[str, Any]], landmarks: Sequence[str], aims: Mapping[str, float]) -> str:
-    """Returns means and standard deviations over seeds, as Markdown; bold where the mean reaches the aim.
+    """Returns means and standard deviations over seeds, as Markdown; a mean that reaches its aim is bold.
 
     Args:
-        runs: what each seed's `metrics.json` holds.
-        landmarks: whose parts have rows.
-        aims: what is to be reached, by row.
+        runs: the content of each seed's `metrics.json`.
+        landmarks: landmarks with rows.
+        aims: value to reach, by row.
 
     Raises:
         KeyError: an aim has no row.
@@ -104,5 +104,5 @@ def _over_seeds(values: Sequence[float | None], digits: int, reaches: Any = lamb
     cell = f"{mean:.{digits}f}"
     if reaches(round(mean, digits)):
         cell = f"**{cell}**"
-    # The performer and what is fixed do not depend on the seed.
+    # Figures of the performer and of fixed points do not depend on the seed.
     return f"{cell} ± {spread:.{digits}f}" if spread > 1e-9 else cell

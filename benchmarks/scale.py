@@ -1,13 +1,13 @@
-"""Measures how an extraction grows with the number of its images, on drawn ones and a very small network.
+"""Measures how an extraction grows with the number of images, with noise as images and a very small network.
 
 python -m benchmarks.scale 1000 10000 100000         (make benchmark_scale)
 python -m benchmarks.scale --flink 1000 10000 100000
 python -m benchmarks.scale --killed 100000
 
-The network and the pictures cost next to nothing, so that what is measured is everything else: Beam's runner,
-references, shards, sidecars, manifest. Each number of images has a process of its own. The runner is Beam's
-in one process; with `--flink` it is Flink, whose engine is a Java process beside it (`make flink` first).
-`--killed` kills the process when nine tenths of the shards are there, and says what the next run does again.
+The network and the pictures cost next to nothing, so everything else is measured: Beam's runner, references,
+shards, sidecars, manifest. Each number of images is measured in its own process. The runner is Beam's in one
+process; with `--flink` it is Flink, whose engine is a separate Java process (`make flink` first). `--killed`
+kills the process when nine tenths of the shards exist, and prints what the next run recomputes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ from pipelines.extraction import counters
 from pipelines.extraction.feature_extraction import ExtractFeatures, plan
 from pipelines.feature_set import feature_set
 from tf_explainer.config import DatasetConfig, ExtractionConfig, PerformerConfig, WorkDir
-from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images.folds import hashed_shard
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.images.record import ImageRecord, ImageReference
 from tf_explainer.performer.performer import load_performer
 
@@ -59,8 +58,8 @@ _HEADER = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise:
-    """So many images of two classes, each drawn when it is read."""
+class Noise(HashedShards):
+    """`count` images of two classes, each drawn when it is read."""
 
     count: int
     classes: tuple[str, ...] = ("even", "odd")
@@ -73,10 +72,6 @@ class Noise:
         for number in range(self.count):
             name = f"{self.classes[number % 2]}/photograph_{number:012d}.jpg"
             yield ImageReference(id=name, label=number % 2, location=f"gs://a-bucket/photographs/{name}")
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard as folders do."""
-        return hashed_shard(reference.id, num_shards)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Yields noise."""
@@ -97,7 +92,7 @@ def _performer(folder: pathlib.Path) -> PerformerConfig:
 
 
 def extract(count: int, folder: pathlib.Path, runner: str) -> None:
-    """Extracts, or goes on where it was killed, and prints what it took as JSON, without the imports."""
+    """Extracts, or continues a killed extraction, and prints its cost as JSON, without the imports."""
     performer = load_performer(_performer(folder), WorkDir(root=str(folder)))
     features = str(folder / "features")
     start, cpu = time.perf_counter(), time.process_time()
@@ -125,11 +120,11 @@ def extract(count: int, folder: pathlib.Path, runner: str) -> None:
 
 
 def _children() -> tuple[float, int]:
-    """Returns CPU seconds of the processes that this one started, and the largest peak memory in bytes."""
+    """Returns CPU seconds of this process's children, and the largest peak memory of one in bytes."""
     seconds, peak = 0.0, 0
     threads = pathlib.Path("/proc/self/task").glob("*/children")
     for child in " ".join(each.read_text() for each in threads).split():
-        # The name, in brackets, may hold spaces; of what follows, user and system time are the 12th and 13th.
+        # The name, in brackets, may hold spaces; user and system time are the 12th and 13th field after it.
         fields = pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
         seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         if found := re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{child}/status").read_text()):
@@ -151,7 +146,7 @@ def main(counts: Iterable[int], runner: str) -> None:
 
 
 def killed(count: int) -> None:
-    """Kills an extraction near its end, has it done again, and prints what the second run read."""
+    """Kills an extraction near its end, runs it again, and prints what the second run read."""
     with tempfile.TemporaryDirectory() as directory:
         folder = pathlib.Path(directory)
         features = folder / "features"
@@ -178,13 +173,13 @@ def _sidecars(features: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _share_of_shards(features: pathlib.Path) -> float:
-    """Returns the share of the shards that are there; their names tell how many there will be."""
-    there = _sidecars(features)
-    return len(there) / int(there[0].name[-len("00000.tfrecord.json") :][:5]) if there else 0
+    """Returns the share of the shards that exist; their names contain the number of all shards."""
+    sidecars = _sidecars(features)
+    return len(sidecars) / int(sidecars[0].name[-len("00000.tfrecord.json") :][:5]) if sidecars else 0
 
 
 def _row(now: dict[str, float], before: dict[str, float]) -> Iterator[str]:
-    """Yields one row; what an image more takes is measured against the row above."""
+    """Yields the cells of a row; the cost of an additional image is measured against the row above."""
     yield f"{now['images']:,}"
     yield f"{now['shards']:,}"
     yield f"{now['seconds']:.1f}"

@@ -1,12 +1,12 @@
-"""What a training step computes, in floating-point operations an image, counted by hand.
+"""Counts the floating-point operations of a training step per image, by hand.
 
 A multiplication with its addition is two operations. With L units along a side, D channels:
 
     conv = 2 D^2 (3 L - 2)^2       one 3 x 3 convolution: 9 weights at L^2 places, less those on the padding
     step = 7 conv + 3 dense + templates + parts
 
-Seven times: three convolutions forward, three gradients by their kernels, and one by the maps between the two
-interpretable ones. Nobody asks for a gradient by the features. Element by element work is left out.
+Seven times: three convolutions forward, three gradients for their kernels, and one for the maps between the
+two interpretable ones. No gradient for the features is needed. Element-wise operations are left out.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 def step_flops(
     shape: Sequence[int], units: Mapping[str, int], parts: int = 20, dimensions: int = 64
 ) -> dict[str, int]:
-    """Returns the operations of one image's share in a step, by what they are for.
+    """Returns the operations for one image in a step, by their purpose.
 
     Args:
-        shape: `(L, L, D)` of the target layer; above it 2 x 2 max pooling and dense layers.
-        units: of the dense layers, lowest first.
-        parts: groups of filters.
+        shape: `(L, L, D)` of the target layer, with 2 x 2 max pooling and dense layers above.
+        units: widths of the dense layers, lowest first.
+        parts: number of groups of filters.
         dimensions: of the space in which features are compared with prototypes.
     """
     side, _, channels = shape

@@ -1,4 +1,4 @@
-"""Ways to store features: this project's, lists of floats in records, HDF5; all hold the same values."""
+"""Several ways to store the same features: this project's encodings, lists of floats in records, HDF5."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Features = Mapping[str, np.ndarray]
 
 
 class Store(abc.ABC):
-    """A file of many images' features.
+    """A file with the features of many images.
 
     Args:
         path: of the file.
-        images: each one's float16 features by layer.
+        images: the float16 features of each image, by layer.
     """
 
     def __init__(self, path: str, images: Sequence[Features]) -> None:
@@ -37,21 +37,21 @@ class Store(abc.ABC):
 
     @property
     def float32_bytes(self) -> int:
-        """Of one image's features."""
+        """Size of one image's features in float32."""
         return 4 * sum(math.prod(shape) for shape in self.shapes.values())
 
     @property
     def bytes(self) -> float:
-        """Of the file, an image."""
+        """Size of the file per image."""
         return os.path.getsize(self.path) / len(self.images)
 
     @abc.abstractmethod
     def write(self) -> None:
-        """Writes the file anew."""
+        """Writes or replaces the file."""
 
     @abc.abstractmethod
     def batches(self) -> Iterator[Mapping[str, Any]]:
-        """Yields all images in order, batch by batch, as float32 tensors of TensorFlow's."""
+        """Yields all images in order, batch by batch, as float32 TensorFlow tensors."""
 
     def read(self) -> None:
         """Reads all images."""
@@ -60,7 +60,7 @@ class Store(abc.ABC):
 
 
 class Records(Store):
-    """TFRecord, read by tf.data."""
+    """A TFRecord file, read by tf.data."""
 
     def batches(self) -> Iterator[Mapping[str, Any]]:
         """See the base class."""
@@ -82,7 +82,7 @@ class Ours(Records):
     Args:
         path: of the file.
         stored: the features.
-        encoding: which.
+        encoding: the encoding.
     """
 
     def __init__(self, path: str, stored: StoredAnew, encoding: Encoding) -> None:
@@ -129,13 +129,13 @@ class FloatLists(Records):
 
 
 class Hdf5(Store):
-    """A data set a layer, an image a chunk.
+    """An HDF5 file with a data set for each layer, in which each image is a chunk.
 
     Args:
         path: of the file.
         images: see the base class.
-        dtype: of what is stored.
-        options: of h5py's `create_dataset`: how it is compressed.
+        dtype: of the stored values.
+        options: compression options of h5py's `create_dataset`.
     """
 
     def __init__(self, path: str, images: Sequence[Features], dtype: str, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Stored features of no network, as large and as sparse as VGG-16's, for measuring how they are read."""
+"""Writes random features, as large and as sparse as VGG-16's, to measure how they are read."""
 
 from __future__ import annotations
 

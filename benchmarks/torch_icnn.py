@@ -1,6 +1,6 @@
 """The interpretable convolution's parts in PyTorch, written from the paper (arXiv:1710.00935, section 3).
 
-As plain as the formulas: autograd takes the gradients. Maps are PyTorch's, `[B, F, n, n]`.
+The code follows the formulas; autograd computes the gradients. Maps are in PyTorch's order, `[B, F, n, n]`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MOMENTUM = 0.9
 
 
 def positive_templates(side: int, beta: float) -> torch.Tensor:
-    """Returns `T_mu = max(1 - beta |[i, j] - mu|_1 / n, -1)` for every place mu, `[n * n, n, n]`."""
+    """Returns `T_mu = max(1 - beta |[i, j] - mu|_1 / n, -1)` for every position mu, `[n * n, n, n]`."""
     place = torch.arange(side)
     row, column = torch.meshgrid(place, place, indexing="ij")
     places = torch.stack([row.flatten(), column.flatten()], dim=1).float()
@@ -33,7 +33,7 @@ class FilterLoss(torch.nn.Module):
         super().__init__()
         positive = positive_templates(side, beta).flatten(1)
         self.register_buffer("templates", torch.cat([positive, -torch.ones(1, side * side)]))
-        # With the paper's share of positive templates all of them, and the negative one, are alike.
+        # With the paper's share of positive templates, all templates have the same probability.
         self.log_prior = -float(np.log(side * side + 1))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ class FilterLoss(torch.nn.Module):
 
 
 class Mask(torch.nn.Module):
-    """Keeps what lies around each filter's peak.
+    """Keeps the activations around each filter's peak.
 
     Args:
         side: of the maps.
@@ -62,10 +62,10 @@ class Mask(torch.nn.Module):
 
 
 class Norm(torch.nn.Module):
-    """Divides each channel by its mean activation, which it follows (arXiv:1805.07468, section 3.1).
+    """Divides each channel by the running mean of its activations (arXiv:1805.07468, section 3.1).
 
     Args:
-        channels: how many.
+        channels: number of channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -73,14 +73,14 @@ class Norm(torch.nn.Module):
         self.register_buffer("alpha", torch.ones(channels))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Takes the activations in, and divides by what was followed so far."""
+        """Updates the running means, and divides the activations by them."""
         with torch.no_grad():
             self.alpha.lerp_(maps.clamp(min=0).mean(dim=(0, 2, 3)), 1 - _MOMENTUM)
         return maps / self.alpha[:, None, None]
 
 
 def plain_conv(images: int, shape: tuple[int, int, int]) -> Callable[[], object]:
-    """Returns one convolution, forward and backward, to its input and its kernel.
+    """Returns one convolution, forward and backward, with gradients for its input and its kernel.
 
     Args:
         images: of a batch.
@@ -97,7 +97,7 @@ def plain_conv(images: int, shape: tuple[int, int, int]) -> Callable[[], object]
 
 
 def interpretable_parts(images: int, shape: tuple[int, int, int]) -> Callable[[], object]:
-    """Returns filter loss, mask and norm of one layer, forward and backward to its maps.
+    """Returns filter loss, mask and norm of one layer, forward and backward, with gradients for its maps.
 
     Args:
         images: of a batch.

@@ -1,9 +1,9 @@
-"""Measures a training step and what it consists of; prints the table of docs/performance.md, "Training".
+"""Measures a training step and its parts, and prints the table of docs/performance.md, "Training".
 
 python -m benchmarks.training [ROUNDS]
 
-At the shapes of VGG-16's block5_conv3 with two dense layers of 512, in batches of 20, on synthetic features
-that are as sparse. What is compared is measured in turn in one process; medians over the rounds.
+Shapes are those of VGG-16's block5_conv3 with two dense layers of 512, in batches of 20; the synthetic
+features are equally sparse. Values to compare are measured in turn in one process; medians over the rounds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tf_explainer.training.training_batches import TrainingBatches
 from tf_explainer.training.training_step import TrainingStep
 
 EPOCHS = 10
-# For memory: as many channels less as make 5,000 images bearable.
+# For memory: fewer channels, so that 5,000 images are feasible.
 SMALL_SHAPE, FEW, TIMES = (14, 14, 64), 500, 10
 
 
@@ -63,7 +63,7 @@ def _endless(batches: TrainingBatches) -> Iterator[Any]:
 
 
 def measured(rounds: int) -> dict[str, Cost]:
-    """Takes every measure but that of memory."""
+    """Returns all costs except memory, by name."""
     one = tf.distribute.OneDeviceStrategy("CPU:0")
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     batch = random_batch(SHAPE, UNITS, BATCH)
@@ -101,7 +101,7 @@ def peaks() -> tuple[int, int]:
 
 
 def _extracting_each_time(cost: Mapping[str, Cost]) -> str:
-    """Returns how many times longer a training takes that runs the performer in every epoch."""
+    """Returns how many times longer training takes if it runs the performer in every epoch."""
 
     def times(kind: str) -> float:
         seconds = {name: getattr(taken, kind) for name, taken in cost.items()}

@@ -1,4 +1,4 @@
-"""One epoch over stored features, repeated: `python -m benchmarks.training_memory DIR REPETITIONS`."""
+"""Trains on stored features that are repeated: `python -m benchmarks.training_memory DIR REPETITIONS`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 16
 
 
 def main(directory: str, repetitions: int) -> None:
-    """Trains for one epoch on the set's images, each of which comes so many times."""
+    """Trains for one epoch on the set's images, each repeated `repetitions` times."""
     manifest = Manifest.from_json((pathlib.Path(directory) / MANIFEST).read_text(encoding="utf-8"))
     counts = {name: repetitions * count for name, count in manifest.class_counts.items()}
     manifest = dataclasses.replace(manifest, shards=repetitions * manifest.shards, class_counts=counts)

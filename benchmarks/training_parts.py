@@ -1,4 +1,4 @@
-"""What a training step consists of, each alone, at the shapes of one performer's layers."""
+"""The parts of a training step, each to be measured separately, at the shapes of one performer's layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Work = Callable[[], object]
 def random_batch(
     shape: tuple[int, ...], units: Mapping[str, int], images: int, classes: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Returns the features and scores of some images, as they are read: one score, or one of each class."""
+    """Returns features and scores of some images, as read from shards: one score, or one for each class."""
     random = np.random.default_rng(1)
     features = [random_features(random, shape, units) for _ in range(images)]
     said = np.eye(classes)[random.integers(0, classes, images)] if classes else np.ones((images, 1))
@@ -48,7 +48,7 @@ def whole_step(
     dtype: str = "float32",
     xla: bool = False,
 ) -> TrainingStep:
-    """Returns the trainer's own step, which computes in a dtype, and is compiled by XLA if asked for."""
+    """Returns the trainer's own step, with a compute dtype, and optionally compiled by XLA."""
     with strategy.scope():
         explainer = explainer_of(shape, units, classes)
         precision.set_compute_dtype(explainer, dtype)
@@ -58,13 +58,13 @@ def whole_step(
 
 
 def in_memory(strategy: tf.distribute.Strategy, batch: Batch) -> Any:
-    """Returns a batch again and again, as a strategy divides it."""
+    """Returns a data set that repeats a batch, distributed by a strategy."""
     repeated = tf.data.Dataset.from_tensors(batch).repeat()
     return distribution.distribute(strategy, lambda divide: divide(repeated))
 
 
 def bare_step(batch: Batch) -> Work:
-    """Returns a step of the same convolutions, dense layers and optimizer, with nothing between them."""
+    """Returns a step with the same convolutions, dense layers and optimizer, and nothing else."""
     units = units_of(batch)
     inputs = keras.Input(batch["target"].shape[1:])
     channels = inputs.shape[-1]
@@ -94,7 +94,7 @@ def bare_step(batch: Batch) -> Work:
 
 
 def plain_conv(images: int, shape: tuple[int, ...]) -> Work:
-    """Returns one convolution, forward and backward, to its input and its kernel."""
+    """Returns one convolution, forward and backward, with gradients for its input and its kernel."""
     random = np.random.default_rng(0)
     x = tf.constant(random.uniform(size=(images, *shape)), tf.float32)
     kernel = tf.constant(random.normal(size=(3, 3, shape[-1], shape[-1])) / 70, tf.float32)
@@ -110,7 +110,7 @@ def plain_conv(images: int, shape: tuple[int, ...]) -> Work:
 
 
 def interpretable_parts(images: int, shape: tuple[int, ...]) -> Work:
-    """Returns filter loss, mask and norm of one layer, forward and backward to its maps."""
+    """Returns filter loss, mask and norm of one layer, forward and backward, with gradients for its maps."""
     random = np.random.default_rng(0)
     x = tf.constant(np.maximum(random.normal(size=(images, *shape)), 0), tf.float32)
     matrix, prior = templates.template_matrix(shape[0], 4.0), templates.template_prior(shape[0])

@@ -1,4 +1,4 @@
-"""An explainer as one of VGG-16 has it, on any backend of Keras."""
+"""Builds an explainer with the shapes of VGG-16, on any backend of Keras."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import keras
 from tf_explainer.config import ExplainerConfig
 from tf_explainer.explainer.explainer import DistilledLayer, Explainer
 
-# block5_conv3 and the two dense layers of a head as `train_performer` trains it.
+# block5_conv3 and the two dense layers of a head that `train_performer` trains.
 SHAPE, UNITS, BATCH = (14, 14, 512), {"fc1": 512, "fc2": 512}, 20
 
 
 def explainer_of(shape: tuple[int, ...], units: Mapping[str, int], classes: int | None = None) -> Explainer:
-    """Returns an explainer behind whose target layer there are max pooling and dense layers, as in VGG-16.
+    """Returns an explainer with max pooling and dense layers above the target layer, as in VGG-16.
 
     Args:
         shape: `(L, L, D)` of the target layer.
         units: the distilled layers' widths by name.
-        classes: of the performer, by which filters are shared out; None: one output, and no categories.
+        classes: number of the performer's classes, to which filters are assigned; None: one output, and no
+            categories.
     """
     inputs = keras.Input(shape)
     pooled = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(inputs))

@@ -1,10 +1,10 @@
-r"""Builds the Dataflow job of an extraction and checks it, and submits nothing.
+r"""Builds and checks the Dataflow job of an extraction, without submitting it.
 
 python -m pipelines.dataflow_dry_run --flagfile=configs/demo.flags --features_dir=gs://BUCKET/features \
   --runner=DataflowRunner --project=... --region=... --temp_location=gs://... --sdk_container_image=...
 
-Takes the command line of `pipelines.extract_features` as it is, and no network unless the images or the
-performer are in a bucket. (That one's own `--dry_run` measures what an extraction is going to take.)
+Takes the same command line as `pipelines.extract_features`. It needs no network unless the images or the
+performer are in a bucket. (`pipelines.extract_features --dry_run` estimates size, time and cost instead.)
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def main(arguments: Sequence[str]) -> None:
 
     settings = job_flags.extraction_job(arguments)
     if not beam_options.is_dataflow(settings.beam_options):
-        raise UserError("this checks a job on Dataflow: add --runner=DataflowRunner (docs/dataflow.md)")
+        raise UserError("this command checks a Dataflow job: add --runner=DataflowRunner (docs/dataflow.md)")
     result, extraction = job.build_for_dataflow(settings)
     print("\n".join(dataflow_job.describe(result.job, extraction.shards.num_shards)))
-    print("The job is in order. Nothing was submitted or written.")
+    print("The job is valid. Nothing was submitted or written.")
     print(entry_point.next_command("pipelines.extract_features", with_others=True))
 
 

@@ -1,10 +1,10 @@
-r"""Explains many images by a finished run: a line of JSON each, no pictures.
+r"""Explains many images by a finished run: a line of JSON for each explanation, no pictures.
 
 python -m pipelines.explain_images --flagfile=configs/vgg.flags --image='photos/*.jpg' \
   --explanations_file=explained.jsonl
 
-Every option of Apache Beam may follow, as for `pipelines.extract_features`. (`python -m tf_explainer.explain`
-draws a picture of each image, too.)
+Any option of Apache Beam may follow, as for `pipelines.extract_features`. (`python -m tf_explainer.explain`
+also draws a picture of each image.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tf_explainer.command_line import entry_point, flags
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Explains, and prints how many images were explained and how many not."""
+    """Explains the images, and prints how many could and could not be explained."""
     from pipelines.image_explanations import job
 
     settings = job.ExplanationJob(

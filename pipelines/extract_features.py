@@ -2,9 +2,9 @@ r"""Computes and stores the performer's features of every image (step 2).
 
 python -m pipelines.extract_features --flagfile=configs/vgg.flags
 
-Every option of Apache Beam may follow, e.g. `--runner=DataflowRunner --project=... --region=...`, or
+Any option of Apache Beam may follow, e.g. `--runner=DataflowRunner --project=... --region=...`, or
 `--direct_running_mode=multi_processing --direct_num_workers=2`. Without `--runner` it runs in this process.
-`--dry_run` extracts nothing, and prints what the extraction is going to take.
+`--dry_run` extracts nothing, and prints the expected size, time and cost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tf_explainer.command_line import entry_point, flags
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Extracts, and prints the balance of images and what comes next."""
+    """Extracts the features, and prints the image counts and the next command."""
     from pipelines.extraction import job
 
     settings = job_flags.extraction_job(arguments)

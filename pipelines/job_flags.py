@@ -1,4 +1,4 @@
-"""The settings of a job, from the command line."""
+"""Reads the settings of a job from the command line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def beam_options(arguments: Sequence[str]) -> list[str]:
-    """Returns Beam's options with a runner, and keeps Beam's log to what a person needs.
+    """Returns Beam's options with a runner, and limits Beam's log to what users need.
 
     Args:
-        arguments: what is left of the command line.
+        arguments: what our own flags left of the command line.
 
     Raises:
-        UserError: one of them is neither ours nor Beam's, or has a bad value.
+        UserError: an argument is neither ours nor Beam's, or has a bad value.
     """
     from pipelines.dataflow import beam_log
     from pipelines.dataflow import beam_options as options
@@ -28,13 +28,13 @@ def beam_options(arguments: Sequence[str]) -> list[str]:
 
 
 def extraction_job(arguments: Sequence[str]) -> ExtractionJob:
-    """Returns the settings, and keeps Beam's log to what a person needs.
+    """Returns the settings of an extraction, and limits Beam's log to what users need.
 
     Args:
-        arguments: what is left of the command line: options of Beam.
+        arguments: what our own flags left of the command line: options of Beam.
 
     Raises:
-        UserError: one of them is neither ours nor Beam's, or a setting is missing or wrong.
+        UserError: an argument is neither ours nor Beam's, or a setting is missing or wrong.
     """
     from pipelines.extraction.job import ExtractionJob
 

@@ -1,9 +1,9 @@
-r"""Checks stored features: the manifest, every checksum, every record. Exit code 1 if anything is broken.
+r"""Checks stored features: the manifest, every checksum, every record. Exits with 1 if anything is broken.
 
 python -m pipelines.verify_features --features_dir=runs/vgg_fox/features
 
-With the flags of the extraction, records are compared with the data set's images, too, and `--repair`
-computes again what is broken, and nothing else; options of Apache Beam may follow, as for the extraction:
+With the flags of the extraction, records are also compared with the data set's images, and `--repair`
+recomputes only what is broken; options of Apache Beam may follow, as for the extraction:
 
 python -m pipelines.verify_features --flagfile=configs/vgg.flags --repair
 """
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints a line for everything that is broken, and repairs it if asked."""
+    """Prints a line for each problem, and repairs the features if requested."""
     from pipelines.dataflow import beam_options
     from pipelines.extraction import job
     from pipelines.feature_set import verification
 
     beam_options.check(arguments, list(flags.FLAGS))
     features_dir = flags.features_dir()
-    problems = _tell_problems(features_dir)
+    problems = _print_problems(features_dir)
     if not problems:
-        print(f"{features_dir} is whole and sound")
+        print(f"{features_dir} is complete and intact")
         return
-    found = f"{features_dir}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
     if not flags.verification().repair:
         raise UserError(
-            f"{found}; with the flags of the extraction, --repair computes again what is broken, and no more"
+            f"{features_dir}: {len(problems)} problem{'s' if len(problems) > 1 else ''}; "
+            "with the flags of the extraction, --repair recomputes only what is broken"
         )
     settings = job_flags.extraction_job(arguments)
-    # Twice at most: of a set without manifest and configuration, the rest cannot be checked before.
+    # Twice at most: without manifest and configuration, the other files cannot be checked at first.
     for _ in range(2):
         extraction, _performer = job.prepare(settings)
         verification.discard(features_dir, extraction.configuration, problems)
         job.run(settings, print)
-        problems = _tell_problems(features_dir)
+        problems = _print_problems(features_dir)
         if not problems:
-            print(f"{features_dir} is repaired: whole and sound")
+            print(f"{features_dir} is repaired: complete and intact")
             return
-    raise UserError(f"{features_dir} is broken still: see above")
+    raise UserError(f"{features_dir} is still broken: see above")
 
 
-def _tell_problems(features_dir: str) -> list[Problem]:
+def _print_problems(features_dir: str) -> list[Problem]:
     from pipelines.feature_set import verification
     from tf_explainer.datasets.registry import open_source
 

@@ -1,1 +1,1 @@
-"""What Beam and Dataflow are told."""
+"""The options, the log and the pipelines of Beam and Dataflow."""

@@ -1,11 +1,11 @@
-"""What Apache Beam logs, and what of it a person needs."""
+"""Limits Apache Beam's log to what users need."""
 
 from __future__ import annotations
 
 import logging
 
-# The state of a job in the cloud is of interest. An exception in a step is raised here, too, and need not be
-# told twice. A job server logs its start, its own output and its end.
+# The state of a job in the cloud is of interest. An exception in a step is also raised in this process, so it
+# need not be logged. A job server logs its start, its own output and its end.
 _LEVELS = {
     "apache_beam": logging.WARNING,
     "apache_beam.runners.dataflow": logging.INFO,
@@ -16,7 +16,7 @@ _LEVELS = {
 
 
 def quiet() -> None:
-    """Keeps Beam's log to what a person needs, in this process."""
+    """Limits Beam's log in this process."""
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)
     logging.getLogger().addFilter(_is_worth_saying)
@@ -25,10 +25,10 @@ def quiet() -> None:
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:
-    """Drops a job service's log noise, which Beam passes on under the name of the root logger."""
+    """Drops log noise of the job service, which Beam forwards to the root logger."""
     return record.module != "portable_runner" or record.levelno >= logging.WARNING
 
 
 def _is_short(record: logging.LogRecord) -> bool:
-    """Drops the whole job, all options, and advice for those who send packages along."""
+    """Drops the job's full description, all options, and advice about additional packages."""
     return not str(record.msg).startswith(("Create job:", "sdk_pipeline_options:", "Pipeline has additional"))

@@ -1,4 +1,4 @@
-"""Apache Beam's part of the command line."""
+"""Checks Apache Beam's part of the command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tf_explainer.errors import UserError, nearest_names
 
 
 def check(arguments: Sequence[str], our_flags: Iterable[str]) -> list[str]:
-    """Checks that what our own flags left over are options of Beam.
+    """Checks that the arguments left by our own flags are options of Beam.
 
     Args:
-        arguments: what is left of the command line.
-        our_flags: names of our own flags, for "did you mean".
+        arguments: what our own flags left of the command line.
+        our_flags: names of our own flags, to suggest the nearest one.
 
     Returns:
         The arguments, with a runner.
@@ -36,24 +36,24 @@ def check(arguments: Sequence[str], our_flags: Iterable[str]) -> list[str]:
             f"the nearest: {nearest}"
         )
     if known.runner is None:
-        # Beam's own default would first try to download another runner.
+        # Beam's default would first try to download another runner.
         return [*arguments, "--runner=FnApiRunner"]
     if known.runner.rpartition(".")[2].lower().removesuffix("runner") == "dask":
         raise UserError(
-            f"--runner={known.runner} loses elements without a word (with Beam 2.77 a batching step dropped "
-            "4 of 100): take --direct_running_mode=multi_processing, or the Flink, Spark or Dataflow runner"
+            f"--runner={known.runner} silently loses elements (with Beam 2.77 a batching step dropped 4 of "
+            "100): use --direct_running_mode=multi_processing, or the Flink, Spark or Dataflow runner"
         )
     return list(arguments)
 
 
 def is_dataflow(arguments: Sequence[str]) -> bool:
-    """Tells whether the options, from `checked`, name the Dataflow runner."""
+    """Returns whether the options, from `check`, name the Dataflow runner."""
     runner = _parser().parse_known_args(list(arguments))[0].runner or ""
     return runner.rpartition(".")[2].lower().removesuffix("runner") == "dataflow"
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Knows the options of every part of Beam, as each part's own parser does."""
+    """Returns a parser of the options of all of Beam's modules."""
     parser = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False, conflict_handler="resolve", exit_on_error=False
     )

@@ -1,4 +1,4 @@
-"""What a job on Google Cloud Dataflow needs beyond what Beam itself asks for (docs/dataflow.md)."""
+"""Checks and completes the options of a job on Google Cloud Dataflow (docs/dataflow.md)."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _HELP = "see docs/dataflow.md"
 _REGION = r"[a-z]+-[a-z]+\d+"
 _IMAGE = r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})?"
 
-# Dataflow starts a process a core with many threads each, and each thread would hold a shard open.
+# By default, Dataflow starts a process for each core, with many threads, each of which would hold a shard.
 _THREADS = 1
-# A GPU's memory is not to be shared by processes. One thread reads and writes while another one computes.
+# Processes should not share a GPU's memory. One thread reads and writes while the other computes.
 _ONE_PROCESS, _THREADS_OF_GPU = "no_use_multiple_sdk_containers", 2
 
 
 def complete(
     arguments: Sequence[str], places: Mapping[str, str | None], *, accelerator: bool = False
 ) -> list[str]:
-    """Checks the options of a job on Dataflow, and adds what suits an extraction where nothing is said.
+    """Checks the options of a job on Dataflow, and adds defaults that suit an extraction.
 
     Args:
-        arguments: from `beam_options.check`; those of another runner are returned as they are.
-        places: where images are read and features are written, by the flag that says so.
+        arguments: from `beam_options.check`; for another runner they are returned unchanged.
+        places: paths of what workers read and write, by flag.
         accelerator: whether workers have a GPU.
 
     Raises:
-        UserError: an option is missing or wrong, workers would have no images, features or code of ours, or
+        UserError: an option is missing or wrong, workers could not reach the paths or would lack our code, or
             Google Cloud's packages are not installed.
     """
     on_dataflow = beam_options.is_dataflow(arguments)
@@ -57,13 +57,13 @@ def complete(
 
 
 def is_template(arguments: Sequence[str]) -> bool:
-    """Whether the job is only described, for the launcher of a Flex Template to start it."""
+    """Returns whether the job is only described, so that the launcher of a Flex Template starts it."""
     template = PipelineOptions(list(arguments)).view_as(GoogleCloudOptions).template_location
     return beam_options.is_dataflow(arguments) and template is not None
 
 
 def _check_packages(needed_by: str) -> None:
-    # Beam registers gs:// only where these are, and otherwise takes it for a folder on this machine.
+    # Without these packages, Beam does not register gs:// and takes it for a folder on this machine.
     try:
         importlib.import_module("apache_beam.io.gcp.gcsfilesystem")
     except ImportError as error:
@@ -74,7 +74,7 @@ def _check_packages(needed_by: str) -> None:
 
 
 def _check_cloud(cloud: GoogleCloudOptions) -> None:
-    # Beam would ask gcloud, and make a bucket of its own in place of one that is wrong.
+    # Otherwise Beam would ask gcloud, and replace a wrong bucket by a new one.
     for name in ("project", "region", "temp_location"):
         if not getattr(cloud, name):
             raise UserError(f"--runner=DataflowRunner needs --{name}=...: {_HELP}")
@@ -83,16 +83,16 @@ def _check_cloud(cloud: GoogleCloudOptions) -> None:
     for name in ("temp_location", "staging_location"):
         value = getattr(cloud, name)
         if value and PipelineOptionsValidator(cloud, None).validate_gcs_path(cloud, name):
-            raise UserError(f"--{name}={value} is no place in a bucket: gs://BUCKET/...")
+            raise UserError(f"--{name}={value} is not a path in a bucket: gs://BUCKET/...")
 
 
 def _check_places(places: Mapping[str, str | None]) -> None:
-    # Workers would take their own disks for this machine's, and what they write there is gone with them.
+    # Workers would use their own disks instead, which are deleted with them.
     for flag, path in places.items():
         if path is not None and FileSystems.get_scheme(path) is None:
             raise UserError(
                 f"{flag}={path} is on this machine, where the workers of --runner=DataflowRunner cannot "
-                "reach it: name a place in a bucket, gs://..."
+                "reach it: name a path in a bucket, gs://..."
             )
 
 

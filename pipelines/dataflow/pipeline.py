@@ -1,4 +1,4 @@
-"""A pipeline, from Beam's options to its end."""
+"""Opens Beam pipelines, runs them, and reads their counters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_pipeline(
 
     Args:
         arguments: from `beam_options.check`.
-        places: what workers read and write, by the flag that says so.
+        places: paths of what workers read and write, by flag.
         accelerator: whether workers have a GPU.
 
     Raises:
@@ -39,10 +39,10 @@ def open_pipeline(
 
 
 def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
-    """Runs a pipeline to its end.
+    """Runs a pipeline and waits until it has finished.
 
     Raises:
-        UserError: a step of it has raised one, or the cloud refused or lost the job.
+        UserError: a step raised one, or the cloud refused or lost the job.
     """
     try:
         with _interpreter_as_one_word(pipeline.options):
@@ -51,7 +51,7 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
     except Exception as error:
         if str(error).startswith(KeyboardInterrupt.__name__):  # Beam wraps it.
             raise KeyboardInterrupt from None
-        # A message for the person, among what the runner says of it.
+        # The user's message is somewhere in the runner's.
         text = f"UserError: {error}" if isinstance(error, UserError) else str(error)
         message = re.search(r"UserError: (.*?)(?: \[while running|\n|$)", text)
         if message is None and not _comes_from_the_cloud(error):
@@ -62,9 +62,9 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
 
 @contextlib.contextmanager
 def _interpreter_as_one_word(options: PipelineOptions) -> Iterator[None]:
-    """Quotes the interpreter's name, which Beam hands to a shell to start its processes on this machine.
+    """Quotes the interpreter's path, which Beam passes to a shell to start processes on this machine.
 
-    Where the path has a space, none would start, and Beam would wait for them for ever.
+    Otherwise, if the path had a space, no process would start, and Beam would wait forever.
     """
     plain = sys.executable
     if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
@@ -76,14 +76,14 @@ def _interpreter_as_one_word(options: PipelineOptions) -> Iterator[None]:
 
 
 def _comes_from_the_cloud(error: Exception) -> bool:
-    """Tells whether the cloud refused or lost the job: its message then helps more than our traceback."""
+    """Returns whether the cloud refused or lost the job: then its message helps more than our traceback."""
     return type(error).__module__.startswith(("google.api_core.", "apache_beam.runners.dataflow."))
 
 
 def totals(result: PipelineResult, namespace: str) -> collections.Counter[str]:
-    """Returns a result's counters by name; those that were never counted are 0."""
+    """Returns a result's counters by name; counters that were never incremented are 0."""
     counts: collections.Counter[str] = collections.Counter()
     for counter in result.metrics().query(MetricsFilter().with_namespace(namespace))["counters"]:
-        # Beam has no result for a counter that a job service reports to be 0.
+        # Beam returns None for a counter that a job service reports as 0.
         counts[counter.key.metric.name] += counter.result or 0
     return counts

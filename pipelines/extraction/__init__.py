@@ -1,1 +1,1 @@
-"""From images to shards of features."""
+"""Turns images into shards of features."""

@@ -1,4 +1,4 @@
-"""What an extraction is going to take: bytes, time and, on Dataflow, money, each with its formula."""
+"""Estimates the bytes, the time and, on Dataflow, the cost of an extraction, each with its formula."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.extraction.throughput_sample import Sample
 from tf_explainer.config import DryRunConfig
 from tf_explainer.errors import UserError
 
-# Dataflow's own choices for a batch job, as its documentation has them.
+# Dataflow's defaults for a batch job, according to its documentation.
 _MACHINE_TYPE, _DISK_GB = "n1-standard-1", 25
 
 # GB of memory per virtual CPU by kind; those of n1 are older.
@@ -26,8 +26,8 @@ class Fleet:
     """The workers of a job.
 
     Attributes:
-        workers: how many work at once.
-        machine_type: of Compute Engine, FAMILY-KIND-CPUS.
+        workers: number of workers at once.
+        machine_type: name at Compute Engine, FAMILY-KIND-CPUS.
         disk_gb: size of each worker's disk.
     """
 
@@ -44,18 +44,18 @@ def dataflow_fleet(arguments: Sequence[str]) -> Fleet | None:
     """
     if not beam_options.is_dataflow(arguments):
         return None
-    asked = PipelineOptions(list(arguments)).view_as(WorkerOptions)
+    options = PipelineOptions(list(arguments)).view_as(WorkerOptions)
     fleet = Fleet(
-        workers=asked.max_num_workers or asked.num_workers or 1,
-        machine_type=asked.machine_type or _MACHINE_TYPE,
-        disk_gb=asked.disk_size_gb or _DISK_GB,
+        workers=options.max_num_workers or options.num_workers or 1,
+        machine_type=options.machine_type or _MACHINE_TYPE,
+        disk_gb=options.disk_size_gb or _DISK_GB,
     )
-    machine_size(fleet.machine_type)  # Better told now than after the measurement.
+    machine_size(fleet.machine_type)  # Fails now rather than after the measurement.
     return fleet
 
 
 def describe(sample: Sample, features_dir: str) -> list[str]:
-    """Returns lines for the person: size and time of the extraction in one process."""
+    """Returns lines for the user: size and time of the extraction in one process."""
     rate, size = f"{sample.images_per_second:.1f} images/s", f"{sample.bytes / sample.images:,.0f} bytes"
     dead = f", {sample.dead_letters} of them cannot be used" if sample.dead_letters else ""
     time = _duration(sample.total / sample.images_per_second)
@@ -68,7 +68,7 @@ def describe(sample: Sample, features_dir: str) -> list[str]:
 
 
 def describe_cost(sample: Sample, fleet: Fleet, num_shards: int, prices: DryRunConfig) -> list[str]:
-    """Returns lines for the person: time and cost on Dataflow.
+    """Returns lines for the user: time and cost on Dataflow.
 
     Raises:
         UserError: the machine type's size is not in its name.
@@ -79,21 +79,22 @@ def describe_cost(sample: Sample, fleet: Fleet, num_shards: int, prices: DryRunC
     price, formula = _worker_hour(fleet, prices)
     return [
         f"Dataflow: {workers} workers {fleet.machine_type} (of {fleet.workers}; {num_shards} shards), each "
-        "taken to be as fast as one process on this machine",
+        "assumed to be as fast as one process on this machine",
         "  hours = images / (images/s x workers) / 3600 "
         f"= {sample.total:,} / ({rate:.1f} x {workers}) / 3600 = {hours:.3g}",
         f"  price of a worker-hour = {formula} = {price:.3g} USD",
         f"  cost = hours x workers x price = {hours:.3g} x {workers} x {price:.3g} "
         f"= {hours * workers * price:.2f} USD",
-        "  Not in it: the minutes in which workers start and load the performer; shuffle, storage, network.",
-        "  Unless you gave yours by --price_vcpu_hour, --price_memory_gb_hour, --price_disk_gb_hour and "
+        "  Not included: the minutes that workers take to start and load the performer; shuffle, storage, "
+        "network.",
+        "  Unless you set --price_vcpu_hour, --price_memory_gb_hour, --price_disk_gb_hour and "
         "--price_accelerator_hour, these are list prices for us-central1 as known in 2025: compare them with "
         "https://cloud.google.com/dataflow/pricing",
     ]
 
 
 def _worker_hour(fleet: Fleet, prices: DryRunConfig) -> tuple[float, str]:
-    """Returns the price of one worker for an hour, and how it comes about."""
+    """Returns the price of one worker for an hour, and its formula."""
     cpus, memory = machine_size(fleet.machine_type)
     parts = [
         (cpus, "vCPU", prices.price_vcpu_hour),
@@ -109,7 +110,7 @@ def machine_size(machine_type: str) -> tuple[float, float]:
     """Returns the virtual CPUs and the GB of memory of a machine type.
 
     Raises:
-        UserError: they are not in its name.
+        UserError: the name does not contain them.
     """
     if custom := re.fullmatch(r"(?:\w+-)?custom-(\d+)-(\d+)(?:-ext)?", machine_type):
         return float(custom[1]), int(custom[2]) / 1024
@@ -117,7 +118,7 @@ def machine_size(machine_type: str) -> tuple[float, float]:
         family, kind, cpus = match.groups()
         return float(cpus), float(cpus) * (_MEMORY_N1 if family == "n1" else _MEMORY)[kind]
     raise UserError(
-        f"--machine_type={machine_type} does not tell its size: for an estimate, name one like "
+        f"--machine_type={machine_type} is a name without a size: for an estimate, name one like "
         "n1-standard-4 or custom-4-16384"
     )
 

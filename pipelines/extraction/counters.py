@@ -1,12 +1,12 @@
-"""What an extraction counts, and what it says of it in the end.
+"""The counters of an extraction, and the summary that it prints at the end.
 
-| counter | of |
+| counter | counts |
 | --- | --- |
 | `read`, `decoded` | images that this run read, and those that it could decode |
-| `computed` | views of images that it ran through the performer |
-| `taken_over` | of these, views whose map `train_performer` had kept; absent where no maps are at hand |
-| `written`, `bytes` | records of all shards, and the length of their files, found ones included |
-| `dead_letters`, `failed_KIND` | images that are in no shard, in all and by the reason's kind |
+| `computed` | views of images that this run passed through the performer |
+| `taken_over` | views among these whose map `train_performer` had stored; absent if there are no maps |
+| `written`, `bytes` | records of all shards and bytes of their files, including shards of earlier runs |
+| `dead_letters`, `failed_KIND` | images that are in no shard: in all, and by the kind of the reason |
 | `batch_milliseconds` | distribution: the performer's time for a batch |
 """
 
@@ -27,7 +27,7 @@ _FAILED = "failed_"
 
 
 def count_batch(images: int, seconds: float) -> None:
-    """Counts a batch that went through the performer."""
+    """Counts a batch that has passed through the performer."""
     Metrics.distribution(NAMESPACE, "batch_milliseconds").update(round(1000 * seconds))
     _count("computed", images)
 
@@ -45,7 +45,7 @@ def count_computed_shard(report: ShardReport) -> None:
 
 
 def count_shard(report: ShardReport) -> None:
-    """Counts what is in a shard, whether this run computed it or found it."""
+    """Counts the content of a shard, whether from this run or an earlier one."""
     _count("written", report.shard.records)
     _count("bytes", report.shard.bytes)
     _count("dead_letters", len(report.dead_letters))
@@ -53,14 +53,14 @@ def count_shard(report: ShardReport) -> None:
         _count(f"{_FAILED}{kind}", number)
 
 
-def totals(result: Any) -> dict[str, int]:
+def totals(result: Any) -> collections.Counter[str]:
     """Returns a pipeline result's counters by name."""
     return beam_pipeline.totals(result, NAMESPACE)
 
 
 def summary(result: Any) -> str:
-    """Returns a run's counters and the latency of its batches, for the person, in a line or two."""
-    counts = collections.Counter(totals(result))
+    """Returns a line or two for the user: a run's counters and the latency of its batches."""
+    counts = totals(result)
     failed = [
         f"{number} {name.removeprefix(_FAILED).replace('_', ' ')}"
         for name, number in sorted(counts.items())
@@ -74,12 +74,11 @@ def summary(result: Any) -> str:
     query = MetricsFilter().with_namespace(NAMESPACE).with_name("batch_milliseconds")
     for distribution in result.metrics().query(query)["distributions"]:
         batches = distribution.result
-        if not batches.count:  # A runner may tell of what never was.
-            continue
-        lines.append(
-            f"Performer: {batches.count} batches, {batches.mean:.0f} ms on average "
-            f"({batches.min} to {batches.max})."
-        )
+        if batches.count:  # A runner may report a distribution without values.
+            lines.append(
+                f"Performer: {batches.count} batches, {batches.mean:.0f} ms on average "
+                f"({batches.min} to {batches.max})."
+            )
     return "\n".join(lines)
 
 

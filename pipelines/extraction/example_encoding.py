@@ -1,4 +1,4 @@
-"""The record of a view of an image, as `tf_explainer.features.schema` describes it."""
+"""Encodes a view of an image as a record, in the format of `tf_explainer.features.schema`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def encode_example(
 
     Args:
         crop: the view.
-        features: by layer, as `feature_coding.encode` encodes them.
-        scores: `[num_scores]`.
+        features: by layer, encoded by `feature_coding.encode`.
+        scores: the performer's, `[num_scores]`.
         jpeg_quality: of the crop, 1 to 100.
     """
     feature = {
@@ -37,7 +37,7 @@ def encode_example(
         schema.SCORES: _floats(scores.ravel().astype(np.float32)),
     } | {schema.feature_key(layer): _bytes(*encoded) for layer, encoded in features.items()}
     example = tf.train.Example(features=tf.train.Features(feature=feature))
-    # A protocol buffer's map has no order of its own.
+    # A protocol buffer's map has no fixed order otherwise.
     return example.SerializePartialToString(deterministic=True)
 
 

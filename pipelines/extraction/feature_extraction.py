@@ -3,8 +3,8 @@
 ```
 source -> references -> (shard, reference) -> shards -> reports -> summaries -> manifest
 ```
-Only references travel between workers; pixels and features never do. The unit of work is a shard (`shard`).
-What one worker holds in the end, a summary a shard, is as much as the manifest says of it.
+Only references travel between workers; pixels and features never do. The unit of work is a shard
+(`shard_writer`). In the end, one worker holds a summary of each shard, about as much as the manifest.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from tf_explainer.performer.performer import Performer
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureExtraction:
-    """Everything that a pipeline needs, in plain values that any worker can receive.
+    """Everything that a pipeline needs, in plain values that can be sent to any worker.
 
     Attributes:
         source: the images.
-        shards: what all shards have in common.
+        shards: the settings of all shards.
         performer: `performer.performer` is a `.keras` file that the workers can read.
         receptive_field: of the target layer.
         configuration: what the features depend on; see `feature_set.claim`.
-        max_dead_letters: share of images above which the set is refused.
-        backbone_maps: file of maps that need not be computed; workers that do not see it compute them.
+        max_dead_letters: share of dead letters above which the set is refused.
+        backbone_maps: file of maps that need not be computed; workers that cannot read it compute them.
         resource_hints: what the workers of the extraction step must have, by Beam's names.
     """
 
@@ -59,7 +59,7 @@ class FeatureExtraction:
 
 
 class ExtractFeatures(beam.PTransform):
-    """From a pipeline's root to one bool: whether the features' directory holds a whole set now."""
+    """Extracts features, from a pipeline's root to one bool: whether the set is complete now."""
 
     def __init__(self, extraction: FeatureExtraction) -> None:
         super().__init__()
@@ -79,8 +79,8 @@ class ExtractFeatures(beam.PTransform):
         by_shard = references | "ChooseShard" >> beam.Map(
             lambda reference, source=extraction.source: (source.shard_of(reference, num_shards), reference)
         )
-        # A shard without images is a shard all the same: it has to be known that nothing is missing.
-        # The number alone is part of the job's description, whose size is limited.
+        # Shards without images are written, too, which shows that nothing is missing. The job's description,
+        # whose size is limited, contains only their number.
         all_shards = (
             root
             | "NumShards" >> beam.Create([num_shards])
@@ -108,7 +108,7 @@ def _parts(source: ImageSource) -> Sequence[ImageSource]:
 
 
 class ExtractShard(beam.DoFn):
-    """Computes a shard's features, unless they are there already, and yields its report."""
+    """Computes a shard's features, unless they already exist, and yields its report."""
 
     def __init__(self, extraction: FeatureExtraction) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ExtractShard(beam.DoFn):
         self._handle = shared.Shared()
 
     def setup(self) -> None:
-        """Loads the performer, once a process."""
+        """Loads the performer, once for each process."""
         config, fingerprint = self._extraction.performer, self._extraction.configuration["performer"]
         maps = self._extraction.backbone_maps
         self._performer = self._handle.acquire(
@@ -148,7 +148,7 @@ class ExtractShard(beam.DoFn):
         return report
 
     def _stop_if_hopeless(self, report: ShardReport, inputs: int) -> None:
-        # By shard: a runner may hand a shard to the same worker again.
+        # Counted by shard, as a runner may pass a shard to the same worker again.
         if not report.dead_letters:
             return
         self._dead_letters[report.index] = len(report.dead_letters)
@@ -174,18 +174,18 @@ def plan(
     extraction: ExtractionConfig,
     features_dir: str,
 ) -> FeatureExtraction:
-    """Puts together what the pipeline needs.
+    """Returns everything that the pipeline needs.
 
     Args:
         source: the images.
-        dataset: the settings that the source was opened with.
-        performer: the network; where its file is not what the workers can read, `staged_performer` tells.
+        dataset: the settings with which the source was opened.
+        performer: the network; `staged_performer` replaces its file by one that the workers can read.
         extraction: how features are computed and stored.
-        features_dir: where they go.
+        features_dir: directory of the features.
     """
     config = performer.config
     layers = (config.target_layer, *config.distilled_layers)
-    # Folds divide the images when they are read; the features do not depend on them.
+    # Folds divide the images only when features are read; the features do not depend on them.
     images = {name: value for name, value in annotation_file.identity(dataset).items() if "fold" not in name}
     stored = {
         name: getattr(extraction, name)

@@ -1,4 +1,4 @@
-"""An extraction, from its settings to a whole set of features: what the binaries of this package share."""
+"""Runs an extraction, from its settings to a complete set of features, for the binaries of this package."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tf_explainer.performer.activation_statistics import activation_statistics
 from tf_explainer.performer.performer import Performer
 from tf_explainer.scores import are_logits
 
-# Images on which it is measured how much of a map is negative.
+# Number of images on which the negative share of a map is measured.
 _SAMPLED = 8
 
 
@@ -43,7 +43,7 @@ class ExtractionJob:
     """The settings of an extraction.
 
     Attributes:
-        workdir: holds the performer, and gets the features.
+        workdir: directory of the performer and of the features.
         dataset: the images.
         performer: the network and its layers.
         extraction: how features are computed and stored.
@@ -58,17 +58,17 @@ class ExtractionJob:
 
 
 def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
-    """Extracts the features, unless they are there already.
+    """Extracts the features, unless they already exist.
 
     Args:
         job: the settings.
-        tell: gets a line for the person at a time.
+        tell: called with each line for the user.
 
     Returns:
-        Whether the features are there now; not so where a job is only described for a launcher.
+        Whether the features exist now; False if the job was only described for a launcher.
 
     Raises:
-        UserError: a setting does not fit, or the features are not whole in the end.
+        UserError: a setting does not fit, or the features are incomplete in the end.
     """
     pipeline = open_pipeline(job)
     features_dir = job.workdir.features
@@ -76,21 +76,24 @@ def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
     for notice in _notices(job, performer, extraction):
         tell(notice)
     staged_performer.save_if_new(performer, job.workdir)
-    del performer  # Its memory is the workers' now.
+    del performer  # Frees memory for the workers.
     feature_set.claim(features_dir, extraction.configuration, overwrite=job.extraction.overwrite)
     if job.extraction.retry_dead_letters:
-        tell(f"{dead_letters.forget(features_dir)} dead letters are tried again")
+        tell(f"Retrying {dead_letters.forget(features_dir)} dead letters")
     counted = census.of_folder(extraction.source)
     for line in counted.lines() if counted else ():
         tell(line)
     manifest = feature_set.find_whole(features_dir)
     if manifest and counted and counted.images != manifest.inputs:
-        tell(f"{features_dir} is of {manifest.inputs} images: shards with others than before are done anew")
+        tell(
+            f"{features_dir} was made from {manifest.inputs} images: shards whose images have changed are "
+            "recomputed"
+        )
         atomic_files.remove(features_dir, schema.MANIFEST)
     elif manifest:
         tell(
-            f"{features_dir} is whole: {_balance(manifest)}. "
-            f"(After a change of the images themselves, remove its {schema.MANIFEST} and run this again.)"
+            f"{features_dir} is complete: {_balance(manifest)}. "
+            f"(If you changed the content of image files, remove its {schema.MANIFEST} and run this again.)"
         )
         return True
     staged = staged_performer.stage(extraction.performer, job.workdir)
@@ -109,10 +112,10 @@ def run(job: ExtractionJob, tell: Callable[[str], None]) -> bool:
 
 
 def prepare(job: ExtractionJob) -> tuple[FeatureExtraction, Performer]:
-    """Opens the images and the performer, and writes nothing.
+    """Opens the data set and loads the performer, without writing anything.
 
     Raises:
-        UserError: one of them cannot be had, or a setting does not fit it.
+        UserError: one of them is missing, or a setting does not fit it.
     """
     source = open_source(job.dataset)
     performer = staged_performer.load(job.performer, job.workdir)
@@ -121,7 +124,7 @@ def prepare(job: ExtractionJob) -> tuple[FeatureExtraction, Performer]:
 
 
 def describe_effort(job: ExtractionJob, prices: DryRunConfig) -> list[str]:
-    """Measures a sample, and returns lines that tell what the extraction is going to take.
+    """Measures a sample, and returns lines that estimate size, time and cost of the extraction.
 
     Raises:
         UserError: a setting does not fit.
@@ -138,15 +141,15 @@ def describe_effort(job: ExtractionJob, prices: DryRunConfig) -> list[str]:
 
 
 def build_for_dataflow(job: ExtractionJob) -> tuple[PipelineResult, FeatureExtraction]:
-    """Builds the job of Dataflow as it would be submitted, and submits and writes nothing.
+    """Builds the Dataflow job as it would be submitted, without submitting or writing anything.
 
     Returns:
-        Beam's dry run, whose `job` is the description, and what it would extract.
+        The result of Beam's dry run, whose `job` is the description, and what it would extract.
 
     Raises:
         UserError: a setting does not fit.
     """
-    # Beam's own dry run.
+    # `--dry_run` is Beam's own option here.
     pipeline = open_pipeline(dataclasses.replace(job, beam_options=[*job.beam_options, "--dry_run=True"]))
     extraction, _ = prepare(job)
     staged = staged_performer.staged_config(extraction.performer, job.workdir)
@@ -155,10 +158,10 @@ def build_for_dataflow(job: ExtractionJob) -> tuple[PipelineResult, FeatureExtra
 
 
 def open_pipeline(job: ExtractionJob) -> beam.Pipeline:
-    """Opens an empty pipeline.
+    """Opens an empty pipeline with the job's options.
 
     Raises:
-        UserError: Beam refuses its options.
+        UserError: Beam or Dataflow refuses the options.
     """
     # The creatures are drawn, not read.
     images = None if job.dataset.dataset == "creatures" else job.dataset.data_dir or ""
@@ -167,15 +170,15 @@ def open_pipeline(job: ExtractionJob) -> beam.Pipeline:
 
 
 def _notices(job: ExtractionJob, performer: Performer, extraction: FeatureExtraction) -> list[str]:
-    """Tells what a rule decided, where nobody did: the layers, and what becomes of negative values."""
+    """Returns lines on what rules decided instead of the user: layers, outputs, negative values."""
     target, distilled = performer.config.target_layer, performer.config.distilled_layers
-    decided = [] if job.performer.target_layer else [f"{target} is explained"]
+    decided = [] if job.performer.target_layer else [f"explained layer {target}"]
     if not job.performer.distilled_layers:
-        decided.append(f"given back are {', '.join(distilled)}")
+        decided.append(f"reconstructed layers {', '.join(distilled)}")
     lines = []
     if decided:
         lines.append(
-            f"By the rule in docs/performers.md, {', and '.join(decided)}; "
+            f"By the rule in docs/performers.md: {'; '.join(decided)}. "
             "python -m tf_explainer.performers lists all layers"
         )
     if job.performer.outputs == "auto" and are_logits(performer.output_kind):
@@ -193,10 +196,11 @@ def _negative_energy(job: ExtractionJob, performer: Performer, extraction: Featu
     """Measures the negative share of the target layer's energy on a few images; None if none can be read."""
     first = list(itertools.islice(extraction.source.references(), _SAMPLED))
     crops = read_crops(extraction.source, first, performer.config.image_size, job.dataset)
-    if not crops:
+    images = [crop.image for crop in crops]
+    if not images:
         return None
     target = performer.config.target_layer
-    statistics = activation_statistics(performer.model, [target], [crop.image for crop in crops])
+    statistics = activation_statistics(performer.model, [target], images)
     return statistics[target].negative_energy
 
 
@@ -206,9 +210,9 @@ def _tell_result(
     manifest = feature_set.find_whole(features_dir)
     if manifest is None:
         reason = feature_set.refusal(features_dir) or "the pipeline was stopped: run this again"
-        raise UserError(f"{features_dir} is not whole: {reason}")
+        raise UserError(f"{features_dir} is incomplete: {reason}")
     totals = counters.totals(result)
-    computed = totals.get("computed", 0)
+    computed = totals["computed"]
     rate = f"{computed} computed now in {seconds:.0f} s, {computed / seconds:.1f} images/s"
     tell(f"{_balance(manifest)}; {rate}")
     tell(counters.summary(result))
@@ -218,8 +222,8 @@ def _tell_result(
 
 
 def _balance(manifest: Manifest) -> str:
-    dead = f"{manifest.dead_letters} dead letters" + (
-        " (see dead_letters.jsonl)" if manifest.dead_letters else ""
-    )
+    dead = f"{manifest.dead_letters} dead letters"
+    if manifest.dead_letters:
+        dead += f" (see {schema.DEAD_LETTERS})"
     views = f" x {1 + len(manifest.views)}" if manifest.views else ""
     return f"{manifest.inputs} images in = {manifest.outputs}{views} records + {dead}"

@@ -1,4 +1,4 @@
-"""How far an extraction is, as the finished shards' sidecars tell, whoever writes them."""
+"""Shows the progress of an extraction, by counting the sidecars of finished shards."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _SECONDS = 2.0
 
 
 class FinishedImages:
-    """Counts the images of the shards that are finished."""
+    """Counts the images of finished shards."""
 
     def __init__(self, settings: ShardSettings) -> None:
         self._settings = settings
         self._by_sidecar: dict[str, int] = {}
 
     def count(self) -> int:
-        """Returns the number of images, dead letters among them, that need no more work."""
+        """Returns the number of images in finished shards, including dead letters."""
         directory, num_shards = self._settings.features_dir, self._settings.num_shards
         ours = {sidecar_name(index, num_shards) for index in range(num_shards)}
         for name in atomic_files.sizes(directory, "features-*.json").keys() & ours - self._by_sidecar.keys():
-            with contextlib.suppress(ValueError):  # A broken one will be written again.
+            with contextlib.suppress(ValueError):  # A damaged sidecar will be written again.
                 report = ShardReport.from_json(atomic_files.read_text(posixpath.join(directory, name)))
                 self._by_sidecar[name] = report.images + len(report.dead_letters)
         return sum(self._by_sidecar.values())
@@ -37,13 +37,13 @@ class FinishedImages:
 
 @contextlib.contextmanager
 def show(settings: ShardSettings, source: ImageSource) -> Iterator[None]:
-    """Shows the images, done and in all, with images a second and the time left."""
+    """Shows a bar with finished and total images, images per second and the time left."""
     finished = FinishedImages(settings)
     done = threading.Event()
     bar = ProgressBar("features", unit="images", initial=finished.count())
 
     def watch() -> None:
-        # What goes wrong here goes wrong in the pipeline, too, which tells of it.
+        # The pipeline meets the same errors, and reports them.
         with contextlib.suppress(UserError, OSError):
             bar.total = number_of_images(source)
             while not done.wait(_SECONDS):

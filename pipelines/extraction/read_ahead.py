@@ -1,4 +1,4 @@
-"""Images that are read by several threads, ahead of whoever uses them."""
+"""Reads images by several threads, ahead of their use."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ def parts_ahead(
     size: int,
     use: Callable[[Iterable[ReadResult]], list[T]],
 ) -> Iterator[T]:
-    """Reads a few parts of the references at once, and yields what is made of them in order.
+    """Reads and processes a few parts of the references at once, and yields the results in order.
 
     Args:
-        source: where pixels come from.
-        references: what to read.
-        size: references in a part.
-        use: what a thread makes of a part.
+        source: the data set.
+        references: of the images to read.
+        size: number of references in a part.
+        use: called by a thread with the images of a part; returns the part's results.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
         pending: collections.deque[Future[list[T]]] = collections.deque()
         for part in _parts(source, references, size):
-            pending.append(threads.submit(_used, use, part))
+            pending.append(threads.submit(_processed, use, part))
             if len(pending) > _THREADS:
                 yield from pending.popleft().result()
         for future in pending:
             yield from future.result()
 
 
-def _used(use: Callable[[Iterable[ReadResult]], list[T]], part: Part) -> list[T]:
+def _processed(use: Callable[[Iterable[ReadResult]], list[T]], part: Part) -> list[T]:
     return use(part())
 
 
 def _parts(source: ImageSource, references: Sequence[ImageReference], size: int) -> Iterator[Part]:
+    """Yields functions that read a part, so that a thread calls `source.read` or `source.decoded`."""
     if isinstance(source, SequentialSource):
         encoded = source.encoded(references)
         while part := list(itertools.islice(encoded, size)):

@@ -1,4 +1,4 @@
-"""What the workers of the extraction step must have, in Beam's words."""
+"""Beam's resource hints: what the workers of a step must have."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ def resource_hints(accelerator: str, min_ram: str) -> dict[str, str]:
     """Returns the hints for `PTransform.with_resource_hints`.
 
     Args:
-        accelerator: a GPU's name at Google (`nvidia-tesla-t4`), or the whole hint
-            (`type:nvidia-tesla-t4;count:2;install-nvidia-driver`); empty: none.
-        min_ram: memory of a worker, e.g. `16GB`; empty: whatever it has.
+        accelerator: a GPU's name at Google (`nvidia-tesla-t4`), or the complete hint
+            (`type:nvidia-tesla-t4;count:2;install-nvidia-driver`); empty: no GPU.
+        min_ram: minimum memory of a worker, e.g. `16GB`; empty: no minimum.
 
     Raises:
-        UserError: one of them cannot be read.
+        UserError: a value is malformed.
     """
     hints = {}
     if accelerator:
-        hints["accelerator"] = _whole(accelerator)
+        hints["accelerator"] = _accelerator_hint(accelerator)
     if min_ram:
         hints["min_ram"] = min_ram
         try:
@@ -30,7 +30,7 @@ def resource_hints(accelerator: str, min_ram: str) -> dict[str, str]:
     return hints
 
 
-def _whole(accelerator: str) -> str:
+def _accelerator_hint(accelerator: str) -> str:
     if ":" not in accelerator and ";" not in accelerator:
         return f"type:{accelerator};count:1;install-nvidia-driver"
     parts = dict(part.partition(":")[::2] for part in accelerator.split(";"))

@@ -1,7 +1,7 @@
-"""How many shards a feature set gets where nobody says so.
+"""Chooses the number of shards of a feature set.
 
-A shard is computed by one worker, its names are held in memory, and it is lost as a whole when the worker
-dies: so larger sets have more shards, not larger ones.
+A shard is computed by one worker, which holds its references in memory; when the worker dies, the entire
+shard is lost. So larger sets have more shards, not larger ones.
 """
 
 from __future__ import annotations
@@ -14,23 +14,21 @@ _LEAST = 16
 
 
 def shard_count(asked: int, source: ImageSource, features_dir: str) -> int:
-    """Returns how many shards there are.
+    """Returns the number of shards.
 
-    That is what is asked for; else what the directory was claimed with, so that a set which has grown is
-    still the same one; else one for each thousand of images, but no fewer than 16.
+    If the settings give none, it is the number with which the directory was claimed, so that a data set may
+    grow; else one shard for each thousand images, but at least 16.
 
     Args:
-        asked: by the settings; 0: nothing is.
-        source: the images; they are counted only where that is needed.
+        asked: the number in the settings; 0: none.
+        source: the images, which are counted only if necessary.
         features_dir: of the set.
     """
-    return asked or feature_set.claimed_shards(features_dir) or _suitable(number_of_images(source))
+    if number := asked or feature_set.claimed_shards(features_dir):
+        return number
+    return max(_LEAST, -(-number_of_images(source) // IMAGES_A_SHARD))
 
 
 def number_of_images(source: ImageSource) -> int:
-    """Counts the images; where that means reading all files, those of classes that take no part too."""
+    """Returns the number of images; of a sequential source, including those of classes that are not used."""
     return source.at_most() if isinstance(source, SequentialSource) else sum(1 for _ in source.references())
-
-
-def _suitable(images: int) -> int:
-    return max(_LEAST, -(-images // IMAGES_A_SHARD))

@@ -1,7 +1,7 @@
 """Computes one output shard: the unit of work, of resumption and of failure.
 
-A shard's images, their order and its batches depend on the data set and the settings alone, and so do its
-bytes, whatever the runner.
+A shard's images, their order and its batches depend only on the data set and the settings. So its bytes are
+the same with every runner.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Predict = Callable[[np.ndarray], Outputs]
 PERFORMER_FAILS = "performer_fails"
 BEYOND_FLOAT16 = "beyond_float16"
 
-# Views that a thread makes at once: few, so that the performer starts soon; not too few: threads cost, too.
+# Views that a thread prepares at once: few, so that the performer starts soon, but enough to occupy a thread.
 _VIEWS_READ_AT_ONCE = 64
 
-# Of GZIP: level 6 makes files of VGG-16's features a tenth smaller, and takes 3.2 ms an image instead of 1.0.
+# Of GZIP: level 6 makes files of VGG-16's features a tenth smaller, but takes 3.2 ms an image instead of 1.0.
 _COMPRESSION_LEVEL = 1
 
 
@@ -45,7 +45,7 @@ class ShardWriter:
 
     Args:
         settings: of the set.
-        source: where pixels come from.
+        source: the data set.
         predict: the performer: uint8 crops `[B, S, S, 3]` to each layer's features and the scores, by name.
         on_batch: called with the number of views and the seconds of each batch, for counters.
     """
@@ -65,14 +65,14 @@ class ShardWriter:
         self._views = (schema.ORIGINAL, *settings.views)
 
     def write(self, index: int, references: Sequence[ImageReference]) -> ShardReport:
-        """Writes a shard and its sidecar, each under a temporary name that is then renamed.
+        """Writes a shard, then its sidecar, each under a temporary name that is then renamed.
 
         Args:
             index: of the shard.
             references: of its images, sorted by id.
 
         Returns:
-            What the sidecar says.
+            The content of the sidecar.
         """
         settings = self._settings
         name = schema.shard_name(index, settings.num_shards)
@@ -103,7 +103,7 @@ class ShardWriter:
         return report
 
     def _records(self, references: Sequence[ImageReference]) -> Iterator[bytes]:
-        """Yields the records of one image after the other, of each either all views or none."""
+        """Yields the records of one image after the other: either all its views or none."""
         predicted = self._predicted(references)
         for _, views in itertools.groupby(predicted, lambda result: result[0].reference.id):
             yield from self._image_records(list(views))
@@ -135,11 +135,11 @@ class ShardWriter:
         ]
 
     def _outputs(self, batch: Sequence[Crop]) -> Iterator[tuple[Crop, Outputs | UnreadableImageError]]:
-        """Runs the performer on a batch; where that fails, on each of its images."""
+        """Runs the performer on a batch; if that fails, on each of its images."""
         start = time.perf_counter()
         try:
             outputs = self._predict(np.stack([crop.pixels for crop in batch]))
-        except Exception as error:  # Whatever the performer raises: the other images of the batch go on.
+        except Exception as error:  # The performer may raise anything; the other images of the batch go on.
             if len(batch) > 1:
                 for crop in batch:
                     yield from self._outputs([crop])
@@ -152,7 +152,7 @@ class ShardWriter:
             yield crop, {name: values[row] for name, values in outputs.items()}
 
     def _image_records(self, views: Sequence[tuple[Crop, Outputs | UnreadableImageError]]) -> list[bytes]:
-        """Encodes one image's views, the original first; where one of them cannot be, the image is buried."""
+        """Encodes one image's views, the original first; if one fails, the image becomes a dead letter."""
         reference = views[0][0].reference
         try:
             stored = [self._rounded(outputs) for _, outputs in views]

@@ -1,4 +1,4 @@
-"""The performer's file, on its way to the workers."""
+"""Stages the performer's file where workers can read it, and loads it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _STAGED = "performer.keras"
 
 
 def save_if_new(performer: Performer, workdir: WorkDir) -> None:
-    """Saves what lies in no file (a preset, a backbone with its own head) where a trained performer would be.
+    """Saves a performer without a file (a preset, a backbone with its own head) as a trained one would be.
 
-    There workers find it; and later steps a backbone, with the names of its classes beside it.
+    Workers read it from there. So do later steps, which find the class names of a backbone beside it.
     """
     if _is_file(performer.config) or FileSystems.exists(workdir.performer):
         return
@@ -43,23 +43,23 @@ def _is_file(config: PerformerConfig) -> bool:
 
 
 def stage(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
-    """Puts the performer where workers find it: a local file is copied to features that lie elsewhere.
+    """Copies a local performer beside the features if these are on another file system.
 
     Args:
         config: of the performer.
-        workdir: holds the performer, if `config` names no file.
+        workdir: holds the performer if `config` names no file.
 
     Returns:
-        The settings by which a worker loads it.
+        The settings with which a worker loads the performer.
     """
-    local, there = _of_file(config, workdir).performer or "", staged_config(config, workdir)
-    if there.performer and there.performer != local:
-        atomic_files.publish_file(local, there.performer)
-    return there
+    local, staged = _of_file(config, workdir).performer or "", staged_config(config, workdir)
+    if staged.performer and staged.performer != local:
+        atomic_files.publish_file(local, staged.performer)
+    return staged
 
 
 def staged_config(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
-    """Returns what `stage` does, without copying anything."""
+    """Returns the same settings as `stage`, without copying anything."""
     config = _of_file(config, workdir)
     is_local = FileSystems.get_scheme(config.performer or "") is None
     if is_local and FileSystems.get_scheme(workdir.features) is not None:
@@ -70,15 +70,15 @@ def staged_config(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
 def _of_file(config: PerformerConfig, workdir: WorkDir) -> PerformerConfig:
     if _is_file(config):
         return config
-    # What is in the work directory preprocesses by itself.
+    # A performer in the work directory contains its preprocessing.
     return dataclasses.replace(config, performer=workdir.performer, preprocessing=None)
 
 
 def load(config: PerformerConfig, workdir: WorkDir) -> Performer:
-    """Loads a performer as `load_performer` does, from a bucket, too.
+    """Loads a performer as `load_performer` does, but also from a bucket.
 
     Raises:
-        UserError: no performer can be had, or the settings do not fit it.
+        UserError: there is no performer, or the settings do not fit it.
     """
     staged = _of_file(config, workdir)
     path = staged.performer or ""
@@ -88,7 +88,7 @@ def load(config: PerformerConfig, workdir: WorkDir) -> Performer:
         local = os.path.join(directory, _STAGED)
         atomic_files.fetch_file(path, local)
         performer = load_performer(dataclasses.replace(staged, performer=local), WorkDir(root=directory))
-    # What a rule has found stays; the copy that was loaded is gone.
+    # Keep the settings that rules have completed, but not the path of the temporary copy.
     return Performer(
         performer.model,
         dataclasses.replace(performer.config, performer=config.performer, preprocessing=config.preprocessing),
@@ -100,11 +100,11 @@ class LoadedPerformer:
 
     Args:
         config: from `stage`.
-        fingerprint: of the performer that is expected.
-        maps: file of maps that need not be computed (`backbone_maps.map_store`); it need not be there.
+        fingerprint: of the expected performer.
+        maps: file of maps that need not be computed (`backbone_maps.map_store`); it may be missing.
 
     Raises:
-        UserError: the file is another performer by now.
+        UserError: the file now holds another performer.
     """
 
     def __init__(self, config: PerformerConfig, fingerprint: str, maps: str = "") -> None:

@@ -1,4 +1,4 @@
-"""How fast and how large an extraction is going to be, measured on a few of its images."""
+"""Measures the speed and the size of an extraction on a sample of its images."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tf_explainer.images.record import ImageReference
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What was measured.
+    """The measurement.
 
     Attributes:
-        total: images of the whole data set (at most, where only reading it would tell).
-        images: that were measured.
-        dead_letters: how many of them cannot be used.
+        total: number of images in the data set (an upper bound for sequential sources).
+        images: number of measured images.
+        dead_letters: number of measured images that cannot be used.
         seconds: from reading to the finished shard, without loading the performer and its first batch.
-        bytes: of the shard.
+        bytes: size of the shard.
     """
 
     total: int
@@ -37,12 +37,12 @@ class Sample:
 
     @property
     def images_per_second(self) -> float:
-        """Of one process, on this machine."""
+        """Rate of one process on this machine."""
         return self.images / self.seconds
 
     @property
     def total_bytes(self) -> float:
-        """Of the whole set's shards, if the sample is like the rest."""
+        """Estimated size of all shards, if the sample is like the rest."""
         return self.bytes / self.images * self.total
 
 
@@ -50,9 +50,9 @@ def measure(extraction: FeatureExtraction, predict: Predict, images: int) -> Sam
     """Runs some images through the extraction's own code, into a temporary directory.
 
     Args:
-        extraction: nothing is written to its directory.
+        extraction: what to measure; nothing is written to its directory.
         predict: the performer: uint8 crops `[B, S, S, 3]` to each layer's features and the scores, by name.
-        images: how many, at most.
+        images: maximum number of images.
 
     Raises:
         UserError: the data set holds no image.
@@ -78,14 +78,15 @@ def measure(extraction: FeatureExtraction, predict: Predict, images: int) -> Sam
 
 
 def _choose(source: ImageSource, images: int) -> tuple[int, list[ImageReference]]:
-    """Returns the number of all images and some of them, sorted by id: the same each time."""
+    """Returns the number of all images and a reproducible sample of them, sorted by id."""
     if isinstance(source, SequentialSource):
-        # What lies further on costs reading all that comes before.
-        chosen = list(itertools.islice(source.references(), images))
-        return source.at_most(), sorted(chosen, key=lambda reference: reference.id)
-    chosen, total, chance = [], 0, random.Random(0)
-    for total, reference in enumerate(source.references(), start=1):
-        place = total - 1 if total <= images else chance.randrange(total)
-        if place < images:
-            chosen[place : place + 1] = [reference]
-    return total, sorted(chosen, key=lambda reference: reference.id)
+        # The first ones: a later image requires reading everything before it.
+        sample, total = list(itertools.islice(source.references(), images)), source.at_most()
+    else:
+        # Reservoir sampling.
+        sample, total, chance = [], 0, random.Random(0)
+        for total, reference in enumerate(source.references(), start=1):
+            index = total - 1 if total <= images else chance.randrange(total)
+            if index < images:
+                sample[index : index + 1] = [reference]
+    return total, sorted(sample, key=lambda reference: reference.id)

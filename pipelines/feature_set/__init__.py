@@ -1,1 +1,1 @@
-"""A directory of feature shards: what is in it, whether it is whole, and what could not be used."""
+"""A directory of feature shards: its contents, whether it is complete, and which images it lacks."""

@@ -1,4 +1,4 @@
-"""Files on any file system that Beam knows, under their final name only when they are whole."""
+"""Writes files on any file system that Beam supports; each appears under its final name once complete."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _UNFINISHED = ".unfinished-"
 
 
 def publish_text(path: str, text: str) -> None:
-    """Writes a whole text file, or nothing."""
+    """Writes a text file completely or not at all."""
     publish_texts(path, [text])
 
 
 def publish_texts(path: str, texts: Iterable[str]) -> None:
-    """Writes a whole text file piece by piece, or nothing."""
+    """Writes the pieces of a text file one after the other, completely or not at all."""
     with _replacing(path) as target:
         for text in texts:
             target.write(text.encode())
 
 
 def publish_file(local: str, path: str) -> None:
-    """Copies a whole local file to its final place, or nothing."""
+    """Copies a local file to its final path, completely or not at all."""
     with open(local, "rb") as source, _replacing(path) as target:
         shutil.copyfileobj(source, target, length=1 << 20)
 
@@ -55,19 +55,19 @@ def read_text(path: str) -> str:
 
 
 def sizes(directory: str, pattern: str) -> dict[str, int]:
-    """Returns the length in bytes of every file of a directory whose name matches, by name."""
+    """Returns the sizes in bytes of the files in a directory that match a pattern, by name."""
     (match,) = FileSystems.match([posixpath.join(glob.escape(directory), pattern)])
     return {posixpath.basename(found.path): found.size_in_bytes for found in match.metadata_list}
 
 
 def remove(directory: str, pattern: str) -> None:
-    """Removes every file of a directory whose name matches."""
+    """Removes the files in a directory that match a pattern."""
     if names := sizes(directory, pattern):
         _delete([posixpath.join(directory, name) for name in names])
 
 
 def remove_unfinished(directory: str) -> None:
-    """Removes what writers that were killed left behind; no other writer may be at work."""
+    """Removes files that killed writers left behind; no other writer may be running."""
     remove(directory, f"{_UNFINISHED}*")
 
 
@@ -76,7 +76,7 @@ def _replacing(path: str) -> Iterator[Any]:
     directory, name = posixpath.split(path)
     temporary = posixpath.join(directory, f"{_UNFINISHED}{uuid.uuid4().hex}-{name}")
     try:
-        # Without a word about it, Beam would compress what is called .gz.
+        # By default, Beam would compress files whose names end in .gz.
         with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as target:
             yield target
         # Replaces an older file, on every file system but HDFS.
@@ -87,7 +87,7 @@ def _replacing(path: str) -> Iterator[Any]:
 
 
 def _delete(paths: list[str]) -> None:
-    # Beam takes them for patterns.
+    # Beam takes paths for patterns.
     FileSystems.delete([glob.escape(path) for path in paths])
 
 

@@ -1,4 +1,4 @@
-"""Images that cannot be used: the file that names them, how many are too many, and another try."""
+"""Dead letters, the images that cannot be used: lists them in a file, limits their number, retries them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tf_explainer.features import schema
 
 
 def publish(features_dir: str, shards: Iterable[ShardReport]) -> None:
-    """Writes the file of dead letters: those of the given shards, in their order, of one shard at a time."""
+    """Writes the file of dead letters, shard by shard in the given order."""
     atomic_files.publish_texts(posixpath.join(features_dir, schema.DEAD_LETTERS), map(_lines, shards))
 
 
 def text(shards: Iterable[ShardReport]) -> str:
-    """Returns what the file says: a JSON object a line."""
+    """Returns the content of the file: a JSON object on each line."""
     return "".join(map(_lines, shards))
 
 
@@ -30,7 +30,7 @@ def too_many(features_dir: str, number: int, inputs: int, allowed: float) -> str
 
     Args:
         features_dir: of the set, for the message.
-        number: of dead letters known so far: more may come, fewer may not.
+        number: of dead letters known so far.
         inputs: images in all.
         allowed: share of the inputs that may be dead letters.
     """
@@ -44,7 +44,7 @@ def too_many(features_dir: str, number: int, inputs: int, allowed: float) -> str
 
 
 def forget(features_dir: str) -> int:
-    """Makes shards with dead letters ones that are still to be computed, and the set one that is not whole.
+    """Marks shards with dead letters as not computed, and the set as incomplete.
 
     Returns:
         The number of dead letters.

@@ -1,4 +1,4 @@
-"""The directory of a feature set: its configuration while it grows, its manifest when it is whole."""
+"""The directory of a feature set: its configuration from the start, its manifest once it is complete."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _PACKAGES = ("apache-beam", "keras", "numpy", "pillow", "tensorflow")
 
 
 def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) -> None:
-    """Makes the directory one of this configuration, or refuses.
+    """Claims the directory for this configuration, or refuses.
 
     Args:
-        features_dir: may be new, half filled by a run that died, or whole.
-        configuration: everything that the features depend on, as it comes back from JSON.
-        overwrite: whether features of another configuration are removed.
+        features_dir: may be new, complete, or partly filled by an interrupted run.
+        configuration: everything that the features depend on, as decoded from JSON.
+        overwrite: whether to remove features of another configuration.
 
     Raises:
         UserError: the directory holds features of another configuration, or cannot be written.
@@ -51,7 +51,7 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         if theirs is not None and not overwrite:
             difference = _difference(theirs, configuration)
             raise UserError(
-                f"{features_dir} holds features of another configuration ({difference}): take another "
+                f"{features_dir} holds features of another configuration ({difference}): use another "
                 "--workdir or --features_dir, or replace them with --overwrite"
             )
         if theirs is not None:
@@ -59,19 +59,19 @@ def claim(features_dir: str, configuration: dict[str, Any], *, overwrite: bool) 
         _publish_configuration(features_dir, configuration)
     except UserError:
         raise
-    except Exception as error:  # Whatever a cloud's client raises.
+    except Exception as error:  # Cloud clients raise many types.
         raise UserError(f"features cannot be written to {features_dir}: {error}") from error
 
 
 def claimed_shards(features_dir: str) -> int | None:
-    """Returns how many shards the set has that a directory is claimed for, or None."""
+    """Returns the number of shards in the configuration that a directory is claimed for, or None."""
     extraction = (_claimed(features_dir) or {}).get("extraction")
     number = extraction.get("num_shards") if isinstance(extraction, dict) else None
     return number if isinstance(number, int) and number > 0 else None
 
 
 def find_whole(features_dir: str) -> Manifest | None:
-    """Returns the manifest of a set whose files are all there in full length, or None.
+    """Returns the manifest if all its files exist in full length, or None.
 
     Raises:
         UserError: the manifest is damaged.
@@ -84,8 +84,8 @@ def find_whole(features_dir: str) -> Manifest | None:
     except ValueError as error:
         raise UserError(f"{path}: {error}; remove it, and run this again") from error
     found = atomic_files.sizes(features_dir, "features-*.tfrecord")
-    there = all(found.get(shard.file) == shard.bytes for shard in manifest.shards)
-    return manifest if there else None
+    complete = all(found.get(shard.file) == shard.bytes for shard in manifest.shards)
+    return manifest if complete else None
 
 
 def refusal(features_dir: str) -> str | None:
@@ -95,9 +95,9 @@ def refusal(features_dir: str) -> str | None:
 
 
 def refuse(features_dir: str, shards: Iterable[ShardReport], objection: str) -> None:
-    """Writes the dead letters and why there is no set, for `refusal`.
+    """Writes the dead letters, and for `refusal` the reason why there is no set.
 
-    What made images fail may be repaired: the next `claim` makes shards with dead letters unfinished ones.
+    The next `claim` marks shards with dead letters as not computed, as users may have fixed the images.
     """
     atomic_files.remove(features_dir, schema.MANIFEST)
     dead_letters.publish(features_dir, shards)
@@ -105,7 +105,7 @@ def refuse(features_dir: str, shards: Iterable[ShardReport], objection: str) -> 
 
 
 def stop_if_hopeless(features_dir: str, number: int, inputs: int, allowed: float) -> None:
-    """Refuses a set that is still being written, if it is known already that too many images cannot be used.
+    """Refuses a set that is still being written if it already has too many dead letters.
 
     Args:
         features_dir: of the set.
@@ -114,11 +114,11 @@ def stop_if_hopeless(features_dir: str, number: int, inputs: int, allowed: float
         allowed: share of the inputs that may be dead letters.
 
     Raises:
-        UserError: there are too many.
+        UserError: there are too many dead letters.
     """
     if objection := dead_letters.too_many(features_dir, number, inputs, allowed):
         refuse(features_dir, reports(features_dir), objection)
-        raise UserError(f"{objection}; this run stopped there, so that there may be more")
+        raise UserError(f"{objection}; this run stopped at that point, so there may be more")
 
 
 def finish(
@@ -130,26 +130,26 @@ def finish(
     configuration: dict[str, Any],
     max_dead_letters: float,
 ) -> bool:
-    """Writes the dead letters and, if the books balance, the manifest; else why not, for `refusal`.
+    """Writes the dead letters and the manifest if the counts agree; else writes the reason, for `refusal`.
 
-    A refusal is no exception: a worker would try again, and surround the reason by its traceback.
+    A refusal raises no exception: a worker would retry, and bury the reason in its traceback.
 
     Args:
         features_dir: of the set.
         shards: all of them; their sidecars lie in the directory.
-        inputs: references counted on their own, to be compared with what the shards report.
+        inputs: number of references, counted separately, to be compared with what the shards report.
         receptive_field: of the target layer.
         configuration: as given to `claim`.
         max_dead_letters: share of the inputs above which the set is refused.
 
     Returns:
-        Whether the set is whole; it is not if there is no image, images got lost, or too many are dead
-        letters.
+        Whether the set is complete; it is not if there is no image, if images or shards were lost, or if too
+        many images are dead letters.
     """
     shards = sorted(shards, key=lambda summary: summary.index)
     num_shards = configuration["extraction"]["num_shards"]
     atomic_files.remove_unfinished(features_dir)
-    # Read again from there, so that the dead letters of all shards are never held at once.
+    # Read from the sidecars, so that memory never holds the dead letters of all shards.
     holders = (sidecar_name(shard.index, num_shards) for shard in shards if shard.dead_letters)
     unusable = reports_named(features_dir, holders)
     if objection := _objection(features_dir, shards, inputs, num_shards, max_dead_letters):
@@ -164,7 +164,7 @@ def finish(
 def manifest_of(
     shards: Sequence[ShardSummary], receptive_field: ReceptiveField, configuration: dict[str, Any]
 ) -> Manifest:
-    """Returns the manifest of the set that these shards are, in their order."""
+    """Returns the manifest of the set that consists of these shards, in their order."""
     filled = [summary for summary in shards if summary.shard.records]
     target, *distilled = (
         layer_spec(name, [summary.sums[name] for summary in filled]) for name in configuration["layers"]
@@ -202,7 +202,7 @@ def manifest_of(
 def _objection(
     features_dir: str, shards: Sequence[ShardSummary], inputs: int, num_shards: int, max_dead_letters: float
 ) -> str | None:
-    """Returns why the shards make no set, or None."""
+    """Returns why the shards are not a complete set, or None."""
     outputs = sum(summary.images for summary in shards)
     dead = sum(summary.dead_letters for summary in shards)
     if [summary.index for summary in shards] != list(range(num_shards)):
@@ -230,12 +230,12 @@ def _claimed(features_dir: str) -> dict[str, Any] | None:
     """Returns the configuration that the directory is claimed for, or None."""
     if claimed := _readable(features_dir, CONFIGURATION):
         return claimed
-    manifest = _readable(features_dir, schema.MANIFEST)  # Of a set that was copied without.
+    manifest = _readable(features_dir, schema.MANIFEST)  # If the set was copied without its configuration.
     return manifest.get("configuration") if manifest else None
 
 
 def _readable(features_dir: str, name: str) -> dict[str, Any] | None:
-    """Returns the object in a file of JSON, or None if there is no such file or it is damaged."""
+    """Returns the object in a JSON file, or None if the file is missing or damaged."""
     path = posixpath.join(features_dir, name)
     try:
         content = json.loads(atomic_files.read_text(path)) if FileSystems.exists(path) else None
@@ -245,7 +245,7 @@ def _readable(features_dir: str, name: str) -> dict[str, Any] | None:
 
 
 def _remove(features_dir: str) -> None:
-    """Removes what a set consists of, the manifest first, so that nobody takes the rest for whole."""
+    """Removes the files of a set, the manifest first, so that nobody takes the rest for complete."""
     for pattern in (schema.MANIFEST, "features-*.tfrecord*", schema.DEAD_LETTERS, REFUSAL, CONFIGURATION):
         atomic_files.remove(features_dir, pattern)
     atomic_files.remove_unfinished(features_dir)

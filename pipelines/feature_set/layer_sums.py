@@ -1,4 +1,4 @@
-"""Sums over images, from which the statistics of a layer's features are made."""
+"""Sums over images, from which the statistics of a layer's features are computed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ class LayerSums:
 
     Attributes:
         shape: of one image's features.
-        images: how many there are.
-        total: of all values.
-        norm, square_norm: of each image's Euclidean norm of `max(x, 0)`, and of its squared norm.
-        zeros: values that are exactly 0.
+        images: number of images.
+        total: sum of all values.
+        norm: sum over images of the Euclidean norm of `max(x, 0)`.
+        square_norm: sum over images of the squared Euclidean norm of all values.
+        zeros: number of values that are exactly 0.
     """
 
     shape: tuple[int, ...] = ()
@@ -30,8 +31,8 @@ class LayerSums:
     zeros: int = 0
 
     def add(self, features: np.ndarray) -> None:
-        """Takes in one image's features, `[L, L, D]` or `[units]` float16, as they are stored."""
-        # Most are zeros: without them it takes a fifth of the time.
+        """Adds one image's features, `[L, L, D]` or `[units]` float16, as they are stored."""
+        # Most values are zeros: leaving them out takes a fifth of the time.
         values = features[features != 0].astype(np.float64)
         positive = np.maximum(values, 0)
         self.shape = tuple(features.shape)
@@ -47,8 +48,8 @@ def layer_spec(name: str, shards: Sequence[LayerSums]) -> LayerSpec:
 
     Args:
         name: of the layer.
-        shards: the sums of the shards that hold an image, in the order of the shards: sums of floating-point
-            numbers depend on it.
+        shards: sums of the shards that hold an image, in the shards' order, on which floating-point sums
+            depend.
     """
     (shape,) = {sums.shape for sums in shards}
     images = sum(sums.images for sums in shards)

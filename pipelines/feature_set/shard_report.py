@@ -1,4 +1,4 @@
-"""What is in an output shard: a sidecar beside the file tells, and a shard that has one is done."""
+"""Describes output shards by sidecar files; a shard with a sidecar is finished."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _READ_AT_ONCE = 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShardSettings:
-    """What every shard of a set has in common.
+    """The settings that all shards of a set share.
 
     Attributes:
-        features_dir: where shards lie.
+        features_dir: directory of the shards.
         layers: target layer first, then the distilled ones.
         landmarks: names by row.
         image_size: side of the crops, in pixels.
         num_shards, batch_size, encoding, jpeg_quality, views, views_seed: see `config.ExtractionConfig`.
-        configuration: text that identifies everything that the shards' bytes depend on.
+        configuration: text with everything that the shards' bytes depend on, except the images.
     """
 
     features_dir: str
@@ -48,11 +48,11 @@ class ShardSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ShardSummary:
-    """What the set's manifest needs of a shard: as much of every shard, whatever happened to its images.
+    """What the set's manifest needs of a shard; its size does not depend on the number of dead letters.
 
     Attributes:
         index, shard, labels, num_scores, sums: see `ShardReport`.
-        dead_letters: how many images are not in the shard.
+        dead_letters: number of images that are not in the shard.
     """
 
     index: int
@@ -74,11 +74,11 @@ class ShardReport:
 
     Attributes:
         index: of the shard.
-        digest: see `digest`: a shard with the same one is the same shard.
+        digest: see `digest`; shards with equal digests are equal.
         shard: file name, records, bytes and checksum.
-        labels: images in the shard by label; each has a record per view.
+        labels: number of images in the shard by label; each image has a record per view.
         num_scores: width of the performer's output; 0 in an empty shard.
-        sums: by layer, of the original views.
+        sums: by layer, over the original views.
         dead_letters: id, location, kind and reason of every image that is not in the shard, sorted by id.
     """
 
@@ -99,7 +99,7 @@ class ShardReport:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: the text is no report.
+            ValueError: the text is not a report.
         """
         try:
             fields = json.loads(text)
@@ -124,7 +124,7 @@ class ShardReport:
         return self.summary().images
 
     def summary(self) -> ShardSummary:
-        """Returns what does not grow with the number of dead letters."""
+        """Returns the report without the dead letters themselves."""
         return ShardSummary(
             index=self.index,
             shard=self.shard,
@@ -136,7 +136,7 @@ class ShardReport:
 
 
 def digest(settings: ShardSettings, references: Iterable[ImageReference]) -> str:
-    """Returns the SHA-256 of all that a shard is made from, but the content of image files."""
+    """Returns the SHA-256 of everything that a shard depends on, except the content of image files."""
     text = "\n".join([settings.configuration, *(repr(reference) for reference in references)])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -147,21 +147,21 @@ def sidecar_name(index: int, num_shards: int) -> str:
 
 
 def reports(features_dir: str) -> Iterator[ShardReport]:
-    """Yields what the readable sidecars of a directory say, of whatever set."""
+    """Yields the reports of all readable sidecars in a directory, whichever set they belong to."""
     for name in sorted(atomic_files.sizes(features_dir, "features-*.tfrecord.json")):
-        with contextlib.suppress(ValueError):  # A disk lost it.
+        with contextlib.suppress(ValueError):  # The sidecar is damaged.
             yield ShardReport.from_json(atomic_files.read_text(posixpath.join(features_dir, name)))
 
 
 def reports_named(features_dir: str, names: Iterable[str]) -> Iterator[ShardReport]:
-    """Yields what some sidecars of a directory say, a few read at once and held.
+    """Yields the reports of some sidecars in order; reads a few at once.
 
     Args:
         features_dir: of the set.
-        names: of the sidecars, in the order of what is yielded.
+        names: of the sidecars.
 
     Raises:
-        ValueError: one of them is damaged.
+        ValueError: a sidecar is damaged.
     """
 
     def read(name: str) -> ShardReport:
@@ -176,19 +176,19 @@ def reports_named(features_dir: str, names: Iterable[str]) -> Iterator[ShardRepo
 def finished_report(
     settings: ShardSettings, index: int, references: Sequence[ImageReference]
 ) -> ShardReport | None:
-    """Returns the report of a shard that is already there, in full length, of the same images and settings.
+    """Returns the report of a shard that exists in full length with these images and settings, or None.
 
     Args:
         settings: of the set.
         index: of the shard.
-        references: of the images that it has to hold, sorted by id.
+        references: of the shard's images, sorted by id.
     """
     name = sidecar_name(index, settings.num_shards)
     if not atomic_files.sizes(settings.features_dir, name):
         return None
     try:
         report = ShardReport.from_json(atomic_files.read_text(posixpath.join(settings.features_dir, name)))
-    except ValueError:  # A disk lost it: to be computed again.
+    except ValueError:  # The sidecar is damaged: the shard is computed again.
         return None
     length = atomic_files.sizes(settings.features_dir, report.shard.file).get(report.shard.file)
     same = report.digest == digest(settings, references) and report.shard.bytes == length

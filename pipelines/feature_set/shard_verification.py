@@ -1,4 +1,4 @@
-"""Whether a shard's file holds what its sidecar and the manifest say, record by record."""
+"""Compares a shard's file with its sidecar and the manifest, record by record."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from tf_explainer.features.layer_spec import LayerSpec
 from tf_explainer.features.schema import Manifest
 from tf_explainer.images.folds import fold_position
 
-# A shard that is all wrong need not say so a thousand times.
+# If all records are wrong, the first ones are enough.
 _RECORDS_NAMED = 5
 
 
 def file_problems(features_dir: str, report: ShardReport) -> Iterator[str]:
-    """Yields what is wrong with a shard's file as a whole."""
+    """Yields what is wrong with a shard's file, without reading its records."""
     shard = report.shard
     length = atomic_files.sizes(features_dir, shard.file).get(shard.file)
     if length is None:
-        yield "is not there"
+        yield "is missing"
     elif length != shard.bytes:
         yield f"has {length} bytes, its sidecar says {shard.bytes}"
     elif _checksum(posixpath.join(features_dir, shard.file)) != shard.sha256:
-        yield "has another checksum than its sidecar says: its content was changed"
+        yield "has a different checksum than its sidecar says: its content was changed"
 
 
 def _checksum(path: str) -> str:
@@ -48,20 +48,20 @@ class RecordVerification:
     Args:
         features_dir: of the set.
         manifest: of the set.
-        shard_of: the shard's number by the id of every image of the data set, or None if that is not known.
+        shard_of: the shard's number by image id for the entire data set; None if unknown.
     """
 
     def __init__(self, features_dir: str, manifest: Manifest, shard_of: Mapping[str, int] | None) -> None:
         self._features_dir, self._manifest, self._shard_of = features_dir, manifest, shard_of
         self._views = schema.ORIGINAL, *manifest.views
         self._seen: set[str] = set()
-        # Traced once, not again for every shard.
+        # Traced once, not for every shard.
         self._decoded = tf.function(
             lambda record: stored_records.decoded(record, manifest, with_crops=True), autograph=False
         )
 
     def problems(self, report: ShardReport) -> Iterator[str]:
-        """Yields what is wrong with the records of a shard whose file is the one that its sidecar means."""
+        """Yields what is wrong with the records of a shard whose file has no `file_problems`."""
         sums = {layer.name: LayerSums() for layer in self._layers}
         labels: collections.Counter[int] = collections.Counter()
         records = named = 0
@@ -85,14 +85,14 @@ class RecordVerification:
         elif dict(labels) != report.labels:
             yield f"has labels {dict(sorted(labels.items()))}, its sidecar says {report.labels}"
         elif sums != report.sums:
-            yield "has features of other sums than its sidecar says"
+            yield "has features with different sums than its sidecar says"
 
     @property
     def _layers(self) -> tuple[LayerSpec, ...]:
         return self._manifest.target, *self._manifest.distilled
 
     def _records(self, name: str) -> Iterator[dict[str, Any] | str]:
-        """Yields decoded records, and why the next one cannot be decoded."""
+        """Yields decoded records; if one cannot be decoded, yields the reason and ends."""
         with tempfile.TemporaryDirectory() as directory:
             local = posixpath.join(directory, name)
             atomic_files.fetch_file(posixpath.join(self._features_dir, name), local)
@@ -105,21 +105,21 @@ class RecordVerification:
                 yield f"cannot be read: {error.message.splitlines()[0]}"
 
     def _record_problems(self, record: dict[str, Any], shard: int, view: str) -> Iterator[str]:
-        """Yields what is wrong with a record; `parsed` and `decoded` have seen to types and shapes."""
+        """Yields what is wrong with a record; `parsed` and `decoded` have checked types and shapes."""
         record_id, label = _text(record[schema.ID]), int(record[schema.LABEL])
         image_id = record_id if view == schema.ORIGINAL else record_id.removesuffix(f"#{view}")
         if record_id in self._seen:
-            yield "is there twice"
+            yield "appears twice"
         self._seen.add(record_id)
         if _text(record[schema.VIEW]) != view:
-            yield f"is the view {_text(record[schema.VIEW])!r} where {view!r} is due"
+            yield f"is the view {_text(record[schema.VIEW])!r} instead of {view!r}"
         if self._shard_of is not None and self._shard_of.get(image_id) != shard:
             belongs = self._shard_of.get(image_id, "none: the data set has no such image")
             yield f"belongs to shard {belongs}"
         if not 0 <= label < len(self._manifest.classes):
             yield f"has label {label}, there are {len(self._manifest.classes)} classes"
         if record[schema.FOLD_POSITION] != np.float32(fold_position(image_id)):
-            yield "has the place of another image among the folds"
+            yield "has the fold position of another image"
         for name in (schema.SCORES, schema.AFFINE, *(layer.name for layer in self._layers)):
             if not np.isfinite(record[name]).all():
                 yield f"has {name} that are not finite"

@@ -1,4 +1,4 @@
-"""Whether a set of features is what its manifest says, and what has to be computed again if it is not."""
+"""Verifies that a set of features is what its manifest says, and discards what must be recomputed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tf_explainer.features.schema import Manifest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something that is broken.
+    """A broken file.
 
     Attributes:
-        file: where.
-        what: is wrong, as the rest of a sentence that begins with the file.
-        shard: the sidecar of the shard that has to be computed again, or None.
-        superfluous: whether the file is no part of the set.
+        file: name of the file.
+        what: what is wrong, as the rest of a sentence that begins with the file.
+        shard: the sidecar of the shard that must be recomputed, or None.
+        superfluous: whether the file is not part of the set.
     """
 
     file: str
@@ -35,18 +35,20 @@ class Problem:
 
 
 def verify(features_dir: str, source: ImageSource | None = None) -> Iterator[Problem]:
-    """Yields everything that is broken in a set of features: nothing, if the set is whole.
+    """Yields everything that is broken in a set of features.
 
     Args:
         features_dir: of the set.
-        source: the images that it was made from; None, if records are not to be compared with them.
+        source: the data set, to compare the records with its images; None: without this comparison.
 
     Raises:
-        UserError: nothing of a set is there.
+        UserError: the directory holds no features.
     """
     parts = schema.MANIFEST, feature_set.CONFIGURATION, "features-*"
     if not any(atomic_files.sizes(features_dir, pattern) for pattern in parts):
-        raise UserError(f"no features lie in {features_dir}: extract them, or name another --features_dir")
+        raise UserError(
+            f"there are no features in {features_dir}: extract them, or name another --features_dir"
+        )
     manifest, problem = _manifest(features_dir)
     if problem:
         yield problem
@@ -75,7 +77,7 @@ def verify(features_dir: str, source: ImageSource | None = None) -> Iterator[Pro
 
 
 def discard(features_dir: str, configuration: dict[str, Any], problems: Iterable[Problem]) -> None:
-    """Removes what is broken, so that an extraction of the same configuration computes that and no more.
+    """Removes what is broken, so that an extraction of the same configuration recomputes only that.
 
     Args:
         features_dir: of the set.
@@ -83,10 +85,10 @@ def discard(features_dir: str, configuration: dict[str, Any], problems: Iterable
         problems: from `verify`.
 
     Raises:
-        UserError: the set is one of another configuration.
+        UserError: the set has another configuration.
     """
     feature_set.claim(features_dir, configuration, overwrite=False)
-    # First, so that nobody takes the rest for whole.
+    # First, so that nobody takes the rest for complete.
     atomic_files.remove(features_dir, schema.MANIFEST)
     for problem in problems:
         if problem.shard:
@@ -98,7 +100,7 @@ def discard(features_dir: str, configuration: dict[str, Any], problems: Iterable
 def _manifest(features_dir: str) -> tuple[Manifest | None, Problem | None]:
     text = _text(features_dir, schema.MANIFEST)
     if text is None:
-        return None, Problem(file=schema.MANIFEST, what="is not there: the set is not whole")
+        return None, Problem(file=schema.MANIFEST, what="is missing: the set is incomplete")
     try:
         return Manifest.from_json(text), None
     except ValueError as error:
@@ -111,7 +113,7 @@ def _configuration(
     expected = manifest.configuration if manifest else None
     text = _text(features_dir, feature_set.CONFIGURATION)
     if text is None:
-        return expected, Problem(file=feature_set.CONFIGURATION, what="is not there")
+        return expected, Problem(file=feature_set.CONFIGURATION, what="is missing")
     try:
         found = json.loads(text)
         found["extraction"]["num_shards"]
@@ -127,13 +129,13 @@ def _superfluous(features_dir: str, num_shards: int) -> Iterator[Problem]:
     ours = shards | {f"{shard}.json" for shard in shards}
     for pattern in ("features-*", ".unfinished-*", feature_set.REFUSAL):
         for name in sorted(atomic_files.sizes(features_dir, pattern).keys() - ours):
-            yield Problem(file=name, what="is no part of the set", superfluous=True)
+            yield Problem(file=name, what="is not part of the set", superfluous=True)
 
 
 def _report(features_dir: str, name: str, index: int) -> ShardReport | Problem:
     text = _text(features_dir, name)
     if text is None:
-        return Problem(file=name, what="is not there", shard=name)
+        return Problem(file=name, what="is missing", shard=name)
     try:
         report = ShardReport.from_json(text)
     except ValueError as error:
@@ -157,7 +159,7 @@ def _record_problems(
 
 
 def _total_problems(features_dir: str, manifest: Manifest, reports: list[ShardReport]) -> Iterator[Problem]:
-    """Yields where the manifest and the file of dead letters are not what the sidecars add up to."""
+    """Yields where the manifest or the file of dead letters contradicts the sidecars."""
     summaries = [report.summary() for report in reports]
     expected = feature_set.manifest_of(summaries, manifest.receptive_field, manifest.configuration)
     for field in dataclasses.fields(Manifest):

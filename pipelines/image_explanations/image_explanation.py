@@ -3,8 +3,8 @@
 ```
 names -> batches of paths -> lines, dead letters -> files (line_files)
 ```
-Only paths travel between workers. A batch is what the networks see at once, so that an image's numbers do not
-depend on the runner.
+Only paths travel between workers. The batches of paths are those of the networks, so the numbers of an image
+do not depend on the runner.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _THREADS = 4
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageExplanation:
-    """Everything that a pipeline needs, in plain values that any worker can receive.
+    """Everything that a pipeline needs, in plain values that can be sent to any worker.
 
     Attributes:
         images: names of files, folders and patterns.
-        run: what explains them.
-        fingerprint: of its explainer.
-        class_name: whose score is explained; None: every class that the performer says.
-        batch_size: images that the networks see at once.
-        output: path of the lines; the dead letters lie beside it.
-        shards: files that the lines go into.
+        run: the finished run that explains the images.
+        fingerprint: of the run's explainer.
+        class_name: whose score is explained; None: every class that the performer finds.
+        batch_size: number of images that the networks see at once.
+        output: path of the lines; the file of dead letters is beside it.
+        shards: number of files for the lines.
         resource_hints: what the workers of the step must have, by Beam's names.
     """
 
@@ -60,12 +60,12 @@ class ImageExplanation:
 
     @property
     def dead_letters(self) -> str:
-        """Path of the file that names images which could not be explained, and the reasons."""
+        """Path of the file with the images that could not be explained, and the reasons."""
         return f"{self.output.removesuffix(SUFFIX)}.{DEAD_LETTERS}{SUFFIX}"
 
 
 class ExplainImages(beam.PTransform):
-    """From a pipeline's root to files of lines and of dead letters."""
+    """Explains images, from a pipeline's root to files of lines and of dead letters."""
 
     def __init__(self, explanation: ImageExplanation) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class ExplainImages(beam.PTransform):
         """Builds the graph."""
         explanation = self._explanation
         step = beam.ParDo(ExplainBatch(explanation)).with_resource_hints(**explanation.resource_hints)
-        found = (
+        results = (
             root
             | "Names" >> beam.Create([explanation.images])
             | "Batches" >> beam.FlatMap(_batches, explanation.batch_size)
@@ -84,8 +84,8 @@ class ExplainImages(beam.PTransform):
         )
         lines = WriteLines(explanation.output, explanation.shards)
         return (
-            found[EXPLAINED] | "WriteLines" >> lines,
-            found[DEAD_LETTERS] | "WriteDeadLetters" >> WriteLines(explanation.dead_letters),
+            results[EXPLAINED] | "WriteLines" >> lines,
+            results[DEAD_LETTERS] | "WriteDeadLetters" >> WriteLines(explanation.dead_letters),
         )
 
 
@@ -96,7 +96,7 @@ def _batches(names: Sequence[str], size: int) -> Iterator[list[str]]:
 
 
 class ExplainBatch(beam.DoFn):
-    """Reads and explains a batch of images; yields lines, and dead letters by their tag."""
+    """Reads and explains a batch of images; yields lines, and dead letters with their tag."""
 
     def __init__(self, explanation: ImageExplanation) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class ExplainBatch(beam.DoFn):
         self._handle = shared.Shared()
 
     def setup(self) -> None:
-        """Loads the networks, once a process."""
+        """Loads the networks, once for each process."""
         self._run: FinishedRun = self._handle.acquire(self._load, tag=self._explanation.fingerprint)
 
     def _load(self) -> FinishedRun:
@@ -117,11 +117,11 @@ class ExplainBatch(beam.DoFn):
         return run
 
     def process(self, element: Sequence[str]) -> Iterator[Any]:
-        """Takes paths."""
+        """Explains the images at some paths."""
         with ThreadPoolExecutor(_THREADS) as threads:
-            read = list(threads.map(lambda path: next(named_images.read([path])), element))
+            results = list(threads.map(lambda path: next(named_images.read([path])), element))
         named = []
-        for reference, result in read:
+        for reference, result in results:
             if isinstance(result, UnreadableImageError):
                 yield _dead_letter(reference.id, result.kind, str(result))
             else:
@@ -129,7 +129,7 @@ class ExplainBatch(beam.DoFn):
         yield from self._lines(named)
 
     def _lines(self, named: Sequence[tuple[str, np.ndarray]]) -> Iterator[Any]:
-        """Explains images at once; where that fails, one by one."""
+        """Explains images together; if that fails, one by one."""
         try:
             lines = [
                 [json.dumps(self._run.record(each), allow_nan=False) for each in of_image]
@@ -137,9 +137,9 @@ class ExplainBatch(beam.DoFn):
                     named, self._explanation.class_name, self._explanation.batch_size
                 )
             ]
-        except UserError:  # Of the settings, not of an image.
+        except UserError:  # The settings are wrong, not an image.
             raise
-        except Exception as error:  # Whatever the networks raise: the other images go on.
+        except Exception as error:  # The networks may raise anything; the other images go on.
             if len(named) > 1:
                 for one in named:
                     yield from self._lines([one])

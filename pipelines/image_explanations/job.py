@@ -1,4 +1,4 @@
-"""Explaining many images, from the settings to files of lines."""
+"""Explains many images, from the settings to files of lines."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tf_explainer.errors import UserError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplanationJob:
-    """The settings.
+    """The settings of an explanation job.
 
     Attributes:
         workdir: of the finished run.
         performer: the network and its layers.
-        attribution: how scores are shared out.
-        explanation: which images, and whose scores.
-        file: where the lines go.
+        attribution: how scores are attributed.
+        explanation: the images, and the class whose score is explained.
+        file: where the lines are written.
         extraction: how many images the networks see at once, and what workers must have.
         beam_options: of Apache Beam, from `beam_options.check`.
     """
@@ -51,7 +51,7 @@ def run(job: ExplanationJob, tell: Callable[[str], None]) -> None:
 
     Args:
         job: the settings.
-        tell: gets a line for the person at a time.
+        tell: called with each line for the user.
 
     Raises:
         UserError: a setting does not fit, or no image can be explained.
@@ -85,15 +85,15 @@ def run(job: ExplanationJob, tell: Callable[[str], None]) -> None:
     why = f" (see {explanation.dead_letters})" if dead else ""
     line = f"{count} images: {explained} explained, {dead} not{why}"
     if explained + dead != count:
-        raise UserError(f"{line}: the others came or went meanwhile; run this again")
+        raise UserError(f"{line}: files were added or removed meanwhile; run this again")
     tell(line)
 
 
 def prepare(job: ExplanationJob, output: str) -> ImageExplanation:
-    """Loads the run as a worker will, and writes nothing.
+    """Loads the run as a worker will, without writing anything.
 
     Raises:
-        UserError: something is missing, damaged, of another run, or there is no such class.
+        UserError: a file is missing, damaged or of another run, or there is no such class.
     """
     staged = StagedRun(
         workdir=job.workdir,

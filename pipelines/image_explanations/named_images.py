@@ -1,4 +1,4 @@
-"""The images that `--image` names, on this machine or in a bucket."""
+"""Finds and reads the images that `--image` names, on this machine or in a bucket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf_explainer.images.record import ImageReference
 
 
 def is_remote(path: str) -> bool:
-    """Returns whether a path is in a bucket, and not a file's on this machine."""
+    """Returns whether a path is in a bucket, not on this machine."""
     return FileSystems.get_scheme(path) is not None
 
 
@@ -21,10 +21,10 @@ def paths(named: Sequence[str]) -> list[str]:
     """Returns the paths of all images, each once, in the order of the names.
 
     Args:
-        named: files, folders (with all in them) or patterns.
+        named: files, folders (including their sub-folders) or patterns.
 
     Raises:
-        UserError: a name stands for nothing.
+        UserError: a name matches no image.
     """
     return list(dict.fromkeys(path for name in named for path in _matching(name)))
 
@@ -38,8 +38,8 @@ def _matching(name: str) -> list[str]:
     return found
 
 
-def read(some: Iterable[str]) -> Iterator[ReadResult]:
-    """Yields each path's reference with its record, or the reason why it cannot be read."""
-    for path in some:
+def read(image_paths: Iterable[str]) -> Iterator[ReadResult]:
+    """Yields each path's reference with its record or why it cannot be read."""
+    for path in image_paths:
         reference = ImageReference(id=path, label=0, location=path)
         yield from (file_pattern.read if is_remote(path) else decode.read_files)([reference])

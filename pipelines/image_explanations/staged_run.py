@@ -1,4 +1,4 @@
-"""A finished run, loaded by any process: what explains images."""
+"""A finished run that any process can load to explain images."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PERFORMER = "named_performer.keras"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StagedRun:
-    """Where a run lies, in plain values that any worker can receive.
+    """The location and settings of a run, in plain values that can be sent to any worker.
 
     Attributes:
         workdir: holds performer, explainer, parts and average image; it may be in a bucket.
         manifest: of the run's features.
-        performer: names the network and its layers.
-        attribution: how scores are shared out.
+        performer: the network and its layers.
+        attribution: how scores are attributed.
     """
 
     workdir: WorkDir
@@ -42,7 +42,7 @@ class StagedRun:
         """Reads the networks.
 
         Raises:
-            UserError: something is missing, damaged, or of another run.
+            UserError: a file is missing, damaged, or of another run.
         """
         with tempfile.TemporaryDirectory() as directory:
             local = WorkDir(root=directory) if is_remote(self.workdir.root) else self.workdir
@@ -59,7 +59,7 @@ def manifest_of(workdir: WorkDir) -> Manifest:
     """Reads the manifest of a run's features.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: the manifest is missing or damaged.
     """
     if not is_remote(workdir.features):
         return read_manifest(workdir.features)
@@ -73,7 +73,7 @@ def manifest_of(workdir: WorkDir) -> Manifest:
 
 
 def _fetch(workdir: WorkDir, local: WorkDir) -> None:
-    """Copies what explains images; what is missing, `assemble` tells."""
+    """Copies the files that explain images; `assemble` reports missing ones."""
     for name in ("performer", "performer_report", "explainer", "part_groups", "mean_features"):
         if FileSystems.exists(getattr(workdir, name)):
             atomic_files.fetch_file(getattr(workdir, name), getattr(local, name))

@@ -100,7 +100,7 @@ def test_other_files_are_reported_and_skipped(pets, caplog):
     assert source.classes == ("cat", "dog", "negative")
     assert names == ["cat/deep/down/c.webp", "dog/a.jpg", "dog/b.PNG", "negative/n.gif"]
     assert "1 images that lie in no sub-folder" in caplog.text
-    assert "3 files that are no images" in caplog.text
+    assert "3 files that are not named like images" in caplog.text
 
 
 def test_unreadable_images_are_reported_one_by_one(pets):
@@ -148,9 +148,9 @@ def test_exif_orientation_is_applied(tmp_path):
 def test_empty_or_missing_folders(tmp_path, pets):
     with pytest.raises(UserError, match="--data_dir is not set"):
         registry.open_source(DatasetConfig(dataset="folder"))
-    with pytest.raises(UserError, match=r"absent is no folder"):
+    with pytest.raises(UserError, match=r"absent is not a folder"):
         _open(tmp_path / "absent")
-    with pytest.raises(UserError, match=r"a\.jpg is no folder"):
+    with pytest.raises(UserError, match=r"a\.jpg is not a folder"):
         _open(pets / "dog" / "a.jpg")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty holds no image \(\.bmp"):

@@ -78,7 +78,7 @@ def test_no_name_is_not_the_folder_in_which_one_is(photos, monkeypatch, name):
 
 def test_commas_divide_names_that_are_none_together(photos):
     assert names(photos, f"{photos}/cat/1.png,{photos}/dog/deep") == ["cat/1.png", "dog/deep/3.jfif"]
-    with pytest.raises(UserError, match=r"nowhere\.png is no image"):
+    with pytest.raises(UserError, match=r"nowhere\.png is neither an image"):
         names(photos, f"{photos}/cat/1.png,nowhere.png")
 
 

@@ -89,7 +89,7 @@ def test_variable_of_another_kind(tmp_path):
     with h5py.File(tmp_path / "new.mat", "w") as file:
         file["truth"] = np.eye(3)
     for name in ("old.mat", "new.mat"):
-        with pytest.raises(UserError, match=rf"{name}: truth is no struct array"):
+        with pytest.raises(UserError, match=rf"{name}: truth is not a struct array"):
             matlab.read_struct(str(tmp_path / name), "truth", ["obj"])
 
 

@@ -226,7 +226,7 @@ def test_unknown_names_are_answered_with_the_nearest(data_dir):
 
 
 def test_data_sets_without_images_are_refused(data_dir):
-    with pytest.raises(UserError, match=r"tiny_words is no data set of single images.*text \(Text\)"):
+    with pytest.raises(UserError, match=r"tiny_words is not a data set of single images.*text \(Text\)"):
         _open(data_dir, dataset="tiny_words")
 
 

@@ -325,7 +325,7 @@ def test_images_that_were_trained_on_where_none_is_held_out(command, tmp_path, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--image=nowhere.jpg"], "--image=nowhere.jpg is no image, no folder"),
+        (["--image=nowhere.jpg"], "--image=nowhere.jpg is neither an image nor a folder"),
         (["--explained_class=bird"], "--explained_class=bird: there is no class 'bird'"),
     ],
 )

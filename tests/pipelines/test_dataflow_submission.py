@@ -30,7 +30,7 @@ from tests.pipelines.small_cloud_job import (
 pytestmark = pytest.mark.slow
 
 # The layers above the target are left to the rule.
-DECIDED = "By the rule in docs/performers.md, given back are fc1, fc2;"
+DECIDED = "By the rule in docs/performers.md: reconstructed layers fc1, fc2."
 
 
 @pytest.fixture(name="cloud", scope="module")
@@ -166,7 +166,7 @@ def test_a_finished_set_submits_nothing(cloud, flagfile):
     said = runners.extract(
         command(cloud, flagfile, "features", f"--sdk_container_image={IMAGE}"), cloud.folder / "again.log"
     )
-    assert "is whole" in said
+    assert "is complete" in said
     assert len(cloud.api.jobs) == 1
 
 

@@ -151,7 +151,7 @@ def test_what_nobody_decided_is_told(extract, tmp_path, capsys):
     )
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(
-        "By the rule in docs/performers.md, high is explained, and given back are pool; python -m"
+        "By the rule in docs/performers.md: explained layer high; reconstructed layers pool. python -m"
     )
     number = (
         r"high can be negative: it is explained as max\(x, 0\), which leaves out (\d+\.\d)% of its energy"
@@ -167,19 +167,31 @@ def test_what_nobody_decided_is_told(extract, tmp_path, capsys):
     assert np.min(maps) == 0 < np.max(maps)
 
 
+def test_without_a_readable_image_the_negative_share_is_unknown(extract, tmp_path, capsys):
+    swish_network(tmp_path / "swish.keras")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "torn.png").write_bytes(b"torn")
+    with pytest.raises(UserError, match="1 of 1 images cannot be used"):
+        extract(
+            *("--dataset=folder", f"--data_dir={tmp_path}/photos", "--nonegatives"),
+            *(f"--performer={tmp_path}/swish.keras", "--target_layer=high", "--distilled_layers=pool"),
+        )
+    assert "which leaves out an unknown share of its energy" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("named", "decided"),
     [
-        ("--target_layer=high", "given back are pool"),
-        ("--distilled_layers=pool", "high is explained"),
-        ("--target_layer=low", "given back are pool"),
+        ("--target_layer=high", "reconstructed layers pool"),
+        ("--distilled_layers=pool", "explained layer high"),
+        ("--target_layer=low", "reconstructed layers pool"),
     ],
 )
 def test_what_somebody_decided_is_not_called_the_rules(extract, tmp_path, capsys, named, decided):
     swish_network(tmp_path / "swish.keras")
     extract(f"--performer={tmp_path}/swish.keras", "--target_layer=", "--distilled_layers=", named)
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"By the rule in docs/performers.md, {decided}; python -m")
+    assert said[0].startswith(f"By the rule in docs/performers.md: {decided}. python -m")
 
 
 def test_a_whole_set_is_left_alone(extract, whole_set, capsys, monkeypatch):
@@ -187,7 +199,7 @@ def test_a_whole_set_is_left_alone(extract, whole_set, capsys, monkeypatch):
     monkeypatch.setattr(job.beam_pipeline, "run_to_end", lambda *_: pytest.fail("it runs again"))
     capsys.readouterr()
     extract()
-    assert "is whole: 12 images in" in capsys.readouterr().out
+    assert "is complete: 12 images in" in capsys.readouterr().out
     assert files(whole_set) == before
 
 
@@ -271,7 +283,7 @@ def test_dead_letters_are_tried_again_and_nothing_else_is_touched(extract, tmp_p
     capsys.readouterr()
     extract(*arguments, "--retry_dead_letters")
     said = capsys.readouterr().out
-    assert said.startswith("2 dead letters are tried again\nImages: 8 of images\n")
+    assert said.startswith("Retrying 2 dead letters\nImages: 8 of images\n")
     assert "\n8 images in = 7 records + 1 dead letters" in said
     after = files(tmp_path / "features")
     (letter,) = map(json.loads, after["dead_letters.jsonl"].splitlines())
@@ -285,7 +297,7 @@ def test_dead_letters_are_tried_again_and_nothing_else_is_touched(extract, tmp_p
 def test_without_dead_letters_nothing_is_tried_again(extract, whole_set, capsys):
     before = files(whole_set)
     extract("--retry_dead_letters")
-    assert "0 dead letters are tried again" in capsys.readouterr().out
+    assert "Retrying 0 dead letters" in capsys.readouterr().out
     assert files(whole_set) == before
 
 

@@ -59,7 +59,7 @@ def test_every_runner_makes_the_same_files(runner, command, expected, tmp_path):
     with runners.options(runner) as options:
         said = runners.extract([*command, f"--workdir={tmp_path}", *options], tmp_path / "log")
     decided, counted, balance, *_ = said.splitlines()
-    assert decided.startswith("By the rule in docs/performers.md, given back are fc1, fc2;")
+    assert decided.startswith("By the rule in docs/performers.md: reconstructed layers fc1, fc2.")
     assert counted == "Images: 20 of cat, 20 of dog"
     assert balance.startswith(f"{IMAGES} images in = {IMAGES - TORN} records + {TORN} dead letters")
     assert files(tmp_path / "features") == expected

@@ -47,13 +47,13 @@ def _folder(extracted, tmp_path):
 
 def test_a_sound_set_is_said_to_be_one(run, folder, capsys):
     run(verify_features)
-    assert capsys.readouterr().out == f"{folder} is whole and sound\n"
+    assert capsys.readouterr().out == f"{folder} is complete and intact\n"
 
 
 def test_the_directory_alone_is_enough(folder, capsys):
     with flagsaver.flagsaver(features_dir=f"{folder}/", dataset=None, workdir=None):
         verify_features.main([])
-    assert capsys.readouterr().out == f"{folder} is whole and sound\n"
+    assert capsys.readouterr().out == f"{folder} is complete and intact\n"
 
 
 def test_what_is_broken_is_named_and_only_that_is_computed_again(run, folder, capsys):
@@ -63,10 +63,10 @@ def test_what_is_broken_is_named_and_only_that_is_computed_again(run, folder, ca
     with pytest.raises(UserError, match=r"features: 1 problem; .*--repair"):
         run(verify_features)
     said = capsys.readouterr().out
-    assert said == f"{SHARD} has another checksum than its sidecar says: its content was changed\n"
+    assert said == f"{SHARD} has a different checksum than its sidecar says: its content was changed\n"
     run(verify_features, "--repair")
     said = capsys.readouterr().out
-    assert said.endswith(f"{folder} is repaired: whole and sound\n")
+    assert said.endswith(f"{folder} is repaired: complete and intact\n")
     assert said.count("By the rule") == 1
     assert files(folder) == before
     untouched = {path.name for path in folder.iterdir() if path.stat().st_mtime_ns == times[path.name]}

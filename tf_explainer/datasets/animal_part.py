@@ -21,10 +21,9 @@ from typing import Any
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, matlab
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
 from tf_explainer.images.crop import clip_to_image
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import Box, ImageReference, Landmark, UnreadableImageError
 
 SYNSETS = {
@@ -69,16 +68,16 @@ _CROP = 224  # side, in pixels, of the crops that landmarks were annotated on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnimalPart:
+class AnimalPart(HashedShards):
     """The benchmark, or some of its categories; see `source.ImageSource`.
 
     Attributes:
         data_dir: the folder that holds both repositories.
-        synsets: by label, without the negative class.
+        synsets: WordNet ids by label, without the negative class.
         classes: names by label.
-        all_classes: of all categories that are there, and the negative class.
-        negative_class: last of the classes, or None.
-        landmark_names: those of `LANDMARK_FILES` that some category has.
+        all_classes: names of all categories on disk, then the negative class.
+        negative_class: the last class, or None.
+        landmark_names: `head`, and the other keys of `LANDMARK_FILES` that some category has.
     """
 
     data_dir: str
@@ -92,19 +91,15 @@ class AnimalPart:
         """Yields every image's reference, category by category, then the negatives.
 
         Raises:
-            UserError: a file of annotations is missing, damaged or too short.
+            UserError: an annotation file is missing, damaged or too short.
         """
         for label, synset in enumerate(self.synsets):
             yield from self._references_of(label, synset)
         if self.negative_class is not None:
             yield from negatives(self.data_dir, label=len(self.classes) - 1)
 
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
-
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-        """Yields records or reasons in the order of the references."""
+        """Yields each record, or why it cannot be read, in the order of the references."""
         return decode.read_files(references, upright=False)  # boxes refer to the pixels as stored
 
     def _references_of(self, label: int, synset: str) -> Iterator[ImageReference]:
@@ -113,15 +108,18 @@ class AnimalPart:
         folder = os.path.join(os.path.dirname(_box_file(self.data_dir, synset)), "img")
         for index, box in enumerate(boxes):
             path = os.path.join(folder, f"{index + 1:05d}.jpg")
-            with contextlib.suppress(UnreadableImageError):  # Whoever reads the image gets the reason.
+            with contextlib.suppress(UnreadableImageError):  # `read` reports the reason.
                 box = clip_to_image(box, *decode.size_in_pixels(path))
-            landmarks = {name: _landmark(truth[index], box) for name, truth in truths.items()}
             yield ImageReference(
                 id=f"{synset}/{index + 1:05d}",
                 label=label,
                 location=path,
                 box=box,
-                landmarks={name: landmark for name, landmark in landmarks.items() if landmark is not None},
+                landmarks={
+                    name: landmark
+                    for name, truth in truths.items()
+                    if (landmark := _landmark(truth[index], box))
+                },
             )
 
     def _truths(self, synset: str, count: int) -> dict[str, list[dict[str, Any]]]:
@@ -142,10 +140,10 @@ class AnimalPart:
 def open_animal_part(config: DatasetConfig) -> AnimalPart:
     """Finds the benchmark under `config.data_dir`.
 
-    Categories are asked for by name or synset; all that are there take part if none is named.
+    Categories are given by name or synset; without any, all categories on disk are used.
 
     Raises:
-        UserError: the folder is not in the published layout, or a category or the negatives are not there.
+        UserError: the folder is not in the published layout, or a category or the negatives are missing.
     """
     data_dir = config.data_dir
     if not data_dir:
@@ -155,7 +153,7 @@ def open_animal_part(config: DatasetConfig) -> AnimalPart:
     present = _present(data_dir)
     offered = [name for name, synset in SYNSETS.items() if synset in present]
     names = categories.chosen(
-        [_name(asked) for asked in config.categories], offered, f"--data_dir={data_dir}"
+        [_name(category) for category in config.categories], offered, f"--data_dir={data_dir}"
     )
     if config.negatives and not _negative_files(data_dir):
         raise UserError(f"{_no_negatives(data_dir)}; leave negatives out: --nonegatives")
@@ -183,15 +181,14 @@ def negatives(data_dir: str, label: int) -> list[ImageReference]:
         label: of the negative class.
 
     Raises:
-        UserError: they are not there.
+        UserError: there are no such photographs.
     """
     files = _negative_files(data_dir)
     if not files:
         raise UserError(_no_negatives(data_dir))
-    stems = [os.path.splitext(os.path.basename(path))[0] for path in files]
     return [
-        ImageReference(id=f"neg/{stem}", label=label, location=path)
-        for stem, path in zip(stems, files, strict=True)
+        ImageReference(id=f"neg/{os.path.basename(path).removesuffix('.JPEG')}", label=label, location=path)
+        for path in files
     ]
 
 
@@ -205,9 +202,9 @@ def _present(data_dir: str) -> set[str]:
     return {match[1] for match in found if match}
 
 
-def _name(asked: str) -> str:
-    """Returns a category's name from a synset, an alias or another spelling of it."""
-    name = asked.strip().lower().replace("_", " ")
+def _name(category: str) -> str:
+    """Returns the category's name for a synset, an alias or another spelling."""
+    name = category.strip().lower().replace("_", " ")
     by_synset = {synset: name for name, synset in SYNSETS.items()}
     return by_synset.get(name, _ALIASES.get(name, name))
 
@@ -231,7 +228,7 @@ def _no_negatives(data_dir: str) -> str:
 
 
 def _boxes(path: str) -> list[Box]:
-    """Reads the object boxes: 1-based pixels, both ends inclusive, in the file."""
+    """Reads the object boxes. In the file they are 1-based pixels, both ends inclusive."""
     boxes = []
     for number, sample in enumerate(matlab.read_struct(path, "samples", ["obj"]), start=1):
         try:
@@ -252,8 +249,8 @@ def _boxes(path: str) -> list[Box]:
 def _landmark(truth: Mapping[str, Any], box: Box) -> Landmark | None:
     """Converts (row, column), 1-based pixels of the 224x224 crop, to continuous pixels of the image.
 
-    A crop may show the part of several animals; as in the benchmark's own evaluation it then counts as
-    not annotated.
+    Returns None if the crop shows the part of several animals, or of none: the benchmark's own evaluation
+    also treats the former as not annotated.
     """
     if truth["pHW_center"].size != 2:
         return None

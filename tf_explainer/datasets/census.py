@@ -1,4 +1,4 @@
-"""What a folder of images holds, told before hours of work: how many of each class, and which are copies."""
+"""Counts a folder's images per class and finds copies, so that users see problems before hours of work."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _UNEVEN = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Census:
-    """Images of a folder.
+    """The counts of a folder.
 
     Attributes:
-        counts: of each class.
-        copies: pairs of images whose files are the same, byte by byte, each with the first one of its kind.
+        counts: number of images by class.
+        copies: pairs of images whose files have the same bytes: the first such image, and another one.
     """
 
     counts: Mapping[str, int]
@@ -30,41 +30,43 @@ class Census:
 
     @property
     def images(self) -> int:
-        """How many there are."""
+        """Number of images of all classes."""
         return sum(self.counts.values())
 
     def lines(self) -> list[str]:
-        """Returns what a person is told, a line each."""
+        """Returns lines for the user."""
         return [self._balance(), *([self._copied()] if self.copies else [])]
 
     def _balance(self) -> str:
         by_size = sorted(self.counts.items(), key=lambda each: -each[1])
         (most, largest), (fewest, smallest) = by_size[0], by_size[-1]
         if len(by_size) <= _MOST_LISTED:
-            said = ", ".join(f"{number} of {name}" for name, number in self.counts.items())
+            counts = ", ".join(f"{number} of {name}" for name, number in self.counts.items())
         else:
-            said = (
+            counts = (
                 f"{self.images} of {len(by_size)} classes, {smallest} ({fewest}) to {largest} ({most}) each"
             )
         if largest < _UNEVEN * smallest:
-            return f"Images: {said}"
+            return f"Images: {counts}"
         uneven = f"{most} has {largest / max(smallest, 1):.0f} times as many as {fewest}"
-        return f"Images: {said}. {uneven}: measures over all images are mostly about it"
+        return f"Images: {counts}. {uneven}: measures over all images are mostly about {most}"
 
     def _copied(self) -> str:
         first, copy = self.copies[0]
-        said = f"{len(self.copies)} files are copies of others, such as {copy.id} of {first.id}: remove them"
+        advice = (
+            f"{len(self.copies)} files are copies of others, such as {copy.id} of {first.id}: remove them"
+        )
         across = [pair for pair in self.copies if pair[0].label != pair[1].label]
         if across:
             first, copy = across[0]
-            return f"{said}. {len(across)} lie in two classes at once, such as {copy.id} and {first.id}"
-        return f"{said}, as a held-out image may be the copy of one that is trained on"
+            return f"{advice}. {len(across)} lie in two classes at once, such as {copy.id} and {first.id}"
+        return f"{advice}, as a held-out image may be the copy of a training image"
 
 
 def of_folder(source: ImageSource) -> Census | None:
-    """Counts the images of a folder; None where a data set is none.
+    """Counts the images of a folder; returns None for other kinds of data sets.
 
-    Files are read only where another one has the same length.
+    Files are read only if another file has the same length.
     """
     if not isinstance(source, Folder):
         return None
@@ -93,5 +95,5 @@ def _digest(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:  # Whoever reads the image tells of it.
+    except OSError as error:  # Reading the image reports the error.
         return repr(error).encode()

@@ -1,4 +1,4 @@
-"""Caltech-UCSD Birds 200-2011: its text tables as references.
+"""Reads the text tables of Caltech-UCSD Birds 200-2011 as references.
 
     FOLDER/images.txt                "id path"
     FOLDER/classes.txt               "id name", 200 species
@@ -10,8 +10,8 @@
     FOLDER/images/<path>             one bird per image
 
 C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie, *The Caltech-UCSD Birds-200-2011 Dataset*, 2011. The
-tables do not say where a pixel's centre is; their numbers are taken as continuous pixels, which leaves half a
-pixel open.
+tables do not say where a pixel's centre is; their numbers are taken as continuous pixels, so positions are
+uncertain by half a pixel.
 """
 
 from __future__ import annotations
@@ -24,21 +24,9 @@ from tf_explainer.errors import UserError
 from tf_explainer.images.record import Box, ImageReference, Landmark
 
 PARTS = (
-    "back",
-    "beak",
-    "belly",
-    "breast",
-    "crown",
-    "forehead",
-    "left_eye",
-    "left_leg",
-    "left_wing",
-    "nape",
-    "right_eye",
-    "right_leg",
-    "right_wing",
-    "tail",
-    "throat",
+    *("back", "beak", "belly", "breast", "crown"),
+    *("forehead", "left_eye", "left_leg", "left_wing", "nape"),
+    *("right_eye", "right_leg", "right_wing", "tail", "throat"),
 )
 """The landmarks, in the order of `parts.txt`, with underscores for its spaces."""
 
@@ -57,11 +45,11 @@ def references(folder: str, *, train: bool) -> Iterator[ImageReference]:
 
     Args:
         folder: the extracted archive, `CUB_200_2011`.
-        train: whether the training or the test images.
+        train: whether to yield the training images; else the test images.
 
     Returns:
-        References with a path as location, the species' index as label, a box, and the visible parts as
-        landmarks without extent.
+        References whose location is a path, whose label is the species' index, and whose landmarks are the
+        visible parts, without extent. All have a box.
 
     Raises:
         UserError: a table is missing or damaged.
@@ -85,7 +73,7 @@ def references(folder: str, *, train: bool) -> Iterator[ImageReference]:
 
 
 def _landmarks(folder: str) -> dict[int, dict[str, Landmark]]:
-    """The visible parts of each image, by the image's number."""
+    """Returns the visible parts of each image, by the image's number."""
     names = {number: name.replace(" ", "_") for number, name in _rows(folder, "parts/parts.txt", int, str)}
     if tuple(names.values()) != PARTS:
         raise UserError(f"{folder}/parts/parts.txt names other parts than {', '.join(PARTS)}")
@@ -103,7 +91,7 @@ def _box(x: float, y: float, width: float, height: float) -> Box:
 
 
 def _rows(folder: str, name: str, *columns: Callable[[str], Any]) -> list[list[Any]]:
-    """Reads a table of columns of some types; the last one may hold spaces."""
+    """Reads a table whose columns have the given types; only the last column may hold spaces."""
     path = os.path.join(folder, name)
     try:
         with open(path, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Encoded images of any common format to RGB pixels, or the reason why not."""
+"""Decodes images of any common format to RGB pixels, or says why that fails."""
 
 from __future__ import annotations
 
@@ -17,47 +17,35 @@ from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableIm
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jfif",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
 )
-"""What the name of an image ends in, in capitals or not."""
+"""File name endings of images, in lower case."""
 MAX_PIXELS = 89_478_485
 """Images of more pixels are refused: Pillow's own limit, 256 MiB of RGB."""
 
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
 
-# A file of a megabyte can take a gigabyte while it is decoded. Threads take turns at such files.
+# Decoding a file of one megabyte can take a gigabyte of memory. Threads decode such files one at a time.
 _LARGE = 1 << 24
 _ONE_LARGE = threading.Lock()
 
 
 def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
-    """Decodes an image: its first frame, composited on white where it is transparent.
+    """Decodes an image's first frame; transparent pixels are composited on white.
 
-    Colours are taken as sRGB (embedded profiles are ignored); 16-bit values keep their upper byte.
+    Colours are assumed to be sRGB (embedded profiles are ignored); 16-bit values keep their upper byte.
 
     Args:
         encoded: the file's content, or the file opened for reading.
-        upright: whether EXIF orientation is applied. Boxes and landmarks that were annotated on
-            the pixels as stored need False.
+        upright: whether to apply the EXIF orientation. Set to False if boxes and landmarks were annotated on
+            the pixels as stored.
 
     Returns:
         `[H, W, 3]` uint8, RGB.
 
     Raises:
-        UnreadableImageError: empty, truncated or too large, no image, or of a format not in `FORMATS`.
+        UnreadableImageError: the image is empty, truncated, too large, or of a format not in `FORMATS`.
     """
     file = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
     try:
@@ -72,7 +60,7 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
     except UnidentifiedImageError as error:
         empty = file.seek(0, io.SEEK_END) == 0
         reason = (
-            "the file is empty" if empty else f"it is none of {', '.join(FORMATS)}, or its head is damaged"
+            "the file is empty" if empty else f"it is none of {', '.join(FORMATS)}, or its header is damaged"
         )
         raise UnreadableImageError(reason, "empty" if empty else "no_image") from error
     except Exception as error:  # Pillow's decoders raise many types on damaged bytes.
@@ -80,7 +68,7 @@ def decode(encoded: bytes | BinaryIO, *, upright: bool = True) -> np.ndarray:
 
 
 def _turn(image: Image.Image) -> contextlib.AbstractContextManager[object]:
-    """Waits for other large images if this is one."""
+    """Returns a context that waits for other large images if this image is large."""
     return _ONE_LARGE if image.width * image.height > _LARGE else contextlib.nullcontext()
 
 
@@ -104,7 +92,7 @@ def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
 
 
 def _upper_bytes(image: Image.Image) -> Image.Image:
-    """From 16-bit grey to 8-bit grey, with white where the one value stands that means transparent."""
+    """Converts 16-bit grey to 8-bit grey; the value that means transparent becomes white."""
     values = np.clip(np.asarray(image), 0, 65535)
     return Image.fromarray(
         np.where(values == image.info.get("transparency", -1), 255, values >> 8).astype(np.uint8)
@@ -116,7 +104,7 @@ def size_in_pixels(path: str, *, upright: bool = False) -> tuple[int, int]:
 
     Args:
         path: of the file.
-        upright: whether EXIF orientation is applied; else as stored.
+        upright: whether to apply the EXIF orientation.
 
     Raises:
         UnreadableImageError: the file is missing or its header cannot be read.
@@ -131,7 +119,7 @@ def size_in_pixels(path: str, *, upright: bool = False) -> tuple[int, int]:
 
 
 def read_files(references: Iterable[ImageReference], *, upright: bool = True) -> Iterator[ReadResult]:
-    """Yields each reference, whose location is a path, with its record or the reason why not."""
+    """Yields each reference, whose location is a path, with its record or why it cannot be read."""
     for reference in references:
         try:
             with open(reference.location, "rb") as file:

@@ -1,11 +1,11 @@
-"""Images that a pattern finds, on any file system that Beam knows.
+"""Images that match a pattern, on any file system that Beam supports.
 
     gs://BUCKET/photos/*.jpg       one class, named after the folder that holds them
     gs://BUCKET/photos/*/*.jpg     one class per folder
     gs://BUCKET/photos             every image below, as in a local folder (`folder`)
 
-`*` stands for anything but a slash, `**` for that too. Classes are the first folders below the part without
-wildcards. The names are listed where the references are asked for: by a worker of the pipeline.
+`*` matches anything but a slash, `**` also matches slashes. Classes are the first folders below the part
+without wildcards. `references` lists the files, so a worker of the pipeline does that.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories
 from tf_explainer.datasets.decode import SUFFIXES, decode
 from tf_explainer.datasets.image_files import is_image_name
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 _WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FilePattern:
-    """Images that a pattern finds; see `source.ImageSource`.
+class FilePattern(HashedShards):
+    """Images that match a pattern; see `source.ImageSource`.
 
     Attributes:
-        pattern: of the paths.
-        root: the folder that the pattern names without wildcards; ids are relative to it.
+        pattern: what the paths match.
+        root: the folder before the first wildcard; ids are relative to it.
         classes: names by label, sorted, as Keras numbers folders.
-        all_classes: of all folders that there are.
-        one_class: whether all images are of the first class, as they lie in `root` itself.
+        all_classes: names of all folders that hold images.
+        one_class: whether all images belong to the first class, because they lie directly in `root`.
         negative_class: one of the classes, or None.
         landmark_names: none.
     """
@@ -57,7 +56,7 @@ class FilePattern:
         """Yields every image's reference, in the order of the paths.
 
         Raises:
-            UserError: the file system refuses.
+            UserError: the files cannot be listed.
         """
         labels = {name: label for label, name in enumerate(self.classes)}
         for name in _names(self.pattern, self.root):
@@ -65,20 +64,16 @@ class FilePattern:
             if label is not None:
                 yield ImageReference(id=name, label=label, location=posixpath.join(self.root, name))
 
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
-
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-        """Yields records or reasons in the order of the references.
+        """Yields each record, or why it cannot be read, in the order of the references.
 
-        Whatever a file system raises while the file is there is raised here: another attempt may succeed.
+        If an existing file cannot be read, the file system's error is raised: another attempt may succeed.
         """
         return read(references)
 
 
 def read(references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-    """Does what `FilePattern.read` does; locations are paths."""
+    """Reads references whose locations are paths, as `FilePattern.read` does."""
     for reference in references:
         try:
             yield reference, ImageRecord(reference=reference, image=decode(_content(reference.location)))
@@ -87,10 +82,10 @@ def read(references: Iterable[ImageReference]) -> Iterator[ReadResult]:
 
 
 def image_paths(name: str) -> list[str]:
-    """Returns the paths of the images that a file's name, a folder or a pattern stands for, sorted.
+    """Returns the sorted paths of the images that a file, a folder or a pattern names.
 
     Raises:
-        UserError: the file system refuses.
+        UserError: the files cannot be listed.
     """
     if not _WILDCARD.search(name) and is_image_name(posixpath.basename(name)):
         return [name]
@@ -99,10 +94,10 @@ def image_paths(name: str) -> list[str]:
 
 
 def open_file_pattern(config: DatasetConfig) -> FilePattern:
-    """Finds the classes; only where they are folders are all names listed for that.
+    """Finds the classes; lists the files only if the classes are folders.
 
     Raises:
-        UserError: the pattern finds no image, a category is not there, or the file system refuses.
+        UserError: the pattern matches no image, a category is missing, or the files cannot be listed.
     """
     pattern, root = _pattern_and_root(config.data_dir or "")
     where = f"--data_dir={config.data_dir}"
@@ -136,17 +131,17 @@ def _names(pattern: str, root: str) -> list[str]:
     """Returns the sorted paths of all images, relative to the root."""
     try:
         (match,) = FileSystems.match([pattern])
-    except Exception as error:  # Whatever a cloud's client raises.
+    except Exception as error:  # Cloud clients raise many types.
         raise UserError(f"{pattern} cannot be listed: {error}") from error
     names = sorted(found.path.removeprefix(f"{root}/") for found in match.metadata_list)
     images = [name for name in names if is_image_name(name)]
     if len(images) < len(names):
-        logging.warning("Skipped %d files that are no images by their name", len(names) - len(images))
+        logging.warning("Skipped %d files that are not named like images", len(names) - len(images))
     return images
 
 
 def _class_of(name: str) -> str:
-    """Returns the first folder of a relative path, or nothing where it lies in none."""
+    """Returns the first folder of a relative path; empty if there is none."""
     return name.rpartition("/")[0].split("/")[0]
 
 
@@ -154,7 +149,7 @@ def _content(path: str) -> bytes:
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             return file.read()
-    except Exception as error:  # Whatever a cloud's client raises.
+    except Exception as error:  # Cloud clients raise many types.
         if FileSystems.exists(path):
             raise
-        raise UnreadableImageError(f"{path} is not there any more", "no_file") from error
+        raise UnreadableImageError(f"{path} no longer exists", "no_file") from error

@@ -4,9 +4,9 @@
     DATA_DIR/a.jpg, DATA_DIR/b.png                  one class, named after the folder
 
 Classes are numbered in the order of their names, as `keras.utils.image_dataset_from_directory` does. A
-sub-folder that is named as the negative class holds images of no category. Which files are images, see
-`image_files`. Sub-folders may be links to folders elsewhere. Boxes and landmarks may come from a file, see
-`annotations/`.
+sub-folder with the name of the negative class holds images of no category. `image_files` defines which files
+are images. Sub-folders may be links to folders elsewhere. Boxes and landmarks may come from a file (see
+`annotations/`).
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from absl import logging
 from tf_explainer.config import DatasetConfig
 from tf_explainer.datasets import categories, decode, image_files
 from tf_explainer.datasets.annotations.annotation_file import Annotations, read_annotations
-from tf_explainer.datasets.source import ReadResult
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.errors import UserError
-from tf_explainer.images.folds import hashed_shard
 from tf_explainer.images.record import ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(HashedShards):
     """Images in a folder; see `source.ImageSource`.
 
     Attributes:
         data_dir: the folder.
         classes: names by label, sorted, as Keras numbers folders.
-        all_classes: of all folders that there are.
+        all_classes: names of all sub-folders, even those without images; without sub-folders, the one class.
         folders: where each class lies, relative to `data_dir`.
         negative_class: one of the classes, or None.
         annotations: boxes and landmarks.
@@ -48,7 +47,7 @@ class Folder:
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """Every landmark that an image may carry, in a fixed order."""
+        """Names of all landmarks that an image may have, in a fixed order."""
         return self.annotations.landmark_names
 
     def references(self) -> Iterator[ImageReference]:
@@ -67,12 +66,8 @@ class Folder:
                 )
             image_files.warn_of_skipped(skipped)
 
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
-
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-        """Yields records or reasons in the order of the references."""
+        """Yields each record, or why it cannot be read, in the order of the references."""
         return decode.read_files(references)
 
 
@@ -80,13 +75,13 @@ def open_folder(config: DatasetConfig) -> Folder:
     """Finds the classes in `config.data_dir`.
 
     Raises:
-        UserError: the folder is missing or holds no image, or a category is not there.
+        UserError: the folder is missing or holds no image, or a category is missing.
     """
     data_dir = config.data_dir
     if not data_dir:
         raise UserError("--data_dir is not set: name the folder that holds the images")
     if not os.path.isdir(data_dir):
-        raise UserError(f"--data_dir={data_dir} is no folder")
+        raise UserError(f"--data_dir={data_dir} is not a folder")
     names = _subfolders(data_dir)
     folders = _class_folders(data_dir, names)
     classes, negative_class = categories.arranged(config, list(folders), f"--data_dir={data_dir}")
@@ -100,7 +95,11 @@ def open_folder(config: DatasetConfig) -> Folder:
         annotations = read_annotations(config.annotations, locations, data_dir)
         positive = tuple(os.path.join(folders[name], "") for name in classes if name != negative_class)
         bare = [name for name in locations if name.startswith(positive) and name not in annotations.objects]
-        _warn_of_bare(config.annotations, bare)
+        if bare:
+            logging.warning(
+                "%d images are not in %s, such as %s: they are used uncropped, without landmarks",
+                *(len(bare), config.annotations, bare[0]),
+            )
     return Folder(
         data_dir=data_dir,
         classes=classes,
@@ -113,15 +112,6 @@ def open_folder(config: DatasetConfig) -> Folder:
 
 def _id(path: str, data_dir: str) -> str:
     return os.path.relpath(path, data_dir).replace(os.sep, "/")
-
-
-def _warn_of_bare(path: str, bare: list[str]) -> None:
-    """Tells how many images, but those of no category, the annotations do not speak of."""
-    if bare:
-        logging.warning(
-            "%d images are not in %s, such as %s: they are used whole, without landmarks",
-            *(len(bare), path, bare[0]),
-        )
 
 
 def _class_folders(data_dir: str, names: list[str]) -> dict[str, str]:

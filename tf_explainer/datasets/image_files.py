@@ -1,9 +1,9 @@
-"""Which files are images, by one set of rules for data sets, for `--image` and for the library.
+"""Decides which files are images: one set of rules for data sets, for `--image` and for the library.
 
-Hidden files and folders (`.ipynb_checkpoints`, the `._a.jpg` of a Mac) are no images, neither is what lies in
-the folders that file servers, archives and systems add (`@eaDir`, `__MACOSX`, ...). What does not end as an
-image, or has a name that is no text, is skipped and counted. Links to folders are not followed below the
-folder that is named, so that no loop is walked. Whether a file can be read shows when it is decoded.
+Hidden files and folders (`.ipynb_checkpoints`, the `._a.jpg` of a Mac) are ignored, as are folders that file
+servers, archives and systems add (`@eaDir`, `__MACOSX`, ...). Other files without an image's suffix, or with
+unprintable characters in their names, are skipped and counted. Below the given folder, links to folders are
+not followed, which avoids loops. Files are not opened: whether one can be read shows when it is decoded.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _NOT_OURS = {"@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume in
 
 
 def is_visible(name: str) -> bool:
-    """Returns whether a file or folder of that name is looked at."""
+    """Returns whether a file or folder of that name is neither hidden nor added by a system."""
     return not name.startswith(".") and name.lower() not in _NOT_OURS
 
 
 def is_image_name(path: str) -> bool:
-    """Returns whether a path, relative to the folder that is named, is an image's by its name alone."""
+    """Returns whether a path, relative to the given folder, is named like an image."""
     visible = all(is_visible(part) for part in path.split("/"))
     return visible and path.isprintable() and path.lower().endswith(decode.SUFFIXES)
 
 
 def find_images(folder: str, skipped: list[str] | None = None) -> Iterator[str]:
-    """Yields the paths of all images below a folder, in their order; other visible files join `skipped`.
+    """Yields the sorted paths of all images below a folder; appends other visible files to `skipped`.
 
     Raises:
         UserError: a folder cannot be read.
@@ -50,26 +50,26 @@ def find_images(folder: str, skipped: list[str] | None = None) -> Iterator[str]:
 
 
 def is_file(path: str) -> bool:
-    """Returns whether a path is a file, or a link that leads nowhere: an image that cannot be read."""
+    """Returns whether a path is a file or a broken link, which counts as an image that cannot be read."""
     return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
 
 
 def warn_of_skipped(skipped: Sequence[str]) -> None:
-    """Logs how many files were no images by their name."""
+    """Logs how many files were skipped because of their names."""
     if skipped:
         logging.warning(
-            "Skipped %d files that are no images by their name, such as %r", len(skipped), skipped[0]
+            "Skipped %d files that are not named like images, such as %r", len(skipped), skipped[0]
         )
 
 
 def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields images, `[H, W, 3]` uint8 RGB, with their paths; what cannot be read is logged and left out.
+    """Yields paths and images, `[H, W, 3]` uint8 RGB; unreadable images are logged and left out.
 
     Args:
-        named: files, folders (with all in them) or patterns, as `--image` takes them.
+        named: files, folders (including their sub-folders) or patterns, as `--image` takes them.
 
     Raises:
-        UserError: a name stands for nothing, or no file can be read.
+        UserError: a name matches no image, or no file can be read.
     """
     paths = dict.fromkeys(path for name in named for path in matching(name))
     references = [ImageReference(id=path, label=0, location=path) for path in paths]
@@ -88,12 +88,12 @@ def read_images(named: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def matching(name: str) -> list[str]:
-    """Returns the images that a name stands for; a comma divides names unless it is part of one.
+    """Returns the images that a name matches. If it matches none, a comma in it separates names.
 
     Raises:
-        UserError: it stands for nothing.
+        UserError: the name matches no image.
     """
-    if not name.strip():  # A variable that was empty, or a command that found nothing.
+    if not name.strip():  # An empty shell variable, or a command that found nothing.
         raise UserError("--image= names nothing: name an image, a folder (`.` is this one) or a pattern")
     path = os.path.normpath(os.path.expanduser(name))
     skipped: list[str] = []
@@ -101,7 +101,7 @@ def matching(name: str) -> list[str]:
         found = list(find_images(path, skipped))
     elif is_file(path):
         if not path.isprintable():
-            raise UserError(f"--image={path!r}: the name is no text that can be written: rename the file")
+            raise UserError(f"--image={path!r}: the name has unprintable characters: rename the file")
         return [path]
     else:
         found = _by_pattern(path, skipped)
@@ -110,7 +110,7 @@ def matching(name: str) -> list[str]:
         return found
     if "," in name:
         return [path for part in name.split(",") if part.strip() for path in matching(part.strip())]
-    raise UserError(f"--image={name} is no image, no folder with images, and matches none")
+    raise UserError(f"--image={name} is neither an image nor a folder with images, and matches none")
 
 
 def _by_pattern(pattern: str, skipped: list[str]) -> list[str]:
@@ -120,7 +120,7 @@ def _by_pattern(pattern: str, skipped: list[str]) -> list[str]:
         return []
     root = pathlib.Path(os.path.dirname(pattern[:wildcard]))
     found: list[str] = []
-    # Unlike `glob.glob`, it goes through no link, and so into no loop, where `**` stands.
+    # Unlike `glob.glob`, `**` follows no links here, which avoids loops.
     for path in sorted(root.glob(str(pathlib.Path(pattern).relative_to(root)))):
         if is_file(str(path)):
             is_image = is_image_name(path.relative_to(root).as_posix())

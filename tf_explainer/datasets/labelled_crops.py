@@ -1,4 +1,4 @@
-"""A data set's crops with their labels, divided into training and held-out images."""
+"""Reads a data set's crops with their labels, divided into training and held-out images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def is_held_out(reference: ImageReference, config: DatasetConfig) -> bool:
 def read_crops(
     source: ImageSource, references: list[ImageReference], size: int, config: DatasetConfig
 ) -> Iterator[LabelledCrop]:
-    """Reads and crops images; those that cannot be read are logged and left out.
+    """Reads and crops images; unreadable images are logged and left out.
 
     Args:
         source: the data set.
@@ -59,15 +59,15 @@ def read_crops(
 
 
 def check_classes(labels: np.ndarray, classes: tuple[str, ...], config: DatasetConfig) -> None:
-    """Checks that training images make a task: several classes, none of them empty.
+    """Checks that there are training images of every class, and at least two classes.
 
     Args:
         labels: `[N]` of the training images.
-        classes: the data set's.
+        classes: names of the data set's classes.
         config: for the message.
 
     Raises:
-        UserError: they do not.
+        UserError: there is one class only, or a class without training images.
     """
     dataset = f"--dataset={config.dataset}"
     if len(classes) < 2:

@@ -1,12 +1,12 @@
-"""The features that all our builders store, and an image reference as one example of them.
+"""Defines the features that all our builders store, and converts image references to examples.
 
 | feature | meaning |
 | --- | --- |
-| `image` | the file as it is, or PNG where the image was drawn |
+| `image` | the unchanged file, or PNG if the image was drawn |
 | `label` | the class |
 | `id` | the image's name in its data set |
-| `bbox` | the object; the whole image where there is none |
-| `landmarks` | those annotated, each with its name, centre and extent in continuous pixels (`images.py`) |
+| `bbox` | the object; the entire image if there is no box |
+| `landmarks` | the annotated ones: name, centre and extent in continuous pixels (`images/record.py`) |
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ COORDINATES = ("x", "y", "width", "height")
 
 
 def features(classes: Sequence[str] | int, landmarks: Sequence[str]) -> tfds.features.FeaturesDict:
-    """Describes a data set.
+    """Returns the features of a data set.
 
     Args:
-        classes: their names, or how many there are where the names come with the data.
-        landmarks: their names.
+        classes: names of the classes, or their number if the names come with the data.
+        landmarks: names of the landmarks.
     """
     label = (
         tfds.features.ClassLabel(num_classes=classes)
@@ -50,10 +50,10 @@ def features(classes: Sequence[str] | int, landmarks: Sequence[str]) -> tfds.fea
 
 
 def examples(references: Iterable[ImageReference]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields images that are files, each with its key.
+    """Yields the key and the example of each reference, whose location is an image file.
 
     Raises:
-        UserError: a file is missing or no image.
+        UserError: a file is missing or not an image.
     """
     for reference in references:
         try:
@@ -64,16 +64,16 @@ def examples(references: Iterable[ImageReference]) -> Iterator[tuple[str, dict[s
 
 
 def example(reference: ImageReference, image: str | np.ndarray, width: int, height: int) -> dict[str, Any]:
-    """Returns one image as `features` describes it.
+    """Returns an example with the features that `features` describes.
 
     Args:
-        reference: its annotations.
-        image: its path, or its pixels `[height, width, 3]` uint8.
+        reference: the image's annotations.
+        image: the image's path, or its pixels `[height, width, 3]` uint8.
         width: of the image, in pixels.
         height: of the image, in pixels.
 
     Raises:
-        UserError: nothing of the box lies inside the image.
+        UserError: the box lies outside the image.
     """
     box = reference.box or Box(xmin=0, ymin=0, xmax=width, ymax=height)
     try:

@@ -1,4 +1,4 @@
-"""MATLAB struct arrays as plain Python, whichever version of MATLAB saved them.
+"""Reads MATLAB struct arrays as plain Python values, from files of any MATLAB version.
 
     for truth in read_struct("truth_part01.mat", "truth", ["pHW_center"]):
         truth["pHW_center"]  # array([ 52.5, 190. ])
@@ -33,13 +33,13 @@ def read_struct(path: str, variable: str, fields: Sequence[str]) -> list[dict[st
     Args:
         path: a MATLAB file of version 5 or 7.3.
         variable: the struct array's name; a single struct counts as an array of one.
-        fields: the fields to read; the others are not even looked at.
+        fields: the fields to read; others are not converted.
 
     Returns:
-        One dict per element, with the fields asked for.
+        One dict per element, with these fields.
 
     Raises:
-        UserError: the file is missing, is no MATLAB file, or lacks the variable or a field.
+        UserError: the file is missing, is not a MATLAB file, or lacks the variable or a field.
     """
     if not os.path.isfile(path):
         raise UserError(f"{path} is missing")
@@ -61,14 +61,14 @@ def _read_v5(path: str, variable: str, fields: Sequence[str]) -> list[dict[str, 
         variable
     ]
     if content.dtype.names is None:
-        raise UserError(f"{path}: {variable} is no struct array")
+        raise UserError(f"{path}: {variable} is not a struct array")
     for field in fields:
         _require(field, content.dtype.names, f"{path}: {variable} has no field")
     return [{field: _plain_v5(element[field]) for field in fields} for element in content.ravel("F")]
 
 
 def _plain_v5(value: Any) -> Any:
-    """Converts what SciPy made of a MATLAB value; scalars come wrapped as 0-d arrays."""
+    """Converts a MATLAB value that SciPy has read; scalars come wrapped as 0-d arrays."""
     value = np.asarray(value)
     if value.dtype.names:
         elements = [
@@ -86,7 +86,7 @@ def _read_v73(file: h5py.File, path: str, variable: str, fields: Sequence[str]) 
     _require(variable, [name for name in file if not name.startswith("#")], f"{path} has no variable")
     content = file[variable]
     if not isinstance(content, h5py.Group):
-        raise UserError(f"{path}: {variable} is no struct array")
+        raise UserError(f"{path}: {variable} is not a struct array")
     for field in fields:
         _require(field, list(content), f"{path}: {variable} has no field")
     return _elements_v73(content, fields)
@@ -98,14 +98,14 @@ def _elements_v73(group: h5py.Group, fields: Sequence[str]) -> list[dict[str, An
 
 
 def _column_v73(field: h5py.Group | h5py.Dataset) -> list[Any]:
-    """Returns one field of every element: a struct array keeps references, a single struct the value."""
+    """Returns one field of every element: a struct array stores references, a single struct the value."""
     if _is_field_of_array(field):
         return [_plain_v73(field.file[reference]) for reference in field[()].ravel()]
     return [_plain_v73(field)]
 
 
 def _is_field_of_array(field: h5py.Group | h5py.Dataset) -> bool:
-    # Cells are arrays of references too, but carry their class.
+    # Cells are also arrays of references, but have the attribute MATLAB_class.
     return "MATLAB_class" not in field.attrs and getattr(field, "dtype", None) == h5py.ref_dtype
 
 

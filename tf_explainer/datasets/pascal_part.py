@@ -1,13 +1,13 @@
-"""The six animals of PASCAL-Part, a set of part masks for the photographs of PASCAL VOC 2010.
+"""The six animals of PASCAL-Part: part masks for the photographs of PASCAL VOC 2010.
 
     DATA_DIR/VOCdevkit/VOC2010/JPEGImages/NAME.jpg
     DATA_DIR/Annotations_Part/NAME.mat      anno.objects(k): class, mask, parts(j): part_name, mask
 
 X. Chen et al., *Detect What You Can: Detecting and Representing Objects using Holistic Models and Body
-Parts*, CVPR 2014. The fine parts are merged into a few landmarks as ICNN's authors merge them (section 5.2.1,
-and their published code): all of the head; the torso with neck and wings; the legs, frontal and back ones
-apart where the animal has four; the tail of those whose tail they keep. The neck, a landmark of section
-5.2.2, is there as well.
+Parts*, CVPR 2014. The fine parts are merged into a few landmarks as ICNN's authors do it (section 5.2.1, and
+their published code): the head with all its parts; the torso with neck and wings; the legs, separately front
+and back for four-legged animals; the tail of bird, cat and dog. The neck, a landmark of section 5.2.2, is
+added.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ LANDMARKS = {
     ),
     "tail": ("tail",),
 }
-"""The landmarks, each with the parts that it is merged from; no two animals use a part's name differently."""
+"""The parts that each landmark is merged from; a part's name means the same for all animals."""
 
 MIN_AREA = 50 * 50
-"""Objects whose box is smaller, in pixels, are left out, as by ICNN's authors."""
+"""Objects with a smaller box, in square pixels, are left out, as ICNN's authors do."""
 
 _WITH_TAIL = {"bird", "cat", "dog"}
 
 
 def references(data_dir: str) -> Iterator[ImageReference]:
-    """Yields one reference per animal, photograph by photograph: a photograph may show several.
+    """Yields a reference for each animal, photograph by photograph; a photograph may show several.
 
     Args:
         data_dir: the folder into which both archives were extracted.
 
     Returns:
-        References with a path as location, the index into `ANIMALS` as label, the silhouette's box, and the
-        merged parts as landmarks.
+        References whose location is a path, whose label is an index into `ANIMALS`, whose box bounds the
+        animal's mask, and whose landmarks are the merged parts.
 
     Raises:
         UserError: a folder or a photograph is missing, or an annotation is damaged.
@@ -98,7 +98,7 @@ def _animals(name: str, annotation: str, photograph: str) -> Iterator[ImageRefer
 
 
 def _landmarks(animal: str, parts: list[Mapping[str, Any]]) -> dict[str, Landmark]:
-    """Merges the parts of one animal; a landmark is the middle of the box around all its parts."""
+    """Merges the parts of one animal; a landmark is at the centre of the box around all its parts."""
     masks = {part["part_name"]: part["mask"] for part in parts}
     found = {}
     for landmark, names in LANDMARKS.items():
@@ -115,7 +115,7 @@ def _landmarks(animal: str, parts: list[Mapping[str, Any]]) -> dict[str, Landmar
 
 
 def _extent(mask: np.ndarray) -> Box | None:
-    """The box around a mask `[H, W]`; None where nothing is set."""
+    """Returns the box around a mask `[H, W]`, or None if the mask is empty."""
     rows, columns = np.nonzero(mask)
     if not rows.size:
         return None
@@ -128,5 +128,5 @@ def _extent(mask: np.ndarray) -> Box | None:
 
 
 def _elements(value: Any) -> list[Any]:
-    """The elements of a struct array that may have one element or none."""
+    """Returns the elements of a struct array, of which `matlab` reads a single one as a dict."""
     return [value] if isinstance(value, dict) else list(value)

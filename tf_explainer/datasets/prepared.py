@@ -1,8 +1,8 @@
 """Any image data set of tensorflow-datasets, prepared on disk, in a bucket, or downloaded now.
 
-Pixels are read by contiguous ranges of the split, and so an image's shard is a contiguous range too. The Beam
-reader `tfds.beam.ReadFromTFDS` is not used: it yields examples without their place in the split, and pixels
-would have to travel between workers to reach their shard.
+Pixels are read in contiguous ranges of the split, so a shard is a contiguous range, too. The Beam reader
+`tfds.beam.ReadFromTFDS` is not used: it yields examples without their position in the split, and pixels would
+have to travel between workers to reach their shard.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.images.record import ImageRecord, ImageReference, UnreadableImageError
 
 _LONGEST_GAP = 200
-"""Reading on over so many unwanted examples is quicker than opening the files anew."""
+"""Reading over up to this many unwanted examples is faster than opening the files again."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,9 @@ class PreparedSplit:
         name: of the data set, as tensorflow-datasets knows it.
         data_dir: where it is prepared; None: where tensorflow-datasets looks by itself.
         split: name of the split.
-        start, stop: which of its examples take part.
-        keys: where the image, its label and its box are.
-        labels: by the data set's own label; None where a class takes no part.
+        start, stop: range of the examples that are used.
+        keys: which features hold the image, its label, its box and its landmarks.
+        labels: our label for each of the data set's own labels; None for a class that is not used.
         classes: names by label.
         all_classes: names by the data set's own label.
         negative_class: one of the classes, or None.
@@ -61,7 +61,7 @@ class PreparedSplit:
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """Every landmark that an image may carry."""
+        """Names of all landmarks that an image may have."""
         return self.keys.landmark_names
 
     def references(self) -> Iterator[ImageReference]:
@@ -91,24 +91,24 @@ class PreparedSplit:
         return (int(reference.location) - self.start) * num_shards // (self.stop - self.start)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
-        """Yields records or reasons in the order of the split, whatever that of the references."""
+        """Yields each record, or why it cannot be read, in the order of the split."""
         return map(self.decoded, self.encoded(references))
 
     def at_most(self) -> int:
-        """Returns how many images the range has, of whatever class."""
+        """Returns the number of images in the range, including those of unused classes."""
         return self.stop - self.start
 
     def parts(self) -> list[PreparedSplit]:
-        """Divides the split by its files; the parts know nothing of the whole's shards."""
+        """Divides the range at file boundaries. A part's `shard_of` differs from the entire range's."""
         edges = [self.start, *self._file_edges(), self.stop]
         return [
             dataclasses.replace(self, start=start, stop=stop) for start, stop in itertools.pairwise(edges)
         ]
 
     def encoded(self, references: Iterable[ImageReference]) -> Iterator[EncodedResult]:
-        """Yields encoded images or reasons in the order of the split."""
+        """Yields each encoded image, or why it cannot be read, in the order of the split."""
         by_index = {int(reference.location): reference for reference in references}
-        # Where a file is damaged, the next one goes on.
+        # After a damaged file, reading continues with the next one.
         for run in _runs(sorted(by_index), self._file_edges()):
             yield from self._read_run({index: by_index[index] for index in run})
 
@@ -118,7 +118,7 @@ class PreparedSplit:
         if isinstance(encoded, UnreadableImageError):
             return reference, encoded
         try:
-            # As the data set itself decodes it: boxes refer to the pixels as stored.
+            # As tensorflow-datasets decodes it: boxes refer to the pixels as stored.
             return reference, ImageRecord(reference=reference, image=decode(encoded, upright=False))
         except UnreadableImageError as error:
             return reference, error
@@ -134,7 +134,7 @@ class PreparedSplit:
                 yield reference, UnreadableImageError(f"its file is damaged: {error.message}")
 
     def _file_edges(self) -> list[int]:
-        """Where one file ends and another begins, within the range."""
+        """Returns the indices at which a file begins, without the start of the range."""
         lengths = _builder(self.name, self.data_dir).info.splits[self.split].shard_lengths
         return [end for end in itertools.accumulate(lengths) if self.start < end < self.stop]
 
@@ -151,7 +151,7 @@ class PreparedSplit:
         undecoded = {self.keys.image: tfds.decode.SkipDecoding()} if self.keys.image in features else None
         examples = _builder(self.name, self.data_dir).as_dataset(
             split=f"{self.split}[{start}:{stop}]",
-            # Nothing may change the order: an example is known by its place in the split.
+            # The order must not change: an example is identified by its index in the split.
             shuffle_files=False,
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             decoders=tfds.decode.PartialDecoding(features, decoders=undecoded),
@@ -160,10 +160,10 @@ class PreparedSplit:
 
 
 def open_prepared(config: DatasetConfig) -> PreparedSplit:
-    """Opens a data set of tensorflow-datasets; downloads and prepares it where that was not done.
+    """Opens a data set of tensorflow-datasets; downloads and prepares it if necessary.
 
     Raises:
-        UserError: there is no such data set, split or category, or it can be neither found nor downloaded.
+        UserError: the data set, split or category does not exist, or the data set cannot be prepared.
     """
     builder = _builder(config.dataset, config.data_dir)
     _prepare(builder, config)
@@ -194,22 +194,22 @@ def _builder(name: str, data_dir: str | None) -> Any:
         where = f", and not prepared in --data_dir={data_dir}" if data_dir else ""
         nearest = nearest_names(name, known)
         raise UserError(f"--dataset={name} is unknown{where}; the nearest names: {nearest}") from error
-    except Exception as error:  # Whatever a data set's own code raises.
+    except Exception as error:  # A data set's own code may raise anything.
         raise UserError(f"--dataset={name} cannot be opened: {error}") from error
 
 
 def _prepare(builder: Any, config: DatasetConfig) -> None:
-    if builder.data_path.exists() and builder.is_prepared():  # It warns of a folder that is not there.
+    if builder.data_path.exists() and builder.is_prepared():  # `is_prepared` warns if there is no folder.
         return
-    logging.info("Preparing %s in %s, with a download where it needs one", config.dataset, builder.data_path)
+    logging.info("Preparing %s in %s, with a download if necessary", config.dataset, builder.data_path)
     if not sys.stderr.isatty():
-        tfds.disable_progress_bar()  # Each of its steps would be a line of a log.
+        tfds.disable_progress_bar()  # In a log, each of its steps would be a line.
     try:
         builder.download_and_prepare()
     except Exception as error:  # No network, no space, a manual download, a server's refusal, ...
         raise UserError(
-            f"--dataset={config.dataset} is not prepared in {builder.data_path}, and that failed: "
-            f"{error}\nWhere its files can be had, run `tfds build {config.dataset} --data_dir=DIR "
+            f"--dataset={config.dataset} is not prepared in {builder.data_path}, and preparing it failed: "
+            f"{error}\nOn a machine that can download it, run `tfds build {config.dataset} --data_dir=DIR "
             "--imports=tf_explainer.datasets.builders`; then pass that folder as --data_dir"
         ) from error
 
@@ -219,7 +219,7 @@ def _range(builder: Any, config: DatasetConfig) -> tuple[str, int, int]:
     splits = builder.info.splits
     try:
         ranges = tfds.core.ReadInstruction.from_spec(config.split).to_absolute(splits)
-    except Exception as error:  # ValueError, AssertionError or KeyError, by what is wrong.
+    except Exception as error:  # ValueError, AssertionError or KeyError, depending on the mistake.
         raise UserError(
             f"--split={config.split}: {config.dataset} has: {', '.join(splits)}\n{error}"
         ) from error
@@ -233,7 +233,7 @@ def _range(builder: Any, config: DatasetConfig) -> tuple[str, int, int]:
 
 
 def _runs(indices: Sequence[int], edges: Sequence[int]) -> Iterator[list[int]]:
-    """Cuts ascending indices at the edges of files, and where the gaps are too long to read over."""
+    """Splits ascending indices at file boundaries and at gaps that are too long to read over."""
     run: list[int] = []
     for index in indices:
         if run and (

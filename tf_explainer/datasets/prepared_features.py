@@ -1,4 +1,4 @@
-"""Where a tensorflow-datasets data set keeps its image, its label, its object's box and its landmarks."""
+"""Finds the features of a tensorflow-datasets data set that hold image, label, box and landmarks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class FeatureKeys:
 
     Attributes:
         image: the image.
-        label: the class, or None where there are no classes.
-        box: `bbox` (one box per image) or `objects` (used where an image has exactly one), or None.
-        landmark_names: of the feature `landmarks`, as our own builders write it; empty where there is none.
+        label: the class, or None if there are no classes.
+        box: `bbox` (one box per image) or `objects` (used if an image has exactly one), or None.
+        landmark_names: names in the feature `landmarks`, as our builders write it; empty if there is none.
     """
 
     image: str
@@ -34,9 +34,10 @@ class FeatureKeys:
     landmark_names: tuple[str, ...] = ()
 
     def to_load(self, *, pixels: bool) -> dict[str, Any]:
-        """Returns what to load of each example: the pixels, or everything but them.
+        """Returns which features to load: the image, or everything else.
 
-        A box is given as shares of the image's sides, so that the image is needed, if only its header.
+        Boxes are stored as fractions of the image's sides: with a box, the image is loaded in either case, to
+        read its size from the header.
         """
         if pixels:
             return {self.image: True}
@@ -48,7 +49,7 @@ class FeatureKeys:
         return annotations
 
     def landmarks_of(self, example: Mapping[str, Any]) -> dict[str, Landmark]:
-        """Returns the landmarks that are annotated, by name."""
+        """Returns the annotated landmarks by name."""
         if not self.landmark_names:
             return {}
         columns = example["landmarks"]
@@ -58,7 +59,7 @@ class FeatureKeys:
         }
 
     def box_of(self, example: Mapping[str, Any]) -> Box | None:
-        """Returns the box in pixels; None where there is none, several, or no readable image."""
+        """Returns the box in pixels; None if there is no box, several, or the image is unreadable."""
         if not self.box:
             return None
         found = example["objects"]["bbox"] if self.box == "objects" else [example["bbox"]]
@@ -67,29 +68,29 @@ class FeatureKeys:
         try:
             with Image.open(io.BytesIO(example[self.image]), formats=FORMATS) as image:
                 width, height = image.size
-        except Exception:  # Whoever decodes the image gets the reason.
+        except Exception:  # Decoding the image reports the reason.
             return None
-        # float32 shares of whole pixels: what they were is within a thousandth.
+        # Fractions in float32: rounding to a thousandth of a pixel restores whole pixels.
         sides = np.array([height, width, height, width])
         ymin, xmin, ymax, xmax = np.round(np.float64(found[0]) * sides, 3).tolist()
         return Box(xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax)
 
 
 def find_features(name: str, features: Mapping[str, Any]) -> FeatureKeys:
-    """Finds the features by their types; `image` and `label` are preferred where there are several.
+    """Finds the features by their types; of several, `image` and `label` are preferred.
 
     Args:
         name: of the data set, for the message.
         features: the data set's features by name.
 
     Raises:
-        UserError: the data set has no image, or several, none of which is called `image`.
+        UserError: the data set has no image, or several and none is called `image`.
     """
     images = [key for key, feature in features.items() if _is_picture(feature)]
     labels = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     if "image" not in images and len(images) != 1:
         kinds = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
-        raise UserError(f"--dataset={name} is no data set of single images; its features are: {kinds}")
+        raise UserError(f"--dataset={name} is not a data set of single images; its features are: {kinds}")
     return FeatureKeys(
         image="image" if "image" in images else images[0],
         label="label" if "label" in labels else next(iter(labels), None),
@@ -121,6 +122,6 @@ def _landmark_names(features: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fields_of_each(features: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The features of each element of a sequence; empty where that is none."""
+    """Returns the features of a sequence's elements; empty if the feature is not such a sequence."""
     of_each = getattr(features.get(key), "feature", None)
     return dict(of_each.items()) if isinstance(of_each, tfds.features.FeaturesDict) else {}

@@ -1,4 +1,4 @@
-"""Data sets by name."""
+"""Opens data sets by name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def open_source(config: DatasetConfig) -> ImageSource:
     """
     if config.annotations and (config.dataset != "folder" or _is_pattern(config.data_dir or "")):
         raise UserError(
-            f"--annotations={config.annotations} goes with --dataset=folder and a folder on this machine as "
+            f"--annotations={config.annotations} needs --dataset=folder and a folder on this machine as "
             "--data_dir"
         )
-    # Each reader's own libraries take a second or more to import.
+    # Imported here because the libraries of a reader can take more than a second.
     match config.dataset:
         case "animal_part":
             from tf_explainer.datasets.animal_part import open_animal_part
@@ -45,5 +45,5 @@ def open_source(config: DatasetConfig) -> ImageSource:
 
 
 def _is_pattern(data_dir: str) -> bool:
-    """Whether it is a pattern or lies elsewhere; a local folder may be called what looks like a pattern."""
+    """Returns whether this is a pattern or a URL, and not a local folder with such a name."""
     return ("://" in data_dir or any(sign in data_dir for sign in "*?[")) and not os.path.isdir(data_dir)

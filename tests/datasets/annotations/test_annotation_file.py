@@ -98,27 +98,27 @@ def test_an_image_of_one_name_needs_no_folder(opened):
     ("content", "words"),
     [
         ("", "has no column 'file'"),
-        (csv(header="file;x0"), "has no column 'file'.*divided by commas"),
+        (csv(header="file;x0"), "has no column 'file'.*separated by commas"),
         (csv(header="file,colour"), "marks.csv:1: unknown column 'colour': columns are file"),
-        (csv(header="file,x0,y0"), "of a box there is only x0, y0"),
+        (csv(header="file,x0,y0"), "the box has only x0, y0"),
         (csv(header="file,head_x"), "a column 'head_y' is missing"),
-        (csv(header="file,head_x,head_x,head_y"), "'head_x' stands there twice"),
+        (csv(header="file,head_x,head_x,head_y"), "'head_x' appears twice"),
         (csv("cat/1.png,1,2"), "marks.csv:2: 3 values, but line 1 has 9 columns"),
         (csv("cat/1.png,,,,,1,,,"), "marks.csv:2: head_x=1, head_y=: give numbers"),
         (csv("cat/1.png,,,,,1,nan,,"), "head_y=nan"),
         (csv("cat/1.png,1,2,3,,,,,"), "x0=1, y0=2, x1=3, y1=: give numbers"),
         (csv("cat/1.png,5,2,5,4,,,,"), "marks.csv:2: the box .* is empty"),
-        (csv(",,,,,1,2,,"), "marks.csv:2: no file is named"),
+        (csv(",,,,,1,2,,"), "marks.csv:2: the file name is missing"),
         (
             csv("cat/1.png,,,,,1,2,,", "", "cat/1.png,,,,,1,2,,"),
-            "marks.csv:4: 'cat/1.png' stands in line 2, too",
+            "marks.csv:4: 'cat/1.png' is also in line 2",
         ),
         (
             csv("cat/1.png,,,,,41,2,,"),
             r"marks.csv:2: head of cat/1.png is at \(41, 2\), outside of its 40x20",
         ),
         (csv("cat/1.png,50,0,60,9,,,,"), "marks.csv:2: cat/1.png: its object box"),
-        (csv("cow/1.png,,,,,1,2,,"), "marks.csv:2: 'cow/1.png' is no image of --data_dir=.*relative"),
+        (csv("cow/1.png,,,,,1,2,,"), "marks.csv:2: 'cow/1.png' is not an image of --data_dir=.*relative"),
         ('file,"x0\n', "neither COCO's JSON nor CSV"),
     ],
 )
@@ -138,14 +138,14 @@ def test_all_mistakes_are_counted(opened, photos):
 def test_names_that_are_no_images_are_left_out_and_counted(opened, caplog):
     _, found = opened(csv("cat/1.png,,,,,1,2,,", "gone.png,,,,,1,2,,", "gone too.png,,,,,1,2,,"))
     assert found["cat/1.png"].landmarks
-    assert "marks.csv:3: 'gone.png' is no image of" in caplog.text
+    assert "marks.csv:3: 'gone.png' is not an image of" in caplog.text
     assert "2 such names are left out" in caplog.text
 
 
 def test_a_class_that_takes_no_part_may_be_annotated(opened, caplog):
     _, found = opened(csv("cat/1.png,,,,,1,2,,", "dog/1.png,,,,,1,2,,"), categories=("cat",))
     assert set(found) == {"cat/1.png", "cat/2.png", "cat/turned.jpg", "negative/n.png"}
-    assert "no image" not in caplog.text
+    assert "not an image" not in caplog.text
 
 
 def test_coco_gives_boxes_and_keypoints(opened, caplog):
@@ -171,10 +171,10 @@ def test_coco_gives_boxes_and_keypoints(opened, caplog):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"images": [],\n "annotations": [}', "is no JSON: line 2"),
-        ('{"images": []}', "is not COCO's"),
-        (coco({"image_id": 9}), r"marks.json: annotations\[0\]: 9 is not there"),
-        (coco({"image_id": 0, "category_id": 1}), r"annotations\[0\]: 1 is not there"),
+        ('{"images": [],\n "annotations": [}', "is not valid JSON: line 2"),
+        ('{"images": []}', "is not in COCO's format"),
+        (coco({"image_id": 9}), r"marks.json: annotations\[0\]: 9 is missing"),
+        (coco({"image_id": 0, "category_id": 1}), r"annotations\[0\]: 1 is missing"),
         (coco({"image_id": 0, "bbox": [1, 2, 0, 4]}), r"annotations\[0\]: the box .* is empty"),
         (coco({"image_id": 0, "bbox": [1, 2, 3]}), r"annotations\[0\] cannot be read"),
         (coco({"image_id": 0, "keypoints": [1, 2, 2]}), "3 numbers, but its category has 2 keypoints"),
@@ -193,7 +193,7 @@ def test_mistakes_in_coco_are_told_by_entry(opened, content, words):
 
 def test_an_image_of_another_size_than_coco_says_is_refused(opened, photos):
     Image.new("RGB", (80, 40)).save(photos / "cat" / "1.png")
-    with pytest.raises(UserError, match=r"cat/1\.png is an image of 40x20 there, of 80x40 in the folder"):
+    with pytest.raises(UserError, match=r"cat/1\.png has 40x20 pixels there, 80x40 in the folder"):
         opened(coco({"image_id": 0, "bbox": [0, 0, 4, 4]}), "marks.json")
     opened(coco({"image_id": 0, "bbox": [0, 0, 4, 4]}, sized=False), "marks.json")
 
@@ -218,5 +218,5 @@ def test_what_the_file_says_is_part_of_what_features_are_made_of(tmp_path, photo
     "where", [{"dataset": "creatures"}, {"dataset": "folder", "data_dir": "gs://b/photos"}]
 )
 def test_only_a_folder_here_can_be_annotated(where):
-    with pytest.raises(UserError, match=r"--annotations=marks.csv goes with --dataset=folder"):
+    with pytest.raises(UserError, match=r"--annotations=marks.csv needs --dataset=folder"):
         registry.open_source(DatasetConfig(annotations="marks.csv", **where))

@@ -73,7 +73,7 @@ def test_what_is_missing_is_named(name):
 @pytest.mark.parametrize("name", ["temp_location", "staging_location"])
 @pytest.mark.parametrize("value", ["tmp", "gs://A_bucket/x", "gs://", "s3://a-bucket/x"])
 def test_a_wrong_bucket_is_refused_before_beam_makes_another(name, value):
-    with pytest.raises(UserError, match=re.escape(f"--{name}={value} is no place in a bucket")):
+    with pytest.raises(UserError, match=re.escape(f"--{name}={value} is not a path in a bucket")):
         added(arguments(**{name: value}))
 
 

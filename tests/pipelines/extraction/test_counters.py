@@ -1,3 +1,5 @@
+import collections
+
 import apache_beam as beam
 import pytest
 from apache_beam.metrics.cells import DistributionData, DistributionResult
@@ -82,5 +84,5 @@ def test_a_distribution_of_nothing_is_not_told(result, monkeypatch):
     # So does a runner that runs a bundle again whose shards are all there.
     nothing = DistributionResult(DistributionData(0, 0, None, None))
     monkeypatch.setattr(MetricResult, "result", property(lambda _: nothing))
-    monkeypatch.setattr(counters, "totals", lambda _: {})
+    monkeypatch.setattr(counters, "totals", lambda _: collections.Counter())
     assert counters.summary(result).count("\n") == 0

@@ -135,12 +135,12 @@ def features_of_another(stored):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (repeat_the_first, "is there twice"),
+        (repeat_the_first, "appears twice"),
         pytest.param(drop_the_last, "records, its sidecar says", marks=pytest.mark.slow),
-        pytest.param(swap_views, "is the view 'flip' where 'original' is due", marks=pytest.mark.slow),
+        pytest.param(swap_views, "is the view 'flip' instead of 'original'", marks=pytest.mark.slow),
         (label_of_no_class, "has label 3, there are 3 classes"),
         pytest.param(label_of_another_class, "has labels {", marks=pytest.mark.slow),
-        pytest.param(another_fold, "place of another image among the folds", marks=pytest.mark.slow),
+        pytest.param(another_fold, "fold position of another image", marks=pytest.mark.slow),
         pytest.param(scores_that_are_not_finite, "has scores that are not finite", marks=pytest.mark.slow),
         pytest.param(
             landmarks_that_are_not_finite, "has landmarks that are not finite", marks=pytest.mark.slow
@@ -148,7 +148,7 @@ def features_of_another(stored):
         pytest.param(too_few_scores, "cannot be read", marks=pytest.mark.slow),
         pytest.param(no_crop, "cannot be read", marks=pytest.mark.slow),
         pytest.param(another_image, "the data set has no such image", marks=pytest.mark.slow),
-        (features_of_another, "features of other sums"),
+        (features_of_another, "features with different sums"),
     ],
 )
 def test_a_wrong_record_is_named(folder, change, words):
@@ -195,23 +195,23 @@ def exchanged_sidecars(folder):
 
 SHARD = "features-00001-of-00003.tfrecord"
 DAMAGES = {
-    "a flipped bit": (flipped_bit, ["another checksum than its sidecar says"]),
+    "a flipped bit": (flipped_bit, ["different checksum than its sidecar says"]),
     "a cut file": (cut, ["bytes, its sidecar says"]),
-    "a lost file": (gone(SHARD), [f"{SHARD} is not there"]),
-    "a lost sidecar": (gone(f"{SHARD}.json"), [f"{SHARD}.json is not there"]),
+    "a lost file": (gone(SHARD), [f"{SHARD} is missing"]),
+    "a lost sidecar": (gone(f"{SHARD}.json"), [f"{SHARD}.json is missing"]),
     "a damaged sidecar": (damage(f"{SHARD}.json", b"{"), [f"{SHARD}.json cannot be read"]),
     "exchanged sidecars": (exchanged_sidecars, ["is of shard 1", "is of shard 0"]),
-    "a lost manifest": (gone("manifest.json"), ["manifest.json is not there: the set is not whole"]),
+    "a lost manifest": (gone("manifest.json"), ["manifest.json is missing: the set is incomplete"]),
     "a damaged manifest": (damage("manifest.json", b"{}"), ["manifest.json cannot be read"]),
     "a changed manifest": (changed_manifest, ["manifest.json has class_counts that the shards contradict"]),
-    "a lost configuration": (gone("configuration.json"), ["configuration.json is not there"]),
+    "a lost configuration": (gone("configuration.json"), ["configuration.json is missing"]),
     "a damaged configuration": (damage("configuration.json", b"["), ["configuration.json cannot be read"]),
     "lost dead letters": (gone("dead_letters.jsonl"), ["dead_letters.jsonl does not name"]),
     "changed dead letters": (damage("dead_letters.jsonl", b""), ["dead_letters.jsonl does not name"]),
-    "an unfinished file": (damage(".unfinished-1-a", b"x"), [".unfinished-1-a is no part of the set"]),
+    "an unfinished file": (damage(".unfinished-1-a", b"x"), [".unfinished-1-a is not part of the set"]),
     "another set's file": (
         damage("features-00000-of-00002.tfrecord", b""),
-        ["features-00000-of-00002.tfrecord is no part of the set"],
+        ["features-00000-of-00002.tfrecord is not part of the set"],
     ),
 }
 
@@ -276,7 +276,7 @@ def test_a_set_of_another_configuration_is_not_repaired(folder, sound):
 def test_a_directory_without_features_is_no_damaged_set(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for place in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(UserError, match="no features lie in"):
+        with pytest.raises(UserError, match="there are no features in"):
             told(place)
 
 

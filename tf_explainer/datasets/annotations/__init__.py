@@ -1,1 +1,1 @@
-"""Boxes and landmarks of one's own for the images of a folder."""
+"""Boxes and landmarks that users annotate in the images of a folder."""

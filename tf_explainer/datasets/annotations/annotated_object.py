@@ -1,4 +1,4 @@
-"""An object as an annotation file tells of it."""
+"""An object as an annotation file describes it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class AnnotatedObject:
     """One object on one image.
 
     Attributes:
-        where: it stands, `birds.csv:3` or `birds.json: annotations[2]`.
-        file: the image's name, as it is written there.
-        box: None: the whole image.
-        landmarks: those annotated, in continuous pixels.
-        size: width and height of the image, if the file says them.
+        where: its place in the annotation file: `birds.csv:3` or `birds.json: annotations[2]`.
+        file: the image's name, as written there.
+        box: in continuous pixels; None: the entire image.
+        landmarks: annotated landmarks by name, in continuous pixels.
+        size: width and height of the image, if the annotation file states them.
     """
 
     where: str

@@ -1,7 +1,7 @@
-"""Boxes and landmarks for the images of a folder, from one file: CSV or COCO's keypoint JSON.
+"""Reads boxes and landmarks for the images of a folder from one file: CSV or COCO's keypoint JSON.
 
-`docs/datasets.md` tells of both formats. Coordinates are pixels of the image as it is shown (turned as its
-EXIF data say).
+`docs/datasets.md` describes both formats. Coordinates are pixels of the upright image, after its EXIF
+orientation is applied.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import hashlib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -28,11 +28,11 @@ _SHOWN_MISTAKES = 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Annotations:
-    """What a file says.
+    """The content of an annotation file.
 
     Attributes:
         landmark_names: in the order of the file.
-        objects: by the image's id, one an image.
+        objects: by the image's id, one for each image.
     """
 
     landmark_names: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Annotations:
 
 
 def identity(config: DatasetConfig) -> dict[str, Any]:
-    """Returns a data set's settings, with what its annotations say in the place of their file's name.
+    """Returns a data set's settings, with the annotation file's SHA-256 in place of its name.
 
     Raises:
         UserError: the file cannot be read.
@@ -52,16 +52,16 @@ def identity(config: DatasetConfig) -> dict[str, Any]:
 
 
 def read_annotations(path: str, locations: Mapping[str, str], data_dir: str) -> Annotations:
-    """Reads a file, and looks whether it fits the images.
+    """Reads an annotation file and checks that it fits the images.
 
     Args:
         path: of the file.
-        locations: of all images of the folder, by their ids.
+        locations: paths of all images of the folder, by id.
         data_dir: the folder, for messages.
 
     Raises:
-        UserError: it is of neither format, none of its names is an image, or something in it is wrong; names
-            the places in the file.
+        UserError: the file has neither format, names none of the images, or has mistakes; the message names
+            their places in the file.
     """
     content = _content(path)
     is_json = content.lstrip()[:1] in (b"{", b"[")
@@ -75,17 +75,19 @@ def read_annotations(path: str, locations: Mapping[str, str], data_dir: str) -> 
         else:
             unknown.append(each)
     if unknown:
-        told = f"{unknown[0].where}: {unknown[0].file!r} is no image of --data_dir={data_dir}"
+        problem = f"{unknown[0].where}: {unknown[0].file!r} is not an image of --data_dir={data_dir}"
         if not of_image:
-            raise UserError(f"{told}, nor is any other name in the file: write them relative to that folder")
-        logging.warning("%s; %d such names are left out", told, len(unknown))
-    chosen = {image: max(several, key=_area) for image, several in of_image.items()}
-    if left := sum(map(len, of_image.values())) - len(chosen):
+            raise UserError(
+                f"{problem}, nor is any other name in the file: write them relative to that folder"
+            )
+        logging.warning("%s; %d such names are left out", problem, len(unknown))
+    largest = {image: max(several, key=_area) for image, several in of_image.items()}
+    if left := len(objects) - len(unknown) - len(largest):
         logging.warning(
             "%s: of images with several objects the largest is taken; %d are left out", path, left
         )
-    _refuse(path, [mistake for image, each in chosen.items() for mistake in _misfits(each, locations[image])])
-    return Annotations(landmark_names=names, objects=chosen)
+    _refuse(path, [misfit for image, each in largest.items() for misfit in _misfits(each, locations[image])])
+    return Annotations(landmark_names=names, objects=largest)
 
 
 def _content(path: str) -> bytes:
@@ -97,7 +99,7 @@ def _content(path: str) -> bytes:
 
 
 def _matcher(locations: Mapping[str, str]) -> Callable[[AnnotatedObject], str | None]:
-    """Returns what finds the image of an object: by its path, else by its name where only one has it."""
+    """Returns a function that finds an object's image: by its path, else by its file name if unambiguous."""
     by_name: dict[str, list[str]] = collections.defaultdict(list)
     for image in locations:
         by_name[posixpath.basename(image)].append(image)
@@ -109,7 +111,7 @@ def _matcher(locations: Mapping[str, str]) -> Callable[[AnnotatedObject], str | 
         named = by_name.get(name, [])
         if len(named) > 1:
             raise UserError(
-                f"{each.where}: {each.file!r} may be {' or '.join(named[:2])}: write which, as in the folder"
+                f"{each.where}: {each.file!r} may be {' or '.join(named[:2])}: write the path in the folder"
             )
         return named[0] if named else None
 
@@ -121,14 +123,14 @@ def _area(each: AnnotatedObject) -> float:
 
 
 def _misfits(each: AnnotatedObject, location: str) -> Iterator[str]:
-    """Yields what lies outside of the image. One that cannot be read is told of by whoever reads it."""
+    """Yields what does not fit the image. An unreadable image fits: reading it reports the problem."""
     try:
         width, height = size_in_pixels(location, upright=True)
     except UnreadableImageError:
         return
     if each.size and each.size != (width, height):
-        told = "x".join(map(str, each.size))
-        yield f"{each.where}: {each.file} is an image of {told} there, of {width}x{height} in the folder"
+        size = "x".join(map(str, each.size))
+        yield f"{each.where}: {each.file} has {size} pixels there, {width}x{height} in the folder"
         return
     for name, landmark in each.landmarks.items():
         if not (0 <= landmark.x <= width and 0 <= landmark.y <= height):
@@ -141,8 +143,7 @@ def _misfits(each: AnnotatedObject, location: str) -> Iterator[str]:
             yield f"{each.where}: {each.file}: {error}"
 
 
-def _refuse(path: str, mistakes: Iterable[str]) -> None:
-    mistakes = list(mistakes)
+def _refuse(path: str, mistakes: Sequence[str]) -> None:
     if mistakes:
         shown = "\n  ".join(mistakes[:_SHOWN_MISTAKES])
         more = f"\n  and {len(mistakes) - _SHOWN_MISTAKES} more" if len(mistakes) > _SHOWN_MISTAKES else ""

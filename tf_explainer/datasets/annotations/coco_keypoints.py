@@ -1,8 +1,8 @@
-"""Annotations as COCO's keypoint JSON: `images`, `annotations`, and `categories` that name the keypoints.
+"""Parses COCO's keypoint JSON: `images`, `annotations`, and `categories` that name the keypoints.
 
-Objects that stand for a crowd are left out, as are keypoints of visibility 0, which are not annotated. COCO
-numbers pixels from 0 and means their centres, half a pixel from their edges; its boxes are `x, y, width,
-height` between edges. (https://cocodataset.org/#format-data)
+Crowds are left out, as are keypoints of visibility 0, which are not annotated. COCO numbers pixels from 0 and
+means their centres, half a pixel from their edges; its boxes are `x, y, width, height` between edges.
+(https://cocodataset.org/#format-data)
 """
 
 from __future__ import annotations
@@ -20,20 +20,24 @@ _CENTRE = 0.5
 
 
 def parse(path: str, content: bytes) -> tuple[tuple[str, ...], list[AnnotatedObject]]:
-    """Returns the keypoints' names, and the objects.
+    """Returns the names of the keypoints, and the objects.
 
     Raises:
-        UserError: names the line or the entry, and what is wrong there.
+        UserError: the file is malformed; the message names the line or the entry.
     """
     name = os.path.basename(path)
     try:
         data = json.loads(content.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise UserError(f"--annotations={path} is no JSON: line {error.lineno}: {error.msg}") from error
+        raise UserError(
+            f"--annotations={path} is not valid JSON: line {error.lineno}: {error.msg}"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"--annotations={path} is not in UTF-8: {error}") from error
     if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in _LISTS):
-        raise UserError(f"--annotations={path} is not COCO's: it is an object with the lists {_LISTS}")
+        raise UserError(
+            f"--annotations={path} is not in COCO's format: an object with the lists {', '.join(_LISTS)}"
+        )
     images = _by_id(name, "images", data["images"])
     keypoints = {
         category: tuple(map(str, fields.get("keypoints", ())))
@@ -57,7 +61,7 @@ def _by_id(name: str, key: str, entries: Sequence[Any]) -> dict[Any, Mapping[str
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), int | str):
             raise UserError(f"{where} has no id")
         if entry["id"] in found:
-            raise UserError(f"{where}: the id {entry['id']} is another one's, too")
+            raise UserError(f"{where}: another entry has the id {entry['id']}, too")
         found[entry["id"]] = entry
     return found
 
@@ -79,7 +83,7 @@ def _object(
             size=(int(image["width"]), int(image["height"])) if sized else None,
         )
     except KeyError as error:
-        raise UserError(f"{where}: {error} is not there, or stands for no image or category") from error
+        raise UserError(f"{where}: {error} is missing, or is the id of no image or category") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{where} cannot be read: {error}") from error
 

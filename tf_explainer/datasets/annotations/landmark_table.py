@@ -1,10 +1,10 @@
-"""Annotations as comma-separated values, a line an image.
+"""Parses annotations in comma-separated values, one line for each image.
 
     file,x0,y0,x1,y1,head_x,head_y,tail_x,tail_y
     cat/1.jpg,12,30,210,180,40.5,52,200,61
     cat/2.jpg,,,,,80,44,,
 
-The box is optional, as is each landmark. (0, 0) is the image's top left corner.
+The box and each landmark are optional. (0, 0) is the image's top left corner.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _COLUMNS = "columns are file, x0, y0, x1, y1 (or no box) and NAME_x, NAME_y for 
 
 
 def parse(path: str, content: bytes) -> tuple[tuple[str, ...], list[AnnotatedObject]]:
-    """Returns the landmarks' names, and the objects.
+    """Returns the names of the landmarks, and the objects.
 
     Raises:
-        UserError: names the line, and what is wrong there.
+        UserError: the file is malformed; the message names the line.
     """
     try:
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
@@ -41,7 +41,7 @@ def parse(path: str, content: bytes) -> tuple[tuple[str, ...], list[AnnotatedObj
                 objects.append(_object(where, header, names, row))
                 before = seen.setdefault(objects[-1].file, rows.line_num)
                 if before != rows.line_num:
-                    raise UserError(f"{where}: {objects[-1].file!r} stands in line {before}, too: keep one")
+                    raise UserError(f"{where}: {objects[-1].file!r} is also in line {before}: keep one line")
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--annotations={path} is neither COCO's JSON nor CSV in UTF-8: {error}") from error
     return names, objects
@@ -53,14 +53,14 @@ def _landmark_names(path: str, header: Sequence[str]) -> tuple[str, ...]:
     names = dict.fromkeys(name[:-2] for name in header if name.endswith(("_x", "_y")) and len(name) > 2)
     known = [_FILE, *_BOX, *(f"{name}_{axis}" for name in names for axis in "xy")]
     if _FILE not in header:
-        raise UserError(f"--annotations={path}: line 1 has no column 'file': {_COLUMNS}, divided by commas")
+        raise UserError(f"--annotations={path}: line 1 has no column 'file': {_COLUMNS}, separated by commas")
     if box and len(box) < len(_BOX):
-        raise UserError(f"{where}: of a box there is only {', '.join(box)}: {_COLUMNS}")
+        raise UserError(f"{where}: the box has only {', '.join(box)}: {_COLUMNS}")
     for name in header:
         if name not in known:
             raise UserError(f"{where}: unknown column {name!r}: {_COLUMNS}")
         if header.count(name) > 1:
-            raise UserError(f"{where}: the column {name!r} stands there twice")
+            raise UserError(f"{where}: the column {name!r} appears twice")
     for name in known[len(_BOX) + 1 :]:
         if name not in header:
             raise UserError(f"{where}: a column {name!r} is missing: {_COLUMNS}")
@@ -79,21 +79,21 @@ def _object(where: str, header: Sequence[str], names: Sequence[str], row: Sequen
         if place := _numbers(where, cells, (f"{name}_x", f"{name}_y")):
             landmarks[name] = Landmark(x=place[0], y=place[1])
     if not cells[_FILE]:
-        raise UserError(f"{where}: no file is named")
+        raise UserError(f"{where}: the file name is missing")
     box = Box(xmin=edges[0], ymin=edges[1], xmax=edges[2], ymax=edges[3]) if edges else None
     return AnnotatedObject(where=where, file=cells[_FILE], box=box, landmarks=landmarks)
 
 
 def _numbers(where: str, cells: dict[str, str], columns: Sequence[str]) -> tuple[float, ...]:
-    """Returns what stands in some columns, or nothing where they are empty."""
-    written = [cells.get(column, "") for column in columns]
-    if not any(written):
+    """Returns the numbers in some columns; none if all of them are empty."""
+    texts = [cells.get(column, "") for column in columns]
+    if not any(texts):
         return ()
     try:
-        numbers = tuple(map(float, written))
+        numbers = tuple(map(float, texts))
     except ValueError:
         numbers = (math.nan,)
     if not all(map(math.isfinite, numbers)):
-        said = ", ".join(f"{column}={text}" for column, text in zip(columns, written, strict=True))
-        raise UserError(f"{where}: {said}: give numbers, or leave all of them empty")
+        cells_text = ", ".join(f"{column}={text}" for column, text in zip(columns, texts, strict=True))
+        raise UserError(f"{where}: {cells_text}: give numbers, or leave all of them empty")
     return numbers

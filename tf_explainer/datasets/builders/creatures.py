@@ -1,4 +1,4 @@
-"""The drawn animals as files, for other programs; here `--dataset=creatures` draws them anew."""
+"""The drawn animals as files, for other programs; `--dataset=creatures` draws them directly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SOURCE = open_creatures(DatasetConfig(dataset="creatures"))
 
 
 class Creatures(tfds.core.GeneratorBasedBuilder):
-    """600 pictures of four species and of landscapes without an animal, of seed 0."""
+    """600 pictures of four species and of landscapes without an animal, drawn with seed 0."""
 
     VERSION = tfds.core.Version("3.0.0")
 

@@ -27,7 +27,7 @@ _CITATION = """\
 
 
 class Cub200Parts(tfds.core.GeneratorBasedBuilder):
-    """Birds with box and landmarks: 200 species, or all of them as one category against negatives."""
+    """Birds with box and landmarks: 200 species as classes, or one class of birds and one of negatives."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: tuple[tfds.core.BuilderConfig, ...] = (
@@ -60,7 +60,7 @@ class Cub200Parts(tfds.core.GeneratorBasedBuilder):
         if self._is_one_category:
             photographs = negatives(str(dl_manager.manual_dir), label=1)
             # The benchmark's negatives have no official split: every fifth is a test image.
-            train = [negative for place, negative in enumerate(photographs) if place % 5]
+            train = [negative for index, negative in enumerate(photographs) if index % 5]
             return {
                 "train": self._generate_examples(folder, True, train),
                 "test": self._generate_examples(folder, False, photographs[::5]),
@@ -85,10 +85,10 @@ class Cub200Parts(tfds.core.GeneratorBasedBuilder):
 
 
 def _tables(dl_manager: tfds.download.DownloadManager) -> str:
-    """Returns the extracted archive's folder: the one in manual_dir, or it is extracted now."""
+    """Returns the folder of the archive: from manual_dir, or else downloaded and extracted."""
     try:
         folder = os.path.join(dl_manager.manual_dir, "CUB_200_2011")
-    except AssertionError:  # There is no manual_dir, and none is needed.
+    except AssertionError:  # There is no manual_dir, which is optional.
         folder = ""
     if not os.path.isdir(folder):
         folder = os.path.join(dl_manager.download_and_extract(_ARCHIVE), "CUB_200_2011")

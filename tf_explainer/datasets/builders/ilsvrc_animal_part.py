@@ -23,7 +23,7 @@ _CITATION = """\
 
 
 class IlsvrcAnimalPart(tfds.core.GeneratorBasedBuilder):
-    """30 animals with the places of head and frontal legs, and random photographs as negatives."""
+    """30 animals with head and frontal legs as landmarks, and random photographs as negatives."""
 
     VERSION = tfds.core.Version("1.0.0")
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\

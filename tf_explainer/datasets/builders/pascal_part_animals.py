@@ -21,7 +21,7 @@ _CITATION = """\
 
 
 class PascalPartAnimals(tfds.core.GeneratorBasedBuilder):
-    """One example per animal, with its box and its merged parts; negatives where they are asked for."""
+    """One example for each animal, with its box and merged parts; optionally negatives."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: tuple[tfds.core.BuilderConfig, ...] = (
@@ -29,9 +29,9 @@ class PascalPartAnimals(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name="with_negatives", description="Six classes and random photographs."),
     )
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
-    manual_dir must hold what two archives contain: photographs of PASCAL VOC 2010 (of
-    VOCtrainval_03-May-2010.tar the folder VOCdevkit/VOC2010/JPEGImages) and annotations of PASCAL-Part (of
-    trainval.tar.gz the folder Annotations_Part):
+    manual_dir must hold two extracted folders: the photographs of PASCAL VOC 2010
+    (VOCdevkit/VOC2010/JPEGImages from VOCtrainval_03-May-2010.tar) and the annotations of PASCAL-Part
+    (Annotations_Part from trainval.tar.gz):
       http://host.robots.ox.ac.uk/pascal/VOC/voc2010/
       http://roozbehm.info/pascal-parts/pascal-parts.html
     The configuration `with_negatives` needs random photographs, those of the Animal-Part benchmark's authors:

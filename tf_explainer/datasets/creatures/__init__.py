@@ -1,1 +1,1 @@
-"""Drawn animals with known landmarks: images without data, for the demo and the tests."""
+"""Drawn animals with known landmarks: images without a download, for the demo and the tests."""

@@ -1,7 +1,7 @@
-"""The bodies of the drawn animals: puppets of convex pieces, every joint of which moves by itself.
+"""The bodies of the drawn animals: puppets of convex pieces whose joints move independently.
 
-A body lies in its own frame: x points to where the animal walks, y down, the torso's middle is the
-origin, and one unit is about half the length of a torso.
+A body has its own frame: the origin is the torso's middle, x points in the walking direction, y points down,
+and one unit is about half the length of a torso.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _HALF, _RUMP, _CHEST, _NECK, _LEG, _SHIN = 0.66, 0.36, 0.4, 0.5, 0.95, 0.15
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pose:
-    """Angles in radians, factors without unit; each is drawn independently of the others.
+    """Angles in radians and factors without unit, each drawn independently of the others.
 
     Attributes:
-        stretch: length of the torso.
+        stretch: factor of the torso's length.
         neck: elevation of the neck above straight ahead; negative when grazing.
         pitch: how far the muzzle points above the horizontal.
         looks_back: whether the head faces the tail.
-        lean: swing of both legs together, forward.
-        strides: further swing of each leg: near, far.
-        crouch: length of the legs.
+        lean: forward swing of both legs together.
+        strides: additional swing of the near and of the far leg.
+        crouch: factor of the legs' length.
         tail: elevation of the tail above straight back.
         curl: bend from each quarter of the tail to the next.
     """
@@ -49,7 +49,7 @@ class Pose:
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draws every joint uniformly and independently."""
+    """Draws every angle and factor uniformly and independently."""
 
     def between(low: float, high: float) -> float:
         return low + (high - low) * rng.random()
@@ -83,7 +83,7 @@ class Piece:
 
 
 def build(species: Species, pose: Pose) -> list[Piece]:
-    """Puts a body together, from the back to the front."""
+    """Assembles a body; its pieces are in painting order, from the back to the front."""
     near, far = pose.strides
     return [
         *_leg(pose, far, "far_leg"),
@@ -104,7 +104,7 @@ def _torso(pose: Pose) -> list[Piece]:
 
 
 def _leg(pose: Pose, stride: float, paint: str) -> list[Piece]:
-    """One of two legs below the torso's middle: thigh, shank and foot; knees bend backwards."""
+    """Returns one of two legs below the torso's middle: thigh, shank and foot; knees bend backwards."""
     length = _LEG * pose.crouch
     hip = (0.0, 0.2)
     swing = pose.lean + stride
@@ -144,7 +144,7 @@ def _neck_and_head(species: Species, pose: Pose) -> list[Piece]:
 
 
 def _head(species: Species) -> list[Piece]:
-    """The head with its skull at the origin, facing along +x."""
+    """Returns the head, with the skull at the origin and the muzzle along +x."""
     skull, reach, muzzle = species.head
     nose = (skull * 0.5 + reach, 0.25 * skull)
     shapes = [
@@ -152,7 +152,7 @@ def _head(species: Species) -> list[Piece]:
         ("head", _capsule((0, 0), skull, (0.3 * skull, 0), 0.92 * skull)),
         ("head", _capsule((0.5 * skull, 0.25 * skull), 0.9 * muzzle, nose, 0.8 * muzzle)),
         ("dark", _disc((nose[0] + 0.5 * muzzle, nose[1] - 0.35 * muzzle), 0.32 * muzzle)),
-        # What stands on the skull comes in pairs, the far one behind it.
+        # Ears, horns and so on come in pairs; the far one, above, is behind the skull.
         *(("head", shape) for shape in _crown(species.crown, skull, -0.45 * skull)),
         ("eye", _disc((0.42 * skull, -0.35 * skull), max(0.09, 0.28 * skull))),
         ("dark", _disc((0.5 * skull, -0.33 * skull), max(0.055, 0.16 * skull))),
@@ -161,7 +161,7 @@ def _head(species: Species) -> list[Piece]:
 
 
 def _crown(kind: str, skull: float, x: float) -> list[np.ndarray]:
-    """One ear, horn, antler or half of a crest above a place on the skull."""
+    """Returns an ear, horn, antler or half of a crest at position `x` on the skull."""
     top, high = -0.65 * skull, -0.65 * skull - 0.45
     if kind == "ears":
         return [_triangle((x - 0.08, high - 0.05), (x - 0.26, top + 0.05), (x + 0.24, top + 0.05))]
@@ -191,7 +191,7 @@ def _disc(centre: Point, radius: float) -> np.ndarray:
 
 
 def _capsule(start: Point, start_radius: float, end: Point, end_radius: float) -> np.ndarray:
-    """The convex hull of two discs, neither of which contains the other."""
+    """Returns the convex hull of two discs, neither of which contains the other."""
     along = math.atan2(end[1] - start[1], end[0] - start[0])
     distance = math.hypot(end[0] - start[0], end[1] - start[1])
     tangent = math.acos(max(-1.0, min(1.0, (start_radius - end_radius) / distance)))

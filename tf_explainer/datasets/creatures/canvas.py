@@ -1,6 +1,6 @@
-"""A canvas that gives the same picture on every machine: filled polygons with whole-number corners.
+"""A canvas that gives the same picture on every machine: filled polygons with integer corners.
 
-It is `SUPERSAMPLING` times as fine as the picture, and averaged down at the end.
+Its resolution is `SUPERSAMPLING` times that of the picture; it is averaged down at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 
 
 class Painter:
-    """A canvas with a generator of its own, to which shapes are added back to front."""
+    """A canvas with its own random generator; later shapes cover earlier ones."""
 
     def __init__(self, width: int, height: int, rng: np.random.Generator):
         self._rng = rng

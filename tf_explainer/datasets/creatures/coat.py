@@ -1,6 +1,6 @@
 """Paints a body: a coat with its pattern, a contour around each part, the far leg in shade.
 
-Any species may wear any coat, so that none is known by its colours.
+Any species may wear any coat, so a coat does not reveal the species.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Coat:
 
     Attributes:
         pattern: `stripes`, `patches`, `net` or `dots`.
-        ground, mark: colours below the pattern and of the pattern, RGB.
+        ground, mark: RGB colours of the background and of the pattern.
     """
 
     pattern: str

@@ -1,4 +1,4 @@
-"""Landscapes for animals to stand in: sky, hills, ground, and things that are no animals."""
+"""Paints landscapes: sky, hills, ground, and things that are not animals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLUTTER: tuple[Colour, ...] = (
 
 
 def paint_landscape(painter: Painter, horizon: float, things: int) -> None:
-    """Fills the canvas with sky, clouds, hills and ground, and scatters so many things over the ground."""
+    """Fills the canvas with sky, clouds, hills and ground, and scatters `things` objects over the ground."""
     width, height = painter.width, painter.height
     top, bottom = _SKIES[int(painter.between(0, len(_SKIES)))]
     for row in range(0, height, 4):

@@ -1,4 +1,4 @@
-"""Where everything is in a drawn picture, before it is painted."""
+"""Composes a drawn picture: decides where everything is, before it is painted."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tf_explainer.datasets.creatures.species import SPECIES, Species
 from tf_explainer.images.record import Box, Landmark
 
 KINDS: tuple[Species | None, ...] = (*SPECIES, None)
-"""What image `i` shows: `KINDS[i % len(KINDS)]`; None is a landscape without an animal."""
+"""Image `i` shows `KINDS[i % len(KINDS)]`; None is a landscape without an animal."""
 
 CONTENTS, PAINT = 0, 1
-"""Streams of random numbers: what an image shows, and how it is painted."""
+"""Streams of random numbers: for what an image shows, and for how it is painted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Animal:
-    """An animal in its place.
+    """An animal at its place in the picture.
 
     Attributes:
-        species: what it is.
-        pieces: its body from the back to the front, in its own frame.
+        species: of the animal.
+        pieces: its body from the back to the front, in the body's frame.
         turn: `[2, 2]`, from that frame to pixels: size, slant, direction.
-        origin: `[2]`, where the middle of its torso lies in the picture.
+        origin: `[2]`, position of the torso's middle in the picture, in pixels.
     """
 
     species: Species
@@ -48,11 +48,11 @@ class Animal:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A picture's contents.
+    """The contents of a picture.
 
     Attributes:
         width, height: of the picture, in pixels.
-        horizon: row where the ground begins.
+        horizon: row where the ground begins, in pixels.
         animal: the animal, or None.
         box: around the animal with some margin, or None.
     """
@@ -70,7 +70,7 @@ class Scene:
 
 
 def compose(seed: int, index: int) -> Scene:
-    """Draws what image `index` of a seed shows: its size, the animal's pose and place."""
+    """Draws the contents of image `index` of a seed: its size, the animal's pose and place."""
     rng = generator(seed, index, CONTENTS)
 
     def between(low: float, high: float) -> float:
@@ -104,11 +104,11 @@ def compose(seed: int, index: int) -> Scene:
 
 
 def extent(pieces: Sequence[Piece], turn: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the lowest and the highest x, y of some pieces, `[2]` each, in their frame or turned.
+    """Returns the lowest and the highest (x, y) of some pieces, `[2]` each.
 
     Args:
         pieces: at least one.
-        turn: `[2, 2]`, by which x, y are multiplied from the right.
+        turn: `[2, 2]`, multiplied to the points from the right; None: the pieces' own frame.
     """
     corners = np.concatenate([piece.outline for piece in pieces])
     if turn is not None:

@@ -1,10 +1,9 @@
 """Drawn animals as a data set.
 
-Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. The colours of head, saddle, legs and tail
-tell them apart, of which one part alone leaves two species in question; bodies are the same, and any animal
-may wear any coat. Head, legs and tail move independently of each other, and the animal's place, scale,
-direction and slant vary. Image `i` of a seed is the same picture on every machine, whichever categories are
-asked for.
+Four species (`cat`, `cow`, `deer`, `lizard`) stand in landscapes. They differ in the colours of head, saddle,
+legs and tail; one part alone leaves two species possible. Bodies are the same, and any animal may wear any
+coat. Head, legs and tail move independently, and the animal's place, scale, direction and slant vary. Image
+`i` of a seed is the same picture on every machine, whichever categories are requested.
 """
 
 from __future__ import annotations
@@ -22,21 +21,20 @@ from tf_explainer.datasets.creatures.coat import paint_animal
 from tf_explainer.datasets.creatures.landscape import paint_landscape
 from tf_explainer.datasets.creatures.scene import KINDS, PAINT, compose, generator
 from tf_explainer.datasets.creatures.species import SPECIES
-from tf_explainer.datasets.source import ReadResult
-from tf_explainer.images.folds import hashed_shard
+from tf_explainer.datasets.source import HashedShards, ReadResult
 from tf_explainer.images.record import ImageRecord, ImageReference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Creatures:
+class Creatures(HashedShards):
     """The drawn data set; see `datasets.source.ImageSource`.
 
     Attributes:
         seed: of all pictures.
-        num_images: how many there are.
+        num_images: number of pictures.
         classes: names by label.
-        all_classes: of all species, and the negative class.
-        negative_class: last of the classes, or None.
+        all_classes: names of all species, then the negative class.
+        negative_class: the last class, or None.
         landmark_names: head, torso, legs, tail.
     """
 
@@ -50,17 +48,11 @@ class Creatures:
     def references(self) -> Iterator[ImageReference]:
         """Yields every image's reference; the classes take turns."""
         names = [species.name if species else self.negative_class for species in KINDS]
-        places = [
-            (place, self.classes.index(name)) for place, name in enumerate(names) if name in self.classes
-        ]
+        kinds = [(kind, self.classes.index(name)) for kind, name in enumerate(names) if name in self.classes]
         for number in range(self.num_images):
-            cycle, turn = divmod(number, len(places))
-            place, label = places[turn]
-            yield self._reference(cycle * len(KINDS) + place, label)
-
-    def shard_of(self, reference: ImageReference, num_shards: int) -> int:
-        """Returns the shard of an image: a hash of its id."""
-        return hashed_shard(reference.id, num_shards)
+            cycle, turn = divmod(number, len(kinds))
+            kind, label = kinds[turn]
+            yield self._reference(cycle * len(KINDS) + kind, label)
 
     def read(self, references: Iterable[ImageReference]) -> Iterator[ReadResult]:
         """Draws the images, in the order of the references."""
@@ -82,9 +74,9 @@ def open_creatures(config: DatasetConfig) -> Creatures:
     """Prepares the drawn data set.
 
     Raises:
-        UserError: there is no such species.
+        UserError: a category is not a species.
     """
-    offered = [each.name for each in SPECIES]
+    offered = [species.name for species in SPECIES]
     names = categories.chosen(config.categories, offered, "--dataset=creatures")
     negative_class = config.negative_class if config.negatives else None
     return Creatures(

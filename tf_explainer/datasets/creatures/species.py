@@ -1,4 +1,4 @@
-"""The kinds of animals that are drawn: their heads, saddles, legs and tails differ, not their coats."""
+"""The species that are drawn; they differ in heads, saddles, legs and tails, not in coats."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _VIOLET, _PINK = (120, 52, 160), (250, 110, 190)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Species:
-    """What tells one kind of animal from the others; lengths in body units.
+    """The features that distinguish a species; lengths in body units.
 
     Attributes:
         name: the category.
         head: radius of the skull, length and radius of the muzzle.
-        crown: what stands on the head: `ears`, `horns`, `antlers` or `crest`.
+        crown: on top of the head: `ears`, `horns`, `antlers` or `crest`.
         tail: length, radius at the torso, radius at the tip, radius of the tuft.
-        head_colour, saddle_colour, leg_colour, tail_colour: RGB. Two are worn by each part, and by no other;
-            one part leaves two species in question, so that a network has to look at several.
+        head_colour, saddle_colour, leg_colour, tail_colour: RGB. Each part has two colours of its own, each
+            worn by two species, so that a network has to look at several parts.
     """
 
     name: str
