@@ -11,12 +11,7 @@ from PIL import Image
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.evaluation import Evaluation, Progress
-from tf_explainer.evaluation.part_examples import (
-    Examples,
-    performer_filters,
-    read_examples,
-    strongest_images,
-)
+from tf_explainer.evaluation.part_examples import Examples, performer_filters, read_examples, strongest_images
 from tf_explainer.evaluation.parts import Part, is_off_object
 from tf_explainer.evaluation.region_overlay import Colour, overlay, upsampled
 from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, sheet

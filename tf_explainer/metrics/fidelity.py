@@ -73,13 +73,7 @@ class Fidelity:
         if not self._exclusive:
             agreed = ((performer_logits > 0) == (explainer_logits > 0)).mean(axis=1)
         self._decisions.append(
-            np.stack(
-                [
-                    comparable * (performer == labels),
-                    comparable * (explainer == labels),
-                    agreed,
-                ]
-            )
+            np.stack([comparable * (performer == labels), comparable * (explainer == labels), agreed])
         )
 
     @property

@@ -51,10 +51,7 @@ class Annotations:
     def select(self, images: np.ndarray) -> Annotations:
         """Returns what is known about some images, by their indices, which may repeat."""
         return dataclasses.replace(
-            self,
-            labels=self.labels[images],
-            landmarks=self.landmarks[images],
-            held_out=self.held_out[images],
+            self, labels=self.labels[images], landmarks=self.landmarks[images], held_out=self.held_out[images]
         )
 
 
