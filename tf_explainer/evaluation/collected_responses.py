@@ -11,6 +11,7 @@ from keras import ops
 
 from tf_explainer.errors import UserError
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.single_track import TRACKS
 from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
@@ -21,7 +22,6 @@ from tf_explainer.metrics.peaks import Peaks
 
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
-_TRACKS = ("norm_interp", "norm_ordin")
 
 
 def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
@@ -59,7 +59,7 @@ class CollectedResponses:
         side, _, filters = manifest.target.shape
         images = sum(manifest.class_counts[name] for name in features.categories)
         self._features, self._target = features, manifest.target.name
-        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *_TRACKS))
+        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *TRACKS))
         self._peaks: dict[str, list[Peaks]] = {name: [] for name in LAYERS}
         self._units = {name: StrongestUnits(images, side**2, filters) for name in LAYERS}
         self._annotations: list[Batch] = []
@@ -70,7 +70,7 @@ class CollectedResponses:
         """Adds a batch of images of the categories."""
         target = batch[self._target].astype(np.float32)
         maps = named_outputs(self._maps, target)
-        self.energy.add(*(maps[track] for track in _TRACKS))
+        self.energy.add(*(maps[track] for track in TRACKS))
         for name in LAYERS:
             activations = target if name == PERFORMER else maps[name]
             self._peaks[name].append(Peaks.of(activations))

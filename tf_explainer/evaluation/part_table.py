@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, names_at, percent, places, with_bounds
 
 LEGEND = {
     "PCK@0.1": "share of images on which the part peaks within a tenth of the crop's side of the landmark; "
@@ -47,7 +47,7 @@ def comparison_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
         runs: contents of `metrics.json`.
         distilled: names of the distilled layers.
     """
-    landmarks = dict.fromkeys(name for run in runs for name in entry(run, ("parts", "landmarks")) or ())
+    landmarks = names_at(runs, "parts", "landmarks")
     rows: list[tuple[str, Callable[[Any], str], tuple[str, ...]]] = [("parts", str, ("parts", "count"))]
     rows += [(f"PCK@0.1 {name}, %", percent, ("parts", "landmarks", name, "pck")) for name in landmarks]
     rows += [(f"R {name}", places(2), ("parts", "landmarks", name, "ratio")) for name in landmarks]

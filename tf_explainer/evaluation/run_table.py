@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from tf_explainer.evaluation.table_layout import entry
+from tf_explainer.evaluation.table_layout import entry, names_at
 
 _MISSING = "-"
 
@@ -90,16 +90,12 @@ def run_table(
 
 def _figures(runs: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
     yield from _EXPLAINER
-    errors = {
-        name: None for metrics in runs for name in metrics.get("fidelity", {}).get("relative_error", {})
-    }
-    for name in errors:
+    for name in names_at(runs, "fidelity", "relative_error"):
         yield Figure(f"error of {name}", ("fidelity", "relative_error", name))
     yield from _FIDELITY
     yield from _FILTERS
     yield from _PARTS
-    landmarks = {name: None for metrics in runs for name in metrics.get("parts", {}).get("landmarks", {})}
-    for name in landmarks:
+    for name in names_at(runs, "parts", "landmarks"):
         yield Figure(f"PCK of {name}", ("parts", "landmarks", name, "pck"))
 
 

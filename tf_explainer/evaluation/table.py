@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_explainer.evaluation import part_table
-from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, names_at, percent, places, with_bounds
 
 _WIDTH = 110
 _LEGEND = part_table.LEGEND | {
@@ -82,8 +83,8 @@ def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
     layers = [metrics["layers"][name] for metrics, name in zip(measures, last, strict=True)]
     paths = [("intervals", "layers", name) for name in last]
     bounds = [entry(metrics, path) for metrics, path in zip(measures, paths, strict=True)]
-    landmarks = list(dict.fromkeys(name for layer in layers for name in layer["tracked_landmarks"]))
-    distilled = list(dict.fromkeys(name for run in measures for name in run["fidelity"]["relative_error"]))
+    landmarks = names_at(layers, "tracked_landmarks")
+    distilled = names_at(measures, "fidelity", "relative_error")
     rows = [
         [" and ".join(dict.fromkeys(last)), *runs],
         *part_table.comparison_rows(measures, distilled),
@@ -98,10 +99,7 @@ def _layer_rows(
     bounds: Sequence[Mapping[str, Any] | None],
     landmarks: Sequence[str] | None = None,
 ) -> list[list[str]]:
-    def row(label: str, form: Form, *path: str) -> list[str]:
-        cells = zip(layers, bounds, strict=True)
-        return [label, *(with_bounds(form, entry(layer, path), entry(b, path)) for layer, b in cells)]
-
+    row = functools.partial(_row, layers, bounds)
     return [
         row("filters", str, "filters"),
         row("location instability", places(3), "location_instability"),
@@ -150,11 +148,7 @@ def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str
 
 
 def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str]) -> list[list[str]]:
-    def row(label: str, form: Form, *path: str) -> list[str]:
-        bounds = (entry(metrics.get("intervals"), path) for metrics in runs)
-        cells = zip(runs, bounds, strict=True)
-        return [label, *(with_bounds(form, entry(metrics, path), b) for metrics, b in cells)]
-
+    row = functools.partial(_row, runs, [metrics.get("intervals") for metrics in runs])
     return [
         row("part share p", places(3), "part_share"),
         row("  of the energy", places(3), "energy_share"),
@@ -167,6 +161,12 @@ def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
         row("agreement, %", percent, "fidelity", "agreement"),
         row("  images", str, "fidelity", "images"),
     ]
+
+
+def _row(columns: Sequence[Any], bounds: Sequence[Any], label: str, form: Form, *path: str) -> list[str]:
+    """Returns a row of the figures at a path in all columns, with their intervals."""
+    cells = zip(columns, bounds, strict=True)
+    return [label, *(with_bounds(form, entry(column, path), entry(b, path)) for column, b in cells)]
 
 
 def _legend(left_out: frozenset[str]) -> str:

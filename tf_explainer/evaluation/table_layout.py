@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Form = Callable[[Any], str]
@@ -14,6 +14,11 @@ def entry(values: Any, path: Sequence[str]) -> Any:
     for name in path:
         values = values.get(name) if isinstance(values, Mapping) else None
     return values
+
+
+def names_at(runs: Iterable[Mapping[str, Any]], *path: str) -> list[str]:
+    """Returns the keys of the dictionaries at a path in the measures of several runs, each once."""
+    return list(dict.fromkeys(name for metrics in runs for name in entry(metrics, path) or ()))
 
 
 def with_bounds(form: Form, value: Any, bounds: Any) -> str:

@@ -232,13 +232,13 @@ def _category(instability: list[np.ndarray]) -> np.ndarray:
 
 
 def mean_over_landmarks(values: np.ndarray) -> np.ndarray:
-    """Averages over the landmarks for which a filter has a measure.
+    """Averages over the landmarks for which a value is defined.
 
     Args:
-        values: `[F, K]`, NaN where undefined.
+        values: `[F, K]` or `[N, K, 2]`, NaN where undefined.
 
     Returns:
-        `[F]`; NaN if undefined for all landmarks.
+        `[F]` or `[N, 2]`; NaN if undefined for all landmarks.
     """
     defined = ~np.isnan(values)
     count = defined.sum(axis=1)

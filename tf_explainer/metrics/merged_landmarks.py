@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tf_explainer.metrics.layer_measures import mean_over_landmarks
+
 HEAD = "head"
 _ON_THE_HEAD = frozenset({"beak", "crown", "forehead", "throat", "eye"})
 
@@ -41,15 +43,7 @@ def merge_landmarks(names: Sequence[str], places: np.ndarray) -> MergedLandmarks
     head = [k for k, name in enumerate(without_side) if name in _ON_THE_HEAD]
     if HEAD not in members and len({without_side[k] for k in head}) > 1:
         members = {HEAD: head} | members
-    means = [_mean_of_visible(places[:, merged]) for merged in members.values()]
+    means = [mean_over_landmarks(places[:, merged].astype(np.float64)) for merged in members.values()]
     return MergedLandmarks(
         names=tuple(members), places=np.stack(means, axis=1) if means else np.zeros((len(places), 0, 2))
     )
-
-
-def _mean_of_visible(places: np.ndarray) -> np.ndarray:
-    """Averages over landmarks, `[N, 2]` float64."""
-    places = places.astype(np.float64)
-    visible = ~np.isnan(places[..., :1])
-    count = visible.sum(axis=1)
-    return np.where(count > 0, np.where(visible, places, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
