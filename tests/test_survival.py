@@ -107,7 +107,7 @@ def test_sigterm_saves_and_says_how_to_go_on(settings, whole, tmp_path):
     assert process.returncode == 0
     taken = pathlib.Path(stopped["steps"]).read_text().split()
     assert f"Stopped after step {taken[-1]}, in epoch" in said
-    assert "the same command goes on from here" in said
+    assert "the same command continues from here" in said
     assert run("tests.support.training_process", stopped).returncode == 0
     assert pathlib.Path(stopped["steps"]).read_text().split() == [str(n + 1) for n in range(STEPS)]
     assert same_weights(stopped, whole)

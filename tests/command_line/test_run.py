@@ -194,7 +194,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     assert [path.stat().st_mtime_ns for path in kept] == before
     for said in ("features is complete", "evaluated with these settings before: that is kept"):
         assert said in second.stdout
-    assert "trained to the end before, and is kept" in second.stderr
+    assert "already trained to the end, and is kept" in second.stderr
 
     Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "red" / "one_more.png")
     third = everything()
@@ -202,5 +202,5 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     assert "was made from 60 images: shards whose images have changed are recomputed" in third.stdout
     assert json.loads(kept[2].read_text())["inputs"] == 61
     # What was trained for hours is not thrown away without a word.
-    assert "--noresume to start anew" in third.stderr
+    assert "start over with --noresume" in third.stderr
     assert "Stopped in step 2 of 4, train. What is done is kept" in third.stderr

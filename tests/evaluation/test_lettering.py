@@ -18,12 +18,12 @@ def written(text, size=16):
 @pytest.fixture
 def bare(monkeypatch):
     """A machine without fonts."""
-    monkeypatch.setattr(lettering, "_OF_THE_SYSTEM", ())
-    monkeypatch.setattr(lettering, "_said", set())
-    for kept in (lettering._lettered, lettering._fonts):
+    monkeypatch.setattr(lettering, "_SYSTEM_FONTS", ())
+    monkeypatch.setattr(lettering, "_warned", set())
+    for kept in (lettering._with_font, lettering._fonts):
         kept.cache_clear()
     yield
-    for kept in (lettering._lettered, lettering._fonts):
+    for kept in (lettering._with_font, lettering._fonts):
         kept.cache_clear()
 
 

@@ -134,7 +134,7 @@ def test_parts_come_back_from_json():
 
 
 def test_parts_of_another_explainer_are_refused():
-    with pytest.raises(ValueError, match="of the explainer abc, not of the present def"):
+    with pytest.raises(ValueError, match="to the explainer abc, not to the current one, def"):
         parts.from_json(parts.to_json([], "abc"), "def")
 
 

@@ -35,7 +35,7 @@ def test_measures_of_other_runs_are_read_or_refused(tmp_path, evaluated):
     with pytest.raises(UserError, match=r"there is no .*metrics.json: measure that run first"):
         read_metrics(str(path), str(path.with_suffix(".keras")))
     path.write_text("{}")
-    with pytest.raises(UserError, match="holds no measures"):
+    with pytest.raises(UserError, match="contains no measures"):
         read_metrics(str(path), str(path.with_suffix(".keras")))
     path.write_text(result.to_json())
     assert read_metrics(str(path), str(path.with_suffix(".keras"))) == result.metrics()
@@ -47,7 +47,7 @@ def test_what_is_no_explainer_is_refused(tmp_path, evaluated):
     with pytest.raises(UserError, match=r"no explainer .*explainer.keras.*tf_explainer.train"):
         load_explainer(str(path), manifest)
     path.write_bytes(b"not a zip file")
-    with pytest.raises(UserError, match=r"no Keras file"):
+    with pytest.raises(UserError, match=r"not a Keras file"):
         load_explainer(str(path), manifest)
     small_head().save(path)
     with pytest.raises(UserError, match=r"is a Functional, not an explainer"):
@@ -61,7 +61,7 @@ def test_an_explainer_of_other_layers_is_refused(tmp_path, evaluated):
     manifest = type(features.manifest)(
         **vars(features.manifest) | {"distilled": features.manifest.distilled[:1]}
     )
-    with pytest.raises(UserError, match=r"fc2.*the stored features are"):
+    with pytest.raises(UserError, match=r"fc2.*the stored features have"):
         load_explainer(path, manifest)
 
 
@@ -75,7 +75,7 @@ def test_measures_and_explainers_belong_to_each_other(tmp_path, evaluated):
     other.get_layer("fc_dec_1").bias.assign_add(np.ones(DISTILLED["fc1"]))
     other.save(keras_file)
     assert other.fingerprint != explainer.fingerprint
-    with pytest.raises(UserError, match="is of another explainer than"):
+    with pytest.raises(UserError, match="belongs to another explainer than"):
         read_metrics(str(path), str(keras_file))
     config = explainer.get_config() | {"performer": "f" * 64}
     type(explainer).from_config(config).save(keras_file)

@@ -350,7 +350,7 @@ def test_without_parts_it_says_what_to_run(command, run):
         ):
             command()
         path.write_text("{}")
-        with pytest.raises(UserError, match="no list of parts"):
+        with pytest.raises(UserError, match="not a list of parts"):
             command()
     finally:
         path.write_text(text)

@@ -87,7 +87,7 @@ def test_a_mix_up_of_names_is_told():
     right, labels = np.eye(2)[[0, 1] * 10], [0, 1] * 10
     assert warning_of(("a", "b"), right, labels) is None
     assert "--class_names" in warning_of(("b", "a"), right, labels)
-    assert "names no image of b right" in warning_of(("a", "b"), np.eye(2)[[0] * 20], labels)
+    assert "recognises no image of b" in warning_of(("a", "b"), np.eye(2)[[0] * 20], labels)
     assert warning_of(("c", "d"), right, labels) is None, "other classes"
     logits = np.array([[-0.3], [0.3]] * 10)
     assert warning_of(("a", "b"), logits, labels, "sigmoid_logits") is None

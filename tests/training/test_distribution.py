@@ -50,7 +50,7 @@ def test_a_gpu_that_cannot_be_used_is_told_of(monkeypatch, tmp_path, driver, hid
     ("value", "mistake"),
     [
         ("", "is not set"),
-        ("{'cluster': 1}", "is no JSON"),
+        ("{'cluster': 1}", "is not valid JSON"),
         ("[]", "has no list of workers"),
         ('{"cluster": {"chief": ["a:1"]}, "task": {"type": "worker", "index": 0}}', "has no list of workers"),
         ('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}', "without a port, 'a'"),

@@ -273,7 +273,7 @@ def test_the_best_epoch_is_kept_and_ends_the_training(start, tmp_path):
 def test_a_measure_that_is_not_taken_is_refused(start):
     config = dataclasses.replace(CONFIG, best_measure="validation/y")
     with pytest.raises(
-        UserError, match="--best_measure=validation/y is not measured; there are validation/p"
+        UserError, match="--best_measure=validation/y is not measured; available: validation/p"
     ):
         start(config, validate=measure).run()
 

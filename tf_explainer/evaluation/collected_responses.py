@@ -1,4 +1,4 @@
-"""What the filters of performer and explainer do on all images, as the measures of parts need it."""
+"""Collects the responses of the performer's and the explainer's filters on all images, for the measures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from keras import ops
 
 from tf_explainer.errors import UserError
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
+from tf_explainer.explainer.single_track import TRACKS
 from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.images.folds import fold_of
@@ -21,20 +22,19 @@ from tf_explainer.metrics.peaks import Peaks
 
 PERFORMER = "performer"
 LAYERS = (PERFORMER, *INTERPRETABLE_LAYERS)
-_TRACKS = ("norm_interp", "norm_ordin")
 
 
 def layer_maps(explainer: Explainer, layers: Sequence[str]) -> keras.Model:
-    """Cuts a model of some layers' outputs, by name, out of the explainer."""
+    """Returns a model from the explainer's input to the outputs of some of its layers, by name."""
     return keras.Model(explainer.input, {name: explainer.get_layer(name).output for name in layers})
 
 
 def named_outputs(model: keras.Model, features: np.ndarray) -> Batch:
-    """Runs a model of named outputs on one batch.
+    """Runs a model with named outputs on a batch.
 
     Args:
-        model: of the target layer's features.
-        features: `[B, L, L, D]`, of any number of images.
+        model: a model whose input is the target layer's features.
+        features: `[B, L, L, D]`, the target layer's features.
 
     Returns:
         `[B, ...]` by the outputs' names.
@@ -43,15 +43,15 @@ def named_outputs(model: keras.Model, features: np.ndarray) -> Batch:
 
 
 class CollectedResponses:
-    """Where the filters of each layer peak and what they cover, with what is known of the images.
+    """Peaks and strongest units of each layer's filters, and the annotations of the images.
 
     Args:
-        explainer: whose layers are measured, beside its performer's target layer.
-        features: whose images are added, batch by batch.
+        explainer: the explainer; its interpretable layers are measured, and its performer's target layer.
+        features: the stored features that the added batches come from.
 
     Attributes:
         energy: the interpretable track's share of the mixed features' energy.
-        ids: of the images.
+        ids: ids of the images added so far.
     """
 
     def __init__(self, explainer: Explainer, features: Features) -> None:
@@ -59,40 +59,44 @@ class CollectedResponses:
         side, _, filters = manifest.target.shape
         images = sum(manifest.class_counts[name] for name in features.categories)
         self._features, self._target = features, manifest.target.name
-        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *_TRACKS))
+        self._maps = layer_maps(explainer, (*INTERPRETABLE_LAYERS, *TRACKS))
         self._peaks: dict[str, list[Peaks]] = {name: [] for name in LAYERS}
         self._units = {name: StrongestUnits(images, side**2, filters) for name in LAYERS}
-        self._known: list[Batch] = []
+        self._annotations: list[Batch] = []
         self.energy = EnergyShare(explainer.part_share)
         self.ids: list[str] = []
 
     def add(self, batch: Batch) -> None:
-        """Adds images of the categories."""
+        """Adds a batch of images of the categories."""
         target = batch[self._target].astype(np.float32)
         maps = named_outputs(self._maps, target)
-        self.energy.add(*(maps[track] for track in _TRACKS))
+        self.energy.add(*(maps[track] for track in TRACKS))
         for name in LAYERS:
             activations = target if name == PERFORMER else maps[name]
             self._peaks[name].append(Peaks.of(activations))
             self._units[name].add(activations)
-        self._known.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
+        self._annotations.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
         self.ids += [image_id.decode() for image_id in batch[ID]]
 
     def of_layer(self, name: str) -> tuple[Peaks, Any]:
-        """Returns where the filters of one of `LAYERS` peak, and the regions of their strongest units."""
+        """Returns the peaks of a layer's filters and the regions of their strongest units.
+
+        Args:
+            name: one of `LAYERS`.
+        """
         return Peaks.joined(self._peaks[name]), self._units[name].regions()
 
     def annotations(self, chosen: Sequence[str]) -> Annotations:
-        """Returns what is known of the images.
+        """Returns labels and landmarks of the images added so far.
 
         Args:
-            chosen: landmarks that count; empty: all.
+            chosen: names of the landmarks to use; empty for all.
 
         Raises:
             UserError: the stored features have no such landmark.
         """
         labels, landmarks, positions = (
-            np.concatenate([batch[name] for batch in self._known])
+            np.concatenate([batch[name] for batch in self._annotations])
             for name in (LABEL, LANDMARKS, FOLD_POSITION)
         )
         manifest, dataset = self._features.manifest, self._features.dataset

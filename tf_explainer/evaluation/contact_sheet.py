@@ -1,4 +1,4 @@
-"""`parts.png`: all parts on one image of each category, each part by itself, and the performer's filters."""
+"""Draws `parts.png`: a map of all parts, each part separately, and the performer's filters for comparison."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from PIL import Image
 from tf_explainer.config import EvaluationConfig
 from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.evaluation.evaluation import Evaluation, Progress
-from tf_explainer.evaluation.part_examples import (
-    Examples,
-    performer_filters,
-    read_examples,
-    strongest_images,
-)
+from tf_explainer.evaluation.part_examples import performer_filters, read_examples, strongest_images
 from tf_explainer.evaluation.parts import Part, is_off_object
 from tf_explainer.evaluation.region_overlay import Colour, overlay, upsampled
 from tf_explainer.evaluation.sheet_layout import PICTURE, Panel, Section, sheet
@@ -24,8 +19,8 @@ from tf_explainer.features.stored_features import Features
 from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.merged_landmarks import merge_landmarks
 
-_REGION = 0.5  # a region is what exceeds this share of the map's peak
-_FAINTEST = 0.3  # of a part's loudest units: below, the parts map shows no part
+_REGION = 0.5  # a region consists of places above this share of the map's peak
+_FAINTEST = 0.3  # the parts map shows a part only above this share of its strongest response
 _OPAQUE = 0.6
 _PERFORMER_COLOUR = (255, 159, 28)
 
@@ -36,20 +31,18 @@ def draw(
     config: EvaluationConfig,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> Image.Image:
-    """Draws the sheet.
+    """Draws the contact sheet.
 
     Args:
-        evaluation: what was measured.
-        features: the ones that it was measured on, with crops.
-        config: how many filters and images to show.
-        progress: told the stage and how many more images are done.
+        evaluation: the evaluation to show.
+        features: the stored features that it used, with crops.
+        config: settings for the numbers of filters and images.
+        progress: called with the stage and the number of images processed since the last call.
     """
     labels, maps = evaluation.annotations.labels, evaluation.part_maps
-    peaks = maps.max(axis=(1, 2)) if maps.shape[-1] else np.zeros((len(labels), 0))
+    peaks = maps.max(axis=(1, 2))
     typical = strongest_images(peaks.sum(axis=1), labels, config.sheet_images)
-    of_parts = [
-        strongest_images(peaks[:, part], labels, config.sheet_images) for part in range(maps.shape[-1])
-    ]
+    of_parts = [strongest_images(of_part, labels, config.sheet_images) for of_part in peaks.T]
     performer = evaluation.layers[PERFORMER].peaks.values
     filters = performer_filters(evaluation, config.sheet_filters)
     of_filters = [strongest_images(performer[:, f], labels, config.sheet_images) for f in filters]
@@ -59,40 +52,35 @@ def draw(
         return sheet(heading, "No filter of the explainer or of the performer responds.", [], 1)
     examples = read_examples(features, wanted, config, progress)
     colours = part_colours(len(evaluation.parts))
+
+    def picture(image: int, activations: np.ndarray, colour: Colour, part: Part | None = None) -> Image.Image:
+        return overlay(
+            examples.crops[examples.row(image)],
+            activations,
+            _REGION * float(activations.max()),
+            features.grid,
+            size=PICTURE,
+            colour=colour,
+            mark=_landmark_place(evaluation, image, part),
+        )
+
     panels = [
         Panel(
             name=part.name,
             figures=part.title.removeprefix(part.name).lstrip(", ") or _responds(part),
             colour=colours[column],
             pictures=[
-                _picture(
-                    evaluation,
-                    examples,
-                    image,
-                    maps[image][..., column],
-                    features.grid,
-                    colours[column],
-                    part,
-                )
-                for image in of_parts[column]
+                picture(image, maps[image][..., column], colours[column], part) for image in of_parts[column]
             ],
         )
         for column, part in enumerate(evaluation.parts)
     ]
-    beside = [
+    performer_panels = [
         Panel(
             name=f"filter {f}",
-            figures="",
             colour=_PERFORMER_COLOUR,
             pictures=[
-                _picture(
-                    evaluation,
-                    examples,
-                    image,
-                    examples.performer[examples.row(image)][..., f],
-                    features.grid,
-                    _PERFORMER_COLOUR,
-                )
+                picture(image, examples.performer[examples.row(image)][..., f], _PERFORMER_COLOUR)
                 for image in images
             ],
         )
@@ -101,7 +89,7 @@ def draw(
     loudest = np.quantile(maps, 0.999, axis=(0, 1, 2)) if maps.size else np.zeros(0)
     together = Panel(
         name="parts map",
-        figures="each place in the colour of the part that is strongest there",
+        figures="each place in the colour of its strongest part",
         colour=(128, 128, 128),
         pictures=[
             parts_map(
@@ -114,27 +102,24 @@ def draw(
             for image in typical
         ],
     )
+    order = _shown_order(evaluation.parts)
     sections = [
-        Section(title="All parts", figures="", panels=[together] if len(typical) else []),
-        Section(
-            title="Explainer, part by part",
-            figures="",
-            panels=[panels[column] for column in _shown_order(evaluation.parts)],
-        ),
+        Section(title="All parts", panels=[together] if len(typical) else []),
+        Section(title="Explainer, part by part", panels=[panels[column] for column in order]),
         Section(
             title=f"Performer, {features.manifest.target.name}",
-            figures="the filters that point best to the landmarks",
-            panels=beside,
+            figures="the filters that are nearest to the landmarks",
+            panels=performer_panels,
         ),
     ]
     return sheet(heading, _explanation(evaluation), sections, config.sheet_images)
 
 
 def part_colours(count: int) -> list[Colour]:
-    """Returns a colour for each part: hues around the circle, neighbours of different brightness.
+    """Returns a colour for each part: evenly spaced hues of alternating brightness.
 
     Args:
-        count: of the parts.
+        count: number of parts.
     """
     colours = []
     for number in range(count):
@@ -151,9 +136,9 @@ def parts_map(
 
     Args:
         crop: `[S, S, 3]` uint8.
-        maps: `[L, L, P]`, 1 where a part is as strong as it gets.
-        grid: where the units look.
-        colours: of the parts.
+        maps: `[L, L, P]`, scaled so that 1 is about the strongest response of each part.
+        grid: positions of the units in the crop.
+        colours: colours of the parts.
         size: side of the picture, in pixels.
     """
     fine = np.stack([upsampled(maps[..., part], grid, size) for part in range(maps.shape[-1])], axis=-1)
@@ -164,39 +149,19 @@ def parts_map(
     return Image.fromarray(((1 - opacity) * picture + opacity * painted).round().astype(np.uint8))
 
 
-def _picture(
-    evaluation: Evaluation,
-    examples: Examples,
-    image: int,
-    activations: np.ndarray,
-    grid: UnitGrid,
-    colour: Colour,
-    part: Part | None = None,
-) -> Image.Image:
-    return overlay(
-        examples.crops[examples.row(image)],
-        activations,
-        _REGION * float(activations.max()),
-        grid,
-        size=PICTURE,
-        colour=colour,
-        mark=_place(evaluation, image, part),
-    )
-
-
-def _place(evaluation: Evaluation, image: int, part: Part | None) -> tuple[float, float] | None:
-    """Returns where the landmark that a part is on lies on an image, (y, x), if it is annotated."""
-    known = evaluation.annotations
-    followed = part and part.followed.get(known.categories[known.labels[image]])
+def _landmark_place(evaluation: Evaluation, image: int, part: Part | None) -> tuple[float, float] | None:
+    """Returns the position (y, x), on an image, of the landmark that the part follows; None if unknown."""
+    annotations = evaluation.annotations
+    followed = part and part.followed.get(annotations.categories[annotations.labels[image]])
     if not followed:
         return None
-    merged = merge_landmarks(known.landmark_names, known.landmarks[image : image + 1, :, :2])
+    merged = merge_landmarks(annotations.landmark_names, annotations.landmarks[image : image + 1, :, :2])
     y, x = map(float, merged.places[0, merged.names.index(followed.landmark)])
     return None if np.isnan(y) else (y, x)
 
 
 def _shown_order(parts: Sequence[Part]) -> list[int]:
-    """Puts parts on landmarks first, and what is off the object last."""
+    """Orders parts: those that follow a landmark first, those off the object last."""
     return sorted(range(len(parts)), key=lambda n: (is_off_object(parts[n].name), not parts[n].followed))
 
 
@@ -206,12 +171,12 @@ def _responds(part: Part) -> str:
 
 def _explanation(evaluation: Evaluation) -> str:
     text = (
-        "One part a row, with the images that excite it most, of each category in turn. "
-        "Bright: more than half of its peak."
+        "Each panel shows a part on the images that excite it most, from each category in turn. "
+        "Bright: more than half of the part's peak."
     )
     if not evaluation.annotations.landmark_names:
         return text
-    return text + " Cross: the landmark that it is on. Percentages: on how many images it is."
+    return f"{text} Cross: the landmark that the part follows. Percentages: share of images on which it does."
 
 
 def _listed(names: Sequence[str]) -> str:

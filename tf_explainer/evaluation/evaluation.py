@@ -16,7 +16,7 @@ from tf_explainer.evaluation import parts
 from tf_explainer.evaluation.class_accuracy import ClassAccuracy, order_warning
 from tf_explainer.evaluation.collected_responses import LAYERS, PERFORMER, CollectedResponses, named_outputs
 from tf_explainer.evaluation.evidence import measure_evidence
-from tf_explainer.evaluation.part_figures import evidence_figures, part_figures, track_figures
+from tf_explainer.evaluation.part_figures import evidence_figures, part_figures
 from tf_explainer.evaluation.parts import Part
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.features.dataset import Split
@@ -41,27 +41,26 @@ Progress = Callable[[str, int], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All measures.
+    """All measures of a trained explainer.
 
     Attributes:
-        layers: by the names of `LAYERS`.
-        annotations: of the images that the measures of parts were taken on.
-        ids: of these images.
+        layers: measures of the filters, by the names in `LAYERS`.
+        annotations: labels and landmarks of the N images of the categories.
+        ids: ids of these images.
         groups: `[F]` int, the part of each filter of conv_interp_2, or -1.
-        parts: their names.
-        part_maps: `[N, L, L, P]` float32, of `explainer.part_maps`.
-        part_measures: how well they follow landmarks.
-        tracks: what each track carries by itself, on the images of `fidelity`.
-        evidence: what the parts and the performer's filters look at, by layer, where that was asked for.
-        chosen_by: the measure by which the explainer's epoch was chosen; empty: the last epoch.
-        part_share: p.
+        parts: the P named parts.
+        part_maps: `[N, L, L, P]` float32, from `explainer.part_maps`.
+        part_measures: how well the parts follow landmarks.
+        tracks: fidelity of each track alone, on the images of `fidelity`.
+        evidence: what the parts and the performer's filters look at, by layer; empty if not requested.
+        chosen_by: the measure by which the explainer's epoch was chosen; empty for the last epoch.
+        part_share: p, the weight of the part features in the mix.
         energy_share: the interpretable track's share of the mixed features' energy.
-        fidelity: on the images of all classes that training never saw.
-        intervals: 95 % intervals of the figures of `metrics`, where they were asked for.
-        explainer: its fingerprint.
-        class_accuracy: the performer's accuracy on the images of each class that it knows, by name, and how
-            many these are.
-        permuted: by layer: figures that these filters reach against the landmarks of other images.
+        fidelity: fidelity on the held-out images of all classes, or on all images if none are held out.
+        intervals: 95 % intervals of the figures in `metrics`; None if not requested.
+        permuted: figures of the same filters against the landmarks of other images, by layer.
+        explainer: fingerprint of the explainer.
+        class_accuracy: the performer's accuracy and the number of images, for each class that it knows.
     """
 
     layers: dict[str, LayerMeasures]
@@ -83,7 +82,7 @@ class Evaluation:
     class_accuracy: dict[str, tuple[float, int]]
 
     def metrics(self) -> dict[str, Any]:
-        """Returns the content of `metrics.json`: plain values, None where there is nothing to measure."""
+        """Returns the content of `metrics.json`: plain values, None if there is nothing to measure."""
         layers = {
             name: summarise(layer, self.annotations) | {"permuted_images": self.permuted[name]}
             for name, layer in self.layers.items()
@@ -93,7 +92,7 @@ class Evaluation:
         return _without_nan(
             {
                 "parts": part_figures(self.part_measures, names),
-                "tracks": track_figures(self.tracks),
+                "tracks": dataclasses.asdict(self.tracks),
                 "evidence": evidence_figures(self.evidence, names),
                 "explainer": self.explainer,
                 "layers": layers,
@@ -114,9 +113,9 @@ class Evaluation:
         )
 
     def to_json(self, run: Mapping[str, Any] | None = None) -> str:
-        """Returns `metrics` as indented JSON, with what the run was made of, if that is given."""
-        made_of = {} if run is None else {"run": dict(run)}
-        return json.dumps(made_of | self.metrics(), indent=2, allow_nan=False) + "\n"
+        """Returns `metrics` as indented JSON, with a description of the run if it is given."""
+        description = {} if run is None else {"run": dict(run)}
+        return json.dumps(description | self.metrics(), indent=2, allow_nan=False) + "\n"
 
 
 def evaluate(
@@ -130,25 +129,24 @@ def evaluate(
     feature_model: keras.Model | None = None,
     chosen_by: str = "",
 ) -> Evaluation:
-    """Takes all measures of `tf_explainer.metrics`.
+    """Computes all measures of `tf_explainer.metrics`.
 
-    Measures of parts are taken on the categories' images of `config.split`, fidelity on the held-out images
-    of all classes (on all images where none are held out).
+    Filters and parts are measured on the categories' images of `config.split`, fidelity on the held-out
+    images of all classes (on all images if none are held out).
 
     Args:
         explainer: the trained explainer.
-        head: the performer's path from the last distilled layer to the logits.
-        features: stored features of the performer that it explains.
-        config: which images count.
-        progress: told the stage and how many more images are done.
-        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None: the parts that training
-            had; of an older one, which has none, filters that peak at the same place.
-        feature_model: from images to the target layer's features, `Performer.feature_model`; needed by
+        head: the performer's layers from the last distilled layer to the logits.
+        features: stored features of its performer.
+        config: evaluation settings.
+        progress: called with the stage and the number of images processed since the last call.
+        groups: `[F]` int, the part of each filter of conv_interp_2, or -1; None for those of `filter_groups`.
+        feature_model: model from images to the target layer's features, `Performer.feature_model`; needed for
             `config.evidence_images`.
         chosen_by: the measure by which the explainer's epoch was chosen.
 
     Raises:
-        UserError: the split has no image of any category, or a landmark is asked for that there is not.
+        UserError: the split has no image of any category, or a landmark in `config` does not exist.
     """
     collected = CollectedResponses(explainer, features)
     accuracy = ClassAccuracy(features.outputs)
@@ -161,42 +159,45 @@ def evaluate(
     if not collected.ids:
         raise UserError(
             f"--evaluation_split={config.split} has no image of any category "
-            f"({', '.join(features.categories) or 'there are none'}): take another split or --held_out_fold"
+            f"({', '.join(features.categories) or 'there are none'}): use another split or --held_out_fold"
         )
     annotations = collected.annotations(config.landmarks)
-    fidelity, unseen = _fidelity(explainer, head, features, "held_out", progress), True
+    fidelity_split: Split = "held_out"
+    fidelity = _fidelity(explainer, head, features, fidelity_split, progress)
     if not fidelity.images:
-        fidelity, unseen = _fidelity(explainer, head, features, "all", progress), False
-    measured_on: Split = "held_out" if unseen else "all"
+        fidelity_split = "all"
+        fidelity = _fidelity(explainer, head, features, fidelity_split, progress)
     layers = {
         name: measure_layer(*collected.of_layer(name), annotations, features.grid, config.top_images)
         for name in LAYERS
     }
-    shown = layers[INTERPRETABLE_LAYERS[-1]]
-    groups = filter_groups(explainer, shown.peaks, features.grid) if groups is None else groups
+    peaks, performer = (layers[name].peaks for name in (INTERPRETABLE_LAYERS[-1], PERFORMER))
+    groups = filter_groups(explainer, peaks, features.grid) if groups is None else groups
     maps = collect_part_maps(
         explainer, features, config.split, groups, lambda images: progress("part maps", images)
     )
-    raw = layers[PERFORMER].peaks
     elsewhere = mean_responses_elsewhere(explainer, features, config.split, groups)
     where = whereabouts(maps, annotations, features.grid, elsewhere)
-    named = parts.name_parts(groups, shown.peaks, where, annotations.annotated_categories)
+    named = parts.name_parts(groups, peaks, where, annotations.annotated_categories)
     names = [part.name for part in named]
 
-    def of_parts(images: np.ndarray) -> dict[str, Any]:
-        known, of_performer = annotations.select(images), raw.select(images)
-        measured = measure_parts(maps[images], of_performer, known, features.grid, config.top_images)
-        return part_figures(measured, names)
+    def figures_of_parts(images: np.ndarray) -> dict[str, Any]:
+        selected = maps[images], performer.select(images), annotations.select(images)
+        return part_figures(measure_parts(*selected, features.grid, config.top_images), names)
 
-    tracks = measure_tracks(explainer, head, features, measured_on, lambda images: progress("tracks", images))
+    tracks = measure_tracks(
+        explainer, head, features, fidelity_split, lambda images: progress("tracks", images)
+    )
     evidence = {}
     if config.evidence_images and feature_model is not None:
-        evidence = measure_evidence(explainer, feature_model, features, groups, measured_on, config, progress)
+        evidence = measure_evidence(
+            explainer, feature_model, features, groups, fidelity_split, config, progress
+        )
     return Evaluation(
         groups=groups,
         parts=named,
         part_maps=maps,
-        part_measures=measure_parts(maps, raw, annotations, features.grid, config.top_images),
+        part_measures=measure_parts(maps, performer, annotations, features.grid, config.top_images),
         tracks=tracks,
         evidence=evidence,
         chosen_by=chosen_by,
@@ -208,40 +209,37 @@ def evaluate(
         explainer=explainer.fingerprint,
         class_accuracy=accuracy.by_class(),
         fidelity=fidelity.summary(),
-        intervals=_intervals(layers, of_parts, annotations, fidelity, config, progress),
+        intervals=_intervals(layers, figures_of_parts, annotations, fidelity, config, progress),
         permuted={name: _permuted(layer, annotations, config) for name, layer in layers.items()},
     )
 
 
 def _intervals(
     layers: dict[str, LayerMeasures],
-    measures_of: Callable[[np.ndarray], dict[str, Any]],
+    figures_of_parts: Callable[[np.ndarray], dict[str, Any]],
     annotations: Annotations,
     fidelity: Fidelity,
     config: EvaluationConfig,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    """Resamples the images of the categories, and the images that fidelity is measured on.
+    """Computes bootstrap intervals over the images of the categories and, for fidelity, over its own images.
 
     Args:
-        layers: their measures.
-        measures_of: from the indices of images to the figures of the parts.
-        annotations: of the images.
-        fidelity: on the images that training never saw.
-        config: how often.
-        progress: told how many images are done.
+        layers: measures of the layers.
+        figures_of_parts: returns the figures of the parts from the indices of images.
+        annotations: annotations of the images of the categories.
+        fidelity: the measure of fidelity with all its images.
+        config: settings, with the number of resamples.
+        progress: called after each resample with its number of images.
     """
 
     def of_images(images: np.ndarray) -> dict[str, Any]:
         progress("bootstrap", len(images))
-        chosen = annotations.select(images)
-        return {"parts": measures_of(images)} | {
-            name: summarise(resample(layer, annotations, images, config.top_images), chosen)
+        selected = annotations.select(images)
+        return {"parts": figures_of_parts(images)} | {
+            name: summarise(resample(layer, annotations, images, config.top_images), selected)
             for name, layer in layers.items()
         }
-
-    def of_fidelity(images: np.ndarray) -> dict[str, Any]:
-        return _fidelity_figures(fidelity.summary(images))
 
     bounds = bootstrap_intervals(of_images, _halves(annotations.labels), config.bootstrap)
     if bounds is None:
@@ -250,18 +248,20 @@ def _intervals(
     return {
         "parts": bounds.pop("parts"),
         "layers": bounds,
-        "fidelity": bootstrap_intervals(of_fidelity, one_group, config.bootstrap),
+        "fidelity": bootstrap_intervals(
+            lambda images: _fidelity_figures(fidelity.summary(images)), one_group, config.bootstrap
+        ),
     }
 
 
 def _halves(labels: np.ndarray) -> np.ndarray:
-    """Returns each image's group, `[N]` int: its category, and the half of PCK's images that it is in."""
+    """Returns each image's group, `[N]` int: its category, and whether its index within it is even or odd."""
     of_label = [np.cumsum(labels == label) - 1 for label in range(labels.max() + 1)]
     return 2 * labels + np.stack(of_label)[labels, np.arange(len(labels))] % 2
 
 
 def _permuted(layer: LayerMeasures, annotations: Annotations, config: EvaluationConfig) -> dict[str, Any]:
-    """Measures the null: what is left when every image's responses meet another image's landmarks."""
+    """Measures the chance level: the responses to each image against the landmarks of another image."""
 
     def measure(images: np.ndarray) -> dict[str, float]:
         figures = summarise(permute(layer, annotations, images, config.top_images), annotations)

@@ -1,4 +1,4 @@
-"""What parts look at: the performer and the explainer on images with covered squares."""
+"""Measures what parts look at, by running performer and explainer on images with covered squares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.config import EvaluationConfig
+from tf_explainer.evaluation.collected_responses import PERFORMER
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.dataset import Split
@@ -29,38 +30,39 @@ def measure_evidence(
     config: EvaluationConfig,
     progress: Callable[[str, int], None],
 ) -> dict[str, Evidence]:
-    """Covers images of the categories square by square.
+    """Covers images of the categories square by square and collects the responses.
 
     Args:
-        explainer: whose parts.
-        feature_model: from images `[B, S, S, 3]` to the target layer's features, among others, by name.
-        features: the stored set, with crops.
+        explainer: the explainer.
+        feature_model: model from images `[B, S, S, 3]` to features by name, the target layer's among them.
+        features: the stored features, with crops.
         groups: the part of each filter of conv_interp_2, `[F]` int, or -1.
-        split: which images.
-        config: how many of them.
-        progress: told the stage and how many more images are done.
+        split: the split to take images from.
+        config: settings, with the number of images.
+        progress: called with the stage and the number of images processed since the last call.
 
     Returns:
-        By layer: the performer's filters, each by itself, and the parts of conv_interp_2.
+        By layer: the evidence of each filter of the performer, and of each part of conv_interp_2.
     """
-    target, shown = features.manifest.target.name, INTERPRETABLE_LAYERS[-1]
-    maps_of = part_map_model(explainer, groups)
-    found = {name: Evidence(features.manifest.image_size, features.grid) for name in ("performer", shown)}
+    target, layer = features.manifest.target.name, INTERPRETABLE_LAYERS[-1]
+    part_maps = part_map_model(explainer, groups)
+    collected = {name: Evidence(features.manifest.image_size, features.grid) for name in (PERFORMER, layer)}
     for crop in _crops(features, split, config.evidence_images):
         images = np.stack([crop, *evidence.covered(crop)])
-        raw, shown_maps = [], []
+        maps: dict[str, list[np.ndarray]] = {PERFORMER: [], layer: []}
         for start in range(0, len(images), _BATCH):
-            seen = feature_model(images[start : start + _BATCH].astype(np.float32), training=False)[target]
-            raw.append(ops.convert_to_numpy(seen))
-            shown_maps.append(ops.convert_to_numpy(maps_of(seen, training=False)))
-        for name, maps in (("performer", np.concatenate(raw)), (shown, np.concatenate(shown_maps))):
-            found[name].add(maps[0], maps[1:])
+            output = feature_model(images[start : start + _BATCH].astype(np.float32), training=False)[target]
+            maps[PERFORMER].append(ops.convert_to_numpy(output))
+            maps[layer].append(ops.convert_to_numpy(part_maps(output, training=False)))
+        for name, batches in maps.items():
+            of_images = np.concatenate(batches)
+            collected[name].add(of_images[0], of_images[1:])
         progress("evidence", 1)
-    return found
+    return collected
 
 
 def _crops(features: Features, split: Split, count: int) -> list[np.ndarray]:
-    """Returns evenly chosen crops of the categories' images, `[S, S, 3]` uint8."""
+    """Returns crops of images spaced evenly over the categories' images, `[S, S, 3]` uint8."""
     total = sum(len(batch[LABEL]) for batch in features.batches(split, negatives=False))
     chosen = set(np.linspace(0, total - 1, min(count, total)).astype(int).tolist())
     crops, first = [], 0

@@ -1,7 +1,7 @@
-r"""Letters in pictures: names in any script, never as boxes.
+r"""Writes text in pictures, in any script, without boxes for missing letters.
 
-Pillow's own font has little more than ASCII. What it lacks is written in a font of the system, where one
-has all of a text; else without accents, or as Python escapes it: `\u65e5`.
+Pillow's own font has little more than ASCII. Other text is written in a system font that has all of its
+letters. If there is none, accents are dropped and other letters escaped as in Python: `\u65e5`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from absl import logging
 from PIL import ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-# Of Debian, Windows and macOS; the first one that has all of a text writes it.
-_OF_THE_SYSTEM = (
+# Fonts of Debian, Windows and macOS; the first one that has all letters of a text is used.
+_SYSTEM_FONTS = (
     "DejaVuSans.ttf",
     "arial.ttf",
     "Arial Unicode.ttf",
@@ -25,7 +25,7 @@ _OF_THE_SYSTEM = (
     "malgun.ttf",
 )
 _IN_NO_FONT = "\U0010ffff"
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 def write(
@@ -39,26 +39,26 @@ def write(
     """Writes a line of text.
 
     Args:
-        pen: that draws.
-        place: of its anchor, x, y in pixels.
-        text: of one line.
-        size: in pixels.
-        colour: of the letters.
-        anchor: as Pillow names it.
+        pen: drawing context of the picture.
+        place: position of the anchor, x and y in pixels.
+        text: a single line.
+        size: size of the font, in pixels.
+        colour: colour of the letters.
+        anchor: Pillow's name of the anchor.
     """
-    shown, font = _lettered(text, size)
-    pen.text(place, shown, fill=colour, font=font, anchor=anchor)
+    written, font = _with_font(text, size)
+    pen.text(place, written, fill=colour, font=font, anchor=anchor)
 
 
 def width(text: str, size: int) -> float:
-    """Returns how wide a line of text is written, in pixels."""
-    shown, font = _lettered(text, size)
-    return font.getlength(shown)
+    """Returns the width of a line of text, in pixels."""
+    written, font = _with_font(text, size)
+    return font.getlength(written)
 
 
 @functools.lru_cache(maxsize=4096)
-def _lettered(text: str, size: int) -> tuple[str, Font]:
-    """Returns a text as it is written, and the font that it is written in."""
+def _with_font(text: str, size: int) -> tuple[str, Font]:
+    """Returns a text as it can be written, and the font to write it in."""
     fonts = _fonts(size)
     for font in fonts:
         if all(_has(font, letter) for letter in text):
@@ -71,9 +71,9 @@ def _lettered(text: str, size: int) -> tuple[str, Font]:
 
 @functools.cache
 def _fonts(size: int) -> list[Font]:
-    """Returns Pillow's own font, and those of the system that there are."""
+    """Returns Pillow's own font and the installed system fonts."""
     fonts: list[Font] = [ImageFont.load_default(size)]
-    for name in _OF_THE_SYSTEM:
+    for name in _SYSTEM_FONTS:
         try:
             fonts.append(ImageFont.truetype(name, size))
         except OSError:
@@ -93,13 +93,12 @@ def _in_ascii(letter: str) -> str:
 
 
 def _warn(text: str, missing: set[str]) -> None:
-    """Says once of each letter that no picture has it."""
-    if missing <= _said:
+    """Warns once for each letter that no font has."""
+    if missing <= _warned:
         return
-    _said.update(missing)
+    _warned.update(missing)
     logging.warning(
-        "No font of this machine has all letters of %r: pictures show it in ASCII. Tables, JSON, HTML and "
-        "the tabs have it as it is, and so have pictures where fonts of its script are installed (Debian: "
-        "fonts-noto-cjk)",
+        "No font on this machine has all letters of %r, so pictures show it in ASCII. Install fonts for its "
+        "script (Debian: fonts-noto-cjk) to show it unchanged, as tables, JSON, HTML and the tabs do",
         text,
     )

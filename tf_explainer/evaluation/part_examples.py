@@ -1,4 +1,4 @@
-"""The images on which parts, and the performer's own filters, respond most, with crops and maps."""
+"""Selects the images to which parts and the performer's filters respond most, and reads their crops."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tf_explainer.features.stored_features import Features
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Chosen images.
+    """Crops and features of some evaluated images.
 
     Attributes:
-        images: `[W]` int, ascending indices of the evaluated images.
+        images: `[W]` int, ascending indices of these images among the evaluated images.
         crops: `[W, S, S, 3]` uint8.
-        performer: `[W, L, L, D]` float32, the features.
+        performer: `[W, L, L, D]` float32, the performer's features of the target layer.
     """
 
     images: np.ndarray
@@ -29,20 +29,20 @@ class Examples:
     performer: np.ndarray
 
     def row(self, image: int) -> int:
-        """Returns where an image is, by its index among the evaluated images."""
+        """Returns the row of an image, given its index among the evaluated images."""
         return int(np.searchsorted(self.images, image))
 
 
 def strongest_images(peaks: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """Chooses the images with the highest peaks, the categories in turn.
+    """Selects the images with the highest peaks, taking turns between categories.
 
     Args:
-        peaks: `[N]`, of one part or filter; it is silent where it has 0, and such images are not chosen.
+        peaks: `[N]`, peaks of one part or filter; images with a peak of 0 are never selected.
         labels: `[N]` int, the category of each image.
-        count: how many at most.
+        count: largest number of images.
 
     Returns:
-        `[M]` int, M <= count, the highest first within each category.
+        `[M]` int, M <= count, indices of the images; within each category the highest peak comes first.
     """
     order = np.argsort(-peaks, kind="stable")
     order = order[peaks[order] > 0]
@@ -53,17 +53,17 @@ def strongest_images(peaks: np.ndarray, labels: np.ndarray, count: int) -> np.nd
 
 
 def performer_filters(evaluation: Evaluation, count: int) -> list[int]:
-    """Chooses filters of the performer to set beside the parts.
+    """Selects filters of the performer to compare with the parts.
 
     Args:
-        evaluation: what was measured.
-        count: how many at most.
+        evaluation: the evaluation.
+        count: largest number of filters.
 
     Returns:
-        Those that point best to the landmarks; where there are none, those that respond on most images.
+        The filters that are best for some landmark; without landmarks, those that respond to most images.
     """
-    measured = evaluation.part_measures.landmarks.values()
-    best = dict.fromkeys(f for each in measured for f in each.pck_performer.chosen if f >= 0)
+    landmarks = evaluation.part_measures.landmarks.values()
+    best = dict.fromkeys(f for landmark in landmarks for f in landmark.pck_performer.chosen if f >= 0)
     live = evaluation.layers[PERFORMER].peaks.live.mean(axis=0)
     return (list(best) or [int(f) for f in np.argsort(-live, kind="stable") if live[f]])[:count]
 
@@ -71,13 +71,13 @@ def performer_filters(evaluation: Evaluation, count: int) -> list[int]:
 def read_examples(
     features: Features, wanted: np.ndarray, config: EvaluationConfig, progress: Progress
 ) -> Examples:
-    """Reads crops and features of images.
+    """Reads crops and features of some evaluated images.
 
     Args:
-        features: the ones that were evaluated.
-        wanted: `[W]` int, ascending indices of the evaluated images, at least one.
-        config: the split that was evaluated.
-        progress: told the stage and how many more images are done.
+        features: the stored features that were evaluated.
+        wanted: `[W]` int, ascending indices among the evaluated images, at least one.
+        config: settings, with the split that was evaluated.
+        progress: called with the stage and the number of images processed since the last call.
     """
     crops: list[np.ndarray] = []
     maps: list[np.ndarray] = []

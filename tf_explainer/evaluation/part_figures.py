@@ -1,4 +1,4 @@
-"""The yardsticks of parts in the form of `metrics.json`."""
+"""Arranges the measures of parts for `metrics.json`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from tf_explainer.evaluation.parts import is_off_object
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS
 from tf_explainer.metrics.evidence import Evidence, EvidenceSummary
 from tf_explainer.metrics.part_measures import PartMeasures, Pointing
-from tf_explainer.training.track_fidelity import TrackFidelity
 
 
 def part_figures(measures: PartMeasures, names: Sequence[str]) -> dict[str, Any]:
-    """Returns what parts say of landmarks.
+    """Returns the measures of parts against landmarks as plain values.
 
     Args:
-        measures: of the parts.
-        names: of the parts.
+        measures: the measures of the parts.
+        names: names of the parts.
     """
 
     def best(pointing: Pointing) -> list[str]:
@@ -49,32 +48,28 @@ def part_figures(measures: PartMeasures, names: Sequence[str]) -> dict[str, Any]
     }
 
 
-def track_figures(tracks: TrackFidelity) -> dict[str, Any]:
-    """Returns what each track carries by itself."""
-    return dataclasses.asdict(tracks)
-
-
 def evidence_figures(evidence: Mapping[str, Evidence], names: Sequence[str]) -> dict[str, Any] | None:
-    """Returns what parts look at; None where it was not measured.
+    """Returns the measures of evidence as plain values; None if evidence was not measured.
 
-    Parts together, those of them that are on the object (what is behind it is in no one place), and each.
+    For parts, there are figures over all parts, over the parts on the object (the evidence of the background
+    is not at a single place), and for each part.
 
     Args:
-        evidence: by layer.
-        names: of the parts.
+        evidence: the evidence by layer.
+        names: names of the parts.
     """
     figures: dict[str, Any] = {name: dataclasses.asdict(each.summary()) for name, each in evidence.items()}
-    if shown := evidence.get(INTERPRETABLE_LAYERS[-1]):
+    if of_parts := evidence.get(INTERPRETABLE_LAYERS[-1]):
         on_object = [part for part, name in enumerate(names) if not is_off_object(name)]
         by_part = zip(names, evidence_by_part(evidence, len(names)), strict=True)
         figures[INTERPRETABLE_LAYERS[-1]] |= {
-            "on_object": dataclasses.asdict(shown.summary(on_object)),
+            "on_object": dataclasses.asdict(of_parts.summary(on_object)),
             "parts": {name: dataclasses.asdict(each) for name, each in by_part},
         }
     return figures or None
 
 
 def evidence_by_part(evidence: Mapping[str, Evidence], count: int) -> list[EvidenceSummary]:
-    """Returns what each part looks at; empty where it was not measured."""
-    shown = evidence.get(INTERPRETABLE_LAYERS[-1])
-    return [] if shown is None else [shown.summary([part]) for part in range(count)]
+    """Returns the summary of each part's evidence; empty if evidence was not measured."""
+    of_parts = evidence.get(INTERPRETABLE_LAYERS[-1])
+    return [] if of_parts is None else [of_parts.summary([part]) for part in range(count)]

@@ -1,31 +1,32 @@
-"""The yardsticks of parts as blocks of the table."""
+"""Lays out the measures of parts as blocks of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, names_at, percent, places, with_bounds
 
 LEGEND = {
-    "PCK@0.1": "share of images on which the part peaks within a tenth of the crop of the landmark; part, "
-    "filter and fixed point are chosen on even images and measured on odd ones",
-    "R": "tracking, below, of the part that follows the landmark best",
-    "instability, own landmark": "location instability, below, of parts against the landmark that suits each "
-    "best, chosen on even images and measured on odd ones; the median over parts",
-    "NMI, ARI": "whether the strongest part at a landmark tells its name: 100 always, 0 by chance (ARI)",
-    "parts, rest only": "the other track at its mean over the images: what this one carries by itself",
-    "outside the mask": "share of the interpretable track beyond the papers' mask of slope 4; p is "
-    "comparable with the papers' only where it is 0",
-    "evidence": "what is lost under a covered square: its distance from the peak, and how much more of it "
-    "lies under the peak than under a random unit (1: no more)",
+    "PCK@0.1": "share of images on which the part peaks within a tenth of the crop's side of the landmark; "
+    "part, filter and fixed point are chosen on even images and measured on odd ones",
+    "R": "tracking ratio (see below) of the part that follows the landmark best",
+    "instability, own landmark": "location instability (see below) of each part against the landmark that "
+    "suits it best, chosen on even images and measured on odd ones; median over parts",
+    "NMI, ARI": "how well the strongest part at a landmark predicts the landmark's name: 100 always, 0 by "
+    "chance (ARI)",
+    "parts, rest only": "fidelity of one track alone, with the other replaced by its mean over the images",
+    "outside the mask": "share of the interpretable track outside the papers' mask of slope 4; p is "
+    "comparable with the papers' only if this is 0",
+    "evidence": "response that is lost when a square is covered: its distance from the peak, and how much "
+    "more of it is lost at the peak than at a random unit (1: no more)",
 }
 OF_LANDMARKS = frozenset({"PCK@0.1", "R", "NMI, ARI", "instability, own landmark"})
 _LONGEST_NAME = 24
 
 
 def part_blocks(metrics: Mapping[str, Any]) -> list[str]:
-    """Lays out what parts say of landmarks, what the tracks carry, and what parts look at.
+    """Lays out the measures of landmarks, tracks and evidence.
 
     Args:
         metrics: the content of `metrics.json`.
@@ -40,13 +41,13 @@ def part_blocks(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def comparison_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str]) -> list[list[str]]:
-    """Lays the parts of several runs side by side; a run that was measured before they were has dashes.
+    """Lays out the measures of parts of several runs side by side; measures that a run lacks are dashes.
 
     Args:
         runs: contents of `metrics.json`.
         distilled: names of the distilled layers.
     """
-    landmarks = dict.fromkeys(name for run in runs for name in entry(run, ("parts", "landmarks")) or ())
+    landmarks = names_at(runs, "parts", "landmarks")
     rows: list[tuple[str, Callable[[Any], str], tuple[str, ...]]] = [("parts", str, ("parts", "count"))]
     rows += [(f"PCK@0.1 {name}, %", percent, ("parts", "landmarks", name, "pck")) for name in landmarks]
     rows += [(f"R {name}", places(2), ("parts", "landmarks", name, "ratio")) for name in landmarks]
@@ -91,10 +92,8 @@ def _landmark_block(parts: Mapping[str, Any], intervals: Mapping[str, Any] | Non
         for name, landmark in parts["landmarks"].items()
     ]
     grid = f"(a fixed grid: {percent(parts['nmi_fixed_grid'])}, {percent(parts['ari_fixed_grid'])})"
-    own, centre = (
-        bounded(places(3), "own_instability"),
-        places(3)(entry(parts, ("own_instability_fixed_centre",))),
-    )
+    own = bounded(places(3), "own_instability")
+    centre = places(3)(parts.get("own_instability_fixed_centre"))
     return "\n".join(
         [
             aligned([heading, *rows]),
@@ -106,7 +105,7 @@ def _landmark_block(parts: Mapping[str, Any], intervals: Mapping[str, Any] | Non
 
 
 def _names(parts: Sequence[str]) -> str:
-    """Names the parts of the categories, as far as there is room."""
+    """Lists the names of the categories' best parts, shortened if they are too long."""
     text = ", ".join(dict.fromkeys(parts))
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
 
@@ -125,12 +124,13 @@ def _track_block(metrics: Mapping[str, Any]) -> str:
 
 def _evidence_block(evidence: Mapping[str, Any]) -> str:
     rows = [["evidence", "units from the peak", "at the peak over anywhere", "parts on images"]]
-    for name, each in evidence.items():
-        rows.append(_evidence_row(name, each))
-        if "on_object" in each:
-            rows.append(_evidence_row("  its parts on the object", each["on_object"]))
+    for name, figures in evidence.items():
+        rows.append(_evidence_row(name, figures))
+        if "on_object" in figures:
+            rows.append(_evidence_row("  its parts on the object", figures["on_object"]))
     return aligned(rows)
 
 
-def _evidence_row(name: str, found: Mapping[str, Any]) -> list[str]:
-    return [f"  {name}", places(1)(found["distance"]), places(1)(found["concentration"]), str(found["pairs"])]
+def _evidence_row(name: str, figures: Mapping[str, Any]) -> list[str]:
+    values = (places(1)(figures[key]) for key in ("distance", "concentration"))
+    return [f"  {name}", *values, str(figures["pairs"])]

@@ -1,4 +1,4 @@
-"""Object parts: groups of filters, by the name of the landmark that they are on."""
+"""Object parts: groups of filters, named after the landmark that they follow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 from tf_explainer.metrics.followed_landmarks import Followed, Whereabouts
 from tf_explainer.metrics.peaks import Peaks
 
+# Share of the images on which a part must peak at the border, or beside the object, to be named after it.
 _MOST = 0.5
-# More categories than this are counted, not listed: `head (6 of 8)`.
+# If there are more categories than this, names count them instead of listing them: `head (6 of 8)`.
 _LISTED = 4
 _FORMAT_VERSION = 3
 BESIDE = "beside the object"
@@ -24,17 +25,18 @@ BACKGROUND = "background"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """A group of filters.
+    """A group of filters that detect the same object part.
 
     Attributes:
-        number: from 1, in the order of the groups.
-        name: unique. The landmark that it is on, with the categories where it is (of many, how many) unless
-            these are all; else `image border` if it mostly peaks there, `background` if images without the
-            object excite it as much, `beside the object` if it mostly peaks there, else `part N`.
-        filters: its members, the steadiest responders first.
-        responds: share of the images on which any of its filters responds; None if not known.
-        followed: by category, the landmark that it is on there.
-        annotated: the categories with landmarks, where it could have been on one.
+        number: number of the part, from 1, in the order of the groups.
+        name: unique name. It is the landmark that the part follows, with the names or the number of the
+            categories in which it does unless it does in all; otherwise `image border` if it mostly peaks
+            there, `background` if images without the object excite it as much, `beside the object` if it
+            mostly peaks there, or else `part N`.
+        filters: its filters; the one that responds to most images comes first.
+        responds: share of the images to which any of its filters responds; None if unknown.
+        followed: the landmark that it follows, by category; categories in which it follows none are left out.
+        annotated: the categories with landmarks.
     """
 
     number: int
@@ -46,21 +48,19 @@ class Part:
 
     @property
     def title(self) -> str:
-        """The name, with how true it is: `legs, 58 % of images against 25 % by chance`."""
+        """The name, with the measured shares of images: `legs, 58 % of images against 25 % by chance`."""
         if self.followed:
-            shares = {category: _shares(each) for category, each in self.followed.items()}
-            if len(self.annotated) == 1:
-                return f"{self.name}, {next(iter(shares.values()))}"
-            if len(self.annotated) > _LISTED:
-                return f"{self.name}, {_range_of_shares(self.followed.values())}"
-            return f"{self.name}, {'; '.join(f'{category} {share}' for category, share in shares.items())}"
+            if len(self.annotated) == 1 or len(self.annotated) > _LISTED:
+                return f"{self.name}, {_shares(self.followed.values())}"
+            shares = (f"{category} {_shares([landmark])}" for category, landmark in self.followed.items())
+            return f"{self.name}, {'; '.join(shares)}"
         return f"{self.name}, on nothing that is annotated" if self.annotated else self.name
 
     def in_category(self, category: str) -> Part:
-        """Returns the part as it is on images of a category: never by the landmark of another one.
+        """Returns the part as seen on images of a category, without the landmarks of other categories.
 
         Args:
-            category: the name of a class; one without landmarks leaves the part as it is.
+            category: name of a class; if it has no landmarks, the part is returned unchanged.
         """
         if category not in self.annotated or len(self.annotated) == 1:
             return self
@@ -70,11 +70,11 @@ class Part:
 
 
 def names_in_category(parts: Sequence[Part], category: str) -> list[str]:
-    """Returns what parts are called on images of a category alone: by its landmarks, without its name.
+    """Returns the parts' names for images of a single category: its landmarks, without the category's name.
 
     Args:
-        parts: all of them; names stay unique.
-        category: the name of a class; one without landmarks leaves the names as they are.
+        parts: all parts; the names stay unique.
+        category: name of a class; if it has no landmarks, the names are unchanged.
     """
     here = [part.in_category(category) for part in parts]
     if all(each is part for each, part in zip(here, parts, strict=True)):
@@ -83,7 +83,7 @@ def names_in_category(parts: Sequence[Part], category: str) -> list[str]:
         dataclasses.replace(part, name=_words(part.followed[category].landmark)) if part.followed else part
         for part in here
     ]
-    return [part.name for part in _told_apart(renamed)]
+    return [part.name for part in _with_unique_names(renamed)]
 
 
 def name_parts(
@@ -91,13 +91,13 @@ def name_parts(
 ) -> list[Part]:
     """Names groups of filters, in the order of their numbers.
 
-    Landmarks give names and nothing else: where there are none, groups are numbered.
+    Landmarks only provide names; `Part` says how groups that follow no landmark are named.
 
     Args:
-        groups: `[F]` int, the group of each filter, or -1; none is empty.
-        peaks: of the filters.
-        found: of each group.
-        annotated: the categories that have landmarks.
+        groups: `[F]` int, the group of each filter, or -1; no group is empty.
+        peaks: peaks of the filters.
+        found: where each group peaks.
+        annotated: the categories with landmarks.
     """
     parts = []
     for group, where in enumerate(found):
@@ -113,7 +113,7 @@ def name_parts(
                 annotated=tuple(annotated),
             )
         )
-    return _told_apart(parts)
+    return _with_unique_names(parts)
 
 
 def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
@@ -123,10 +123,10 @@ def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
     if categories:
         if len(where.followed) == len(annotated) and len(categories) == 1:
             return next(iter(categories))
-        often = sorted(categories.items(), key=lambda item: -len(item[1]))
+        by_count = sorted(categories.items(), key=lambda item: -len(item[1]))
         if len(annotated) > _LISTED:
-            return ", ".join(f"{landmark} ({len(names)} of {len(annotated)})" for landmark, names in often)
-        return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in often)
+            return ", ".join(f"{landmark} ({len(names)} of {len(annotated)})" for landmark, names in by_count)
+        return ", ".join(f"{landmark} ({', '.join(names)})" for landmark, names in by_count)
     if where.border > _MOST:
         return BORDER
     if where.elsewhere >= 1:
@@ -134,56 +134,56 @@ def _name(where: Whereabouts, annotated: Sequence[str]) -> str:
     return BESIDE if where.outside > _MOST else ""
 
 
-def _told_apart(parts: Sequence[Part]) -> list[Part]:
-    """Numbers the second and further parts of one name."""
-    taken: collections.Counter[str] = collections.Counter()
+def _with_unique_names(parts: Sequence[Part]) -> list[Part]:
+    """Appends a number to the second and further parts of the same name."""
+    counts: collections.Counter[str] = collections.Counter()
     named = []
     for part in parts:
-        taken[part.name] += 1
-        count = taken[part.name]
+        counts[part.name] += 1
+        count = counts[part.name]
         named.append(part if count == 1 else dataclasses.replace(part, name=f"{part.name} {count}"))
     return named
 
 
 def is_off_object(name: str) -> bool:
-    """Returns whether a part of this name is none of the object: background, or on the border."""
+    """Returns whether a part of this name is off the object: beside it, at the border or background."""
     return name.startswith((BESIDE, BORDER, BACKGROUND))
 
 
 def lone_filter(number: int) -> Part:
-    """Returns a filter that is in no group as a part of its own, `filter N`."""
+    """Returns a filter that is in no group as a part named `filter N`."""
     return Part(number=number, name=f"filter {number}", filters=(number,))
 
 
 def parts_of_filters(parts: Sequence[Part], filters: int) -> np.ndarray:
-    """Returns the index of each filter's part, `[filters]` int; -1 of filters in none.
+    """Returns the index of each filter's part, `[filters]` int; -1 for filters in no part.
 
     Args:
-        parts: no filter is in two of them.
-        filters: how many the layer has.
+        parts: the parts; no filter is in two of them.
+        filters: number of filters of the layer.
     """
-    found = np.full(filters, -1)
+    indices = np.full(filters, -1)
     for index, part in enumerate(parts):
-        found[list(part.filters)] = index
-    return found
+        indices[list(part.filters)] = index
+    return indices
 
 
 def to_json(parts: Sequence[Part], explainer: str) -> str:
-    """Returns the content of `parts.json`: parts, and the fingerprint of the explainer that they are of."""
+    """Returns the content of `parts.json`: the parts and the fingerprint of their explainer."""
     fields = [dataclasses.asdict(part) for part in parts]
     content = {"format_version": _FORMAT_VERSION, "explainer": explainer, "parts": fields}
     return json.dumps(content, indent=1) + "\n"
 
 
 def from_json(text: str, explainer: str) -> list[Part]:
-    """Reads what `to_json` wrote.
+    """Reads the parts that `to_json` wrote.
 
     Args:
-        text: of the file.
-        explainer: fingerprint of the one that the parts are to be of.
+        text: content of the file.
+        explainer: fingerprint of the explainer that the parts must belong to.
 
     Raises:
-        ValueError: the text is none, or of another explainer.
+        ValueError: the text is not a list of parts, or belongs to another explainer.
     """
     try:
         content = json.loads(text)
@@ -191,12 +191,12 @@ def from_json(text: str, explainer: str) -> list[Part]:
             raise ValueError(f"format version {content['format_version']}, not {_FORMAT_VERSION}")
         if content["explainer"] != explainer:
             raise ValueError(
-                f"the parts are of the explainer {content['explainer'][:12]}, not of the present "
+                f"the parts belong to the explainer {content['explainer'][:12]}, not to the current one, "
                 f"{explainer[:12]}"
             )
         return [_part(fields) for fields in content["parts"]]
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"no list of parts: {error!r}") from error
+        raise ValueError(f"not a list of parts: {error!r}") from error
 
 
 def _part(fields: dict[str, Any]) -> Part:
@@ -205,13 +205,9 @@ def _part(fields: dict[str, Any]) -> Part:
     return Part(**fields | tuples | {"followed": followed})
 
 
-def _shares(followed: Followed) -> str:
-    return f"{100 * followed.found:.0f} % of images against {100 * followed.chance:.0f} % by chance"
-
-
-def _range_of_shares(followed: Iterable[Followed]) -> str:
-    of_each = [(round(100 * each.found), round(100 * each.chance)) for each in followed]
-    found, chance = (_range(sorted(shares)) for shares in zip(*of_each, strict=True))
+def _shares(followed: Iterable[Followed]) -> str:
+    percentages = [(round(100 * each.found), round(100 * each.chance)) for each in followed]
+    found, chance = (_range(sorted(shares)) for shares in zip(*percentages, strict=True))
     return f"{found} % of images against {chance} % by chance"
 
 

@@ -1,4 +1,4 @@
-"""A crop with the region that a filter responds to: bright inside, dark outside, outlined."""
+"""Draws a crop with the region that a filter responds to: bright inside, dark outside, with an outline."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tf_explainer.images.unit_grid import UnitGrid
 
 Colour = tuple[int, int, int]
 
-_OUTSIDE = 0.45  # brightness of what lies outside the region
-_OUTLINE = 2  # pixels
-_SHARPER = 2  # regions are drawn this many times larger, and reduced: smooth edges
+_OUTSIDE = 0.45  # brightness outside the region
+_OUTLINE = 2  # width of the outline in pixels
+_OVERSAMPLING = 2  # regions are drawn this many times larger and then reduced, for smooth edges
 
 
 def overlay(
@@ -28,20 +28,20 @@ def overlay(
 
     Args:
         crop: `[S, S, 3]` uint8.
-        activations: `[L, L]`, one filter's map of it.
-        threshold: units of the region exceed it, after bilinear interpolation between their centres.
-        grid: where the units look.
+        activations: `[L, L]`, the filter's map of the crop.
+        threshold: the region consists of the places where the bilinearly interpolated map exceeds this.
+        grid: positions of the units in the crop.
         size: side of the picture, in pixels.
-        colour: of the outline.
-        mark: (y, x) of a place to mark with a cross, in units of the crop.
+        colour: colour of the outline.
+        mark: position (y, x) to mark with a cross, in units of the crop.
 
     Returns:
         An RGB picture.
     """
-    above = upsampled(activations, grid, size * _SHARPER) > threshold
+    above = upsampled(activations, grid, size * _OVERSAMPLING) > threshold
     region = Image.fromarray(np.where(above, 255, 0).astype(np.uint8))
     within = region
-    for _ in range(_OUTLINE * _SHARPER):
+    for _ in range(_OUTLINE * _OVERSAMPLING):
         within = within.filter(ImageFilter.MinFilter(3))
     inside, outline = (
         mask.resize((size, size), Image.Resampling.BOX)
@@ -59,11 +59,11 @@ def overlay(
 def upsampled(activations: np.ndarray, grid: UnitGrid, size: int) -> np.ndarray:
     """Interpolates a map bilinearly between the centres of its units' receptive fields.
 
-    Beyond the outermost centres it stays as it is there.
+    Beyond the outermost centres, the map is continued with its values there.
 
     Args:
         activations: `[L, L]`.
-        grid: where the units look.
+        grid: positions of the units in the crop.
         size: side of the result.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Reads what training and evaluation have left: the explainer, its parts, its measures."""
+"""Reads the results of training and evaluation: the explainer, its parts and its measures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def read_metrics(path: str, explainer_path: str = "") -> dict[str, Any]:
     """Reads the measures of a run.
 
     Args:
-        path: of the measures.
-        explainer_path: of the explainer that they are to be of; where it is not there, they are not checked.
+        path: path of the file of measures.
+        explainer_path: path of the explainer that the measures must belong to; not checked if it does not
+            exist.
 
     Raises:
-        UserError: there are none, the file is damaged, or the measures are of an earlier explainer.
+        UserError: there is no such file, it is damaged, or the measures belong to another explainer.
     """
     measure = "measure that run first, by `python -m tf_explainer.evaluate` with its flags"
     try:
@@ -36,11 +37,13 @@ def read_metrics(path: str, explainer_path: str = "") -> dict[str, Any]:
     except tf.errors.NotFoundError as error:
         raise UserError(f"there is no {path}: {measure}") from error
     except ValueError as error:
-        raise UserError(f"{path} holds no measures ({error}): {measure}") from error
+        raise UserError(f"{path} contains no measures ({error}): {measure}") from error
     if tf.io.gfile.exists(explainer_path):
-        there = _load(explainer_path).fingerprint
-        if metrics.get("explainer") != there:
-            raise UserError(f"{path} is of another explainer than {explainer_path} ({there[:12]}): {measure}")
+        current = _load(explainer_path).fingerprint
+        if metrics.get("explainer") != current:
+            raise UserError(
+                f"{path} belongs to another explainer than {explainer_path} ({current[:12]}): {measure}"
+            )
     return metrics
 
 
@@ -48,7 +51,7 @@ def read_parts(path: str, explainer: Explainer) -> list[Part]:
     """Reads the parts that an evaluation found in an explainer's filters.
 
     Raises:
-        UserError: there are none, the file is damaged, or they are of another explainer, an earlier one.
+        UserError: there is no such file, it is damaged, or the parts belong to another explainer.
     """
     evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it groups filters into parts"
     try:
@@ -61,10 +64,10 @@ def read_parts(path: str, explainer: Explainer) -> list[Part]:
 
 
 def read_best_measure(path: str) -> str:
-    """Reads by which measure a training chose its best epoch; empty where it took the last one.
+    """Returns the measure by which training chose its best epoch; empty if the last epoch was used.
 
     Args:
-        path: of the record that the training left.
+        path: path of the record of the training run, `run.json`.
     """
     try:
         with tf.io.gfile.GFile(path) as file:
@@ -74,26 +77,27 @@ def read_best_measure(path: str) -> str:
 
 
 def load_explainer(path: str, manifest: Manifest, *, trust_code: bool = False) -> Explainer:
-    """Reads a trained explainer.
+    """Loads a trained explainer.
 
     Args:
-        path: a `.keras` file.
-        manifest: of the features that it is to be measured on.
-        trust_code: whether code among the performer's layers, of which it holds copies, is run.
+        path: path of a `.keras` file.
+        manifest: manifest of the features that the explainer is used with.
+        trust_code: whether to run code stored in the performer's layers, which the file contains copies of.
 
     Raises:
-        UserError: it is missing, no explainer, or of another performer or other layers than the features.
+        UserError: the file is missing or not an explainer, or its performer or layers are not those of the
+            features.
     """
     explainer = _load(path, trust_code=trust_code)
     if explainer.performer not in (None, manifest.performer):
         raise UserError(
-            f"{path} explains another performer ({explainer.performer[:12]}) than the stored features are of "
-            f"({manifest.performer[:12]}): {_TRAIN}"
+            f"{path} explains another performer ({explainer.performer[:12]}) than the one that the stored "
+            f"features come from ({manifest.performer[:12]}): {_TRAIN}"
         )
     theirs = [explainer.feature_shape, *((layer.name, layer.units) for layer in explainer.distilled)]
     ours = [manifest.target.shape, *((layer.name, layer.shape[-1]) for layer in manifest.distilled)]
     if theirs != ours:
-        raise UserError(f"{path} explains layers {theirs}, the stored features are {ours}: {_TRAIN}")
+        raise UserError(f"{path} explains layers {theirs}, the stored features have {ours}: {_TRAIN}")
     return explainer
 
 
@@ -103,7 +107,7 @@ def _load(path: str, *, trust_code: bool = False) -> Explainer:
     try:
         explainer = keras.models.load_model(path, compile=False, safe_mode=not trust_code)
     except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UserError(f"{path} is no Keras file ({str(error).splitlines()[0]}): {_TRAIN}") from error
+        raise UserError(f"{path} is not a Keras file ({str(error).splitlines()[0]}): {_TRAIN}") from error
     if not isinstance(explainer, Explainer):
         raise UserError(f"{path} is a {type(explainer).__name__}, not an explainer: {_TRAIN}")
     return explainer

@@ -1,4 +1,4 @@
-"""Any number of runs as one table: a row a run, by network and data set, and a column a figure."""
+"""Lays out any number of runs as a table, with a row for each run and a column for each figure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from tf_explainer.evaluation.table_layout import entry, names_at
+
 _MISSING = "-"
 
 
@@ -16,10 +18,10 @@ class Figure:
     """A figure of a run.
 
     Attributes:
-        label: the column's heading.
-        path: where `metrics.json` has it; `LAYER` stands for the last interpretable layer.
-        places: digits behind the point where people read it.
-        error: whether it is one minus what the file has.
+        label: heading of the column.
+        path: keys of the figure in `metrics.json`; `LAYER` stands for the last interpretable layer.
+        places: number of decimal places in Markdown.
+        error: whether the figure is one minus the value in the file.
     """
 
     label: str
@@ -28,11 +30,9 @@ class Figure:
     error: bool = False
 
     def of(self, metrics: Mapping[str, Any]) -> float | None:
-        """Returns the figure; None: the run lacks it."""
-        value: Any = metrics
-        for name in self.path:
-            name = list(metrics["layers"])[-1] if name == "LAYER" else name
-            value = value.get(name) if isinstance(value, Mapping) else None
+        """Returns the figure; None if the run lacks it."""
+        path = [list(metrics["layers"])[-1] if name == "LAYER" else name for name in self.path]
+        value = entry(metrics, path)
         if not isinstance(value, int | float):
             return None
         return 1 - value if self.error else value
@@ -67,15 +67,15 @@ _PARTS = (
 def run_table(
     runs: Mapping[str, Mapping[str, Any] | None], layout: Literal["markdown", "csv"] = "markdown"
 ) -> str:
-    """Lays out runs by network, data set and name.
+    """Lays out runs, sorted by network, data set and name.
 
     Args:
-        runs: contents of `metrics.json` by name of the run; None: it has none, and its row says `failed`.
-        layout: rounded as Markdown, or in full as comma-separated values.
+        runs: contents of `metrics.json` by name of the run; None if there are none: its row says `failed`.
+        layout: `markdown` with rounded figures, or `csv` with all digits.
 
     Returns:
-        Lines of text. A figure that no run has gets no column; one that a run lacks is `-`, in CSV empty.
-        Shares and errors are in [0, 1].
+        Lines of text. Figures that no run has get no column; figures that a run lacks are `-`, or empty in
+        CSV. Shares and errors are in [0, 1].
     """
     measured = [metrics for metrics in runs.values() if metrics is not None]
     figures = [
@@ -90,16 +90,12 @@ def run_table(
 
 def _figures(runs: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
     yield from _EXPLAINER
-    errors = {
-        name: None for metrics in runs for name in metrics.get("fidelity", {}).get("relative_error", {})
-    }
-    for name in errors:
+    for name in names_at(runs, "fidelity", "relative_error"):
         yield Figure(f"error of {name}", ("fidelity", "relative_error", name))
     yield from _FIDELITY
     yield from _FILTERS
     yield from _PARTS
-    landmarks = {name: None for metrics in runs for name in metrics.get("parts", {}).get("landmarks", {})}
-    for name in landmarks:
+    for name in names_at(runs, "parts", "landmarks"):
         yield Figure(f"PCK of {name}", ("parts", "landmarks", name, "pck"))
 
 
@@ -109,15 +105,14 @@ def _row(
     missing = _MISSING if rounded else ""
     if metrics is None:
         return [missing, missing, f"{name} (failed)", *[missing] * len(figures)]
-    made_of = metrics.get("run", {})
-    # Runs of earlier versions do not say what they were made of.
-    data = made_of.get("dataset") or ", ".join(metrics.get("categories", [])) or missing
+    run = metrics.get("run", {})  # Empty for runs of earlier versions.
+    data = run.get("dataset") or ", ".join(metrics.get("categories", [])) or missing
     values = [(figure, figure.of(metrics)) for figure in figures]
     cells = [
         missing if value is None else f"{value:.{figure.places}f}" if rounded else repr(value)
         for figure, value in values
     ]
-    return [made_of.get("network") or missing, data, name, *cells]
+    return [run.get("network") or missing, data, name, *cells]
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

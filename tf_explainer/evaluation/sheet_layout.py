@@ -1,4 +1,4 @@
-"""The layout of a contact sheet: sections of panels, each a line of text above its pictures."""
+"""Lays out a contact sheet: sections of panels, each with a line of text above its pictures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ PICTURE = 112
 """Side of a picture in pixels."""
 
 _GAP, _MARGIN, _COLUMNS = 4, 28, 2
-_NARROWEST = 560  # what a line of figures takes
+_NARROWEST = 560  # width that a line of figures needs
 _HEADING, _TITLE, _TEXT = 30, 22, 16
 _PAPER, _INK, _GREY = (255, 255, 255), (24, 26, 31), (98, 104, 116)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A name in a colour, and its pictures."""
+    """A name with a coloured mark, and its pictures."""
 
     name: str
-    figures: str
     colour: tuple[int, int, int]
     pictures: Sequence[Image.Image]
+    figures: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,18 +33,18 @@ class Section:
     """A title above panels."""
 
     title: str
-    figures: str
     panels: Sequence[Panel]
+    figures: str = ""
 
 
 def sheet(heading: str, explanation: str, sections: Sequence[Section], images: int) -> Image.Image:
-    """Lays sections out below each other, their panels in columns.
+    """Draws sections below each other, with their panels in columns.
 
     Args:
-        heading: of the sheet.
-        explanation: how to read it.
-        sections: what it shows.
-        images: pictures a panel has at most.
+        heading: heading of the sheet.
+        explanation: text that says how to read the sheet.
+        sections: the sections.
+        images: largest number of pictures in a panel.
     """
     panel_width = max(_NARROWEST, images * (PICTURE + _GAP) - _GAP)
     panel_height = PICTURE + _TEXT + 3 * _GAP + 14
@@ -102,7 +102,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def fitted(text: str, width: float, size: int = _TEXT) -> str:
-    """Returns a line of letters of a size, cut with an ellipsis where it is wider than so many pixels."""
+    """Returns a line of text, cut with an ellipsis if it is wider than `width` pixels at this font size."""
     if lettering.width(text, size) <= width:
         return text
     cuts = (text[:end] + "…" for end in range(len(text), 0, -1))

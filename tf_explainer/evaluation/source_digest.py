@@ -1,4 +1,4 @@
-"""What tells one state of this project's code from another."""
+"""A digest of this project's code, which changes whenever the code does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pathlib
 
 @functools.cache
 def source_digest() -> str:
-    """Returns the SHA-256 of all modules of this package, in hexadecimal."""
+    """Returns the SHA-256 of all modules of `tf_explainer`, in hexadecimal."""
     root = pathlib.Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

@@ -1,28 +1,30 @@
-"""The content of `metrics.json` as a table for people: a column a layer, a row a measure, and a legend."""
+"""Lays out `metrics.json` as a table with a column for each layer, a row for each measure, and a legend."""
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_explainer.evaluation import part_table
-from tf_explainer.evaluation.table_layout import Form, aligned, entry, percent, places, with_bounds
+from tf_explainer.evaluation.table_layout import Form, aligned, entry, names_at, percent, places, with_bounds
 
 _WIDTH = 110
 _LEGEND = part_table.LEGEND | {
-    "location instability": "spread of the distance from peak to landmark, in image diagonals; 0 is best. A "
-    "filter that points to the middle of every crop explains nothing and has the fixed centre's figure",
-    "tracking R": "movement of the peak against a landmark, divided by the landmark's own: 0 rides on it, 1 "
-    "ignores the image, above 1 wanders about. On a filter's strongest images; on all; on the stronger half "
-    "of those that training never saw",
+    "location instability": "standard deviation of the distance from peak to landmark, in image diagonals; "
+    "0 is best. The fixed centre is a filter that always points to the middle of the crop",
+    "tracking R": "movement of the peak relative to a landmark, divided by the landmark's own movement: 0 "
+    "moves with it, 1 ignores the image, above 1 moves on its own. On a filter's strongest images; on all "
+    "images; on the stronger half of the held-out images",
     "follows ...": "filters with R < 0.5 for this landmark and a higher R for any other",
     "part interpretability": "share of a part's images on which a filter's strongest region covers it (IoU "
     "> 0.2)",
-    "independent parts": "how many of those with R < 0.5 move on their own: a rigid constellation is 1",
-    "dead, rare filters": "respond on no image; on fewer than two annotated ones",
-    "part share p": "weight of the part features among all features of the explainer",
-    "relative error": "of the performer's features as the explainer gives them back, in squared norms",
+    "independent parts": "number of independently moving parts among filters with R < 0.5; a rigid "
+    "constellation counts as 1",
+    "dead, rare filters": "filters that respond to no image; to fewer than two annotated images",
+    "part share p": "weight of the part features in the explainer's mix of features",
+    "relative error": "squared error of the reconstructed features, divided by their squared norm",
     "permuted images": "chance level: the same filters against the landmarks of other images, where only the "
     "objects' typical position helps",
 }
@@ -30,18 +32,18 @@ _LEGEND = part_table.LEGEND | {
 _OF_LANDMARKS = frozenset(_LEGEND) - (
     frozenset(part_table.LEGEND) - part_table.OF_LANDMARKS | {"part share p", "relative error"}
 )
-_NO_LANDMARKS = "These images have no landmarks: whether filters follow parts only the pictures show."
+_NO_LANDMARKS = "These images have no landmarks: only the pictures show whether filters follow parts."
 
 
 def table(metrics: Mapping[str, Any]) -> str:
-    """Lays measures out for a terminal.
+    """Lays out the measures of a run for a terminal.
 
     Args:
         metrics: the content of `metrics.json`.
 
     Returns:
-        Lines of text: the yardsticks of parts first, then the papers' measures of filters; without landmarks,
-        those alone that need none.
+        Lines of text: measures of parts, then the papers' measures of filters. Without landmarks, measures
+        that need them are left out.
     """
     layers, categories = metrics["layers"], metrics["categories"]
     what = f"{metrics['images']} images of " + (
@@ -61,14 +63,14 @@ def table(metrics: Mapping[str, Any]) -> str:
     left_out = frozenset() if has_landmarks else _OF_LANDMARKS
     if not metrics["evidence"]:
         left_out |= {"evidence"}
-    explainer = _explainer_block(metrics)
+    explainer = aligned(_explainer_rows([metrics], list(metrics["fidelity"]["relative_error"])))
     if metrics["epoch_chosen_with_landmarks"]:
         explainer += f"\nits epoch was chosen with landmarks, by {metrics['epoch_chosen_by']}"
     return "\n\n".join([*part_table.part_blocks(metrics), *blocks, explainer, _legend(left_out)])
 
 
 def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lays the last interpretable layer of several runs side by side.
+    """Lays out the last interpretable layers of several runs side by side.
 
     Args:
         runs: contents of `metrics.json` by name of the run.
@@ -76,17 +78,18 @@ def comparison(runs: Mapping[str, Mapping[str, Any]]) -> str:
     Returns:
         Lines of text.
     """
-    last = [list(metrics["layers"])[-1] for metrics in runs.values()]
-    layers = [metrics["layers"][name] for metrics, name in zip(runs.values(), last, strict=True)]
-    intervals = [metrics.get("intervals") for metrics in runs.values()]
-    bounds = [each and each["layers"][name] for each, name in zip(intervals, last, strict=True)]
-    landmarks = {name: None for layer in layers for name in layer["tracked_landmarks"]}
-    errors = {name: None for metrics in runs.values() for name in metrics["fidelity"]["relative_error"]}
+    measures = list(runs.values())
+    last = [list(metrics["layers"])[-1] for metrics in measures]
+    layers = [metrics["layers"][name] for metrics, name in zip(measures, last, strict=True)]
+    paths = [("intervals", "layers", name) for name in last]
+    bounds = [entry(metrics, path) for metrics, path in zip(measures, paths, strict=True)]
+    landmarks = names_at(layers, "tracked_landmarks")
+    distilled = names_at(measures, "fidelity", "relative_error")
     rows = [
         [" and ".join(dict.fromkeys(last)), *runs],
-        *part_table.comparison_rows(list(runs.values()), list(errors)),
-        *_layer_rows(layers, bounds, list(landmarks)),
-        *_explainer_rows(list(runs.values()), list(errors)),
+        *part_table.comparison_rows(measures, distilled),
+        *_layer_rows(layers, bounds, landmarks),
+        *_explainer_rows(measures, distilled),
     ]
     return aligned(rows)
 
@@ -96,10 +99,7 @@ def _layer_rows(
     bounds: Sequence[Mapping[str, Any] | None],
     landmarks: Sequence[str] | None = None,
 ) -> list[list[str]]:
-    def row(label: str, form: Form, *path: str) -> list[str]:
-        cells = zip(layers, bounds, strict=True)
-        return [label, *(with_bounds(form, entry(layer, path), entry(b, path)) for layer, b in cells)]
-
+    row = functools.partial(_row, layers, bounds)
     return [
         row("filters", str, "filters"),
         row("location instability", places(3), "location_instability"),
@@ -125,7 +125,7 @@ def _layer_rows(
 
 
 def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str:
-    """Compares the performer and the last interpretable layer category by category."""
+    """Compares the performer and the last interpretable layer in each category."""
     first, last = next(iter(layers)), list(layers)[-1]
     columns: list[tuple[str, str, Form, tuple[str, ...]]] = [
         ("images", last, str, ("images",)),
@@ -144,19 +144,11 @@ def _category_block(layers: Mapping[str, Any], categories: Sequence[str]) -> str
                 *(form(entry(layers[layer]["categories"][name], path)) for _, layer, form, path in columns),
             ]
         )
-    return aligned(rows) + "\n  (the last three: location instability)"
-
-
-def _explainer_block(metrics: Mapping[str, Any]) -> str:
-    return aligned(_explainer_rows([metrics], list(metrics["fidelity"]["relative_error"])))
+    return aligned(rows) + "\n  (last three columns: location instability)"
 
 
 def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str]) -> list[list[str]]:
-    def row(label: str, form: Form, *path: str) -> list[str]:
-        bounds = (entry(metrics.get("intervals"), path) for metrics in runs)
-        cells = zip(runs, bounds, strict=True)
-        return [label, *(with_bounds(form, entry(metrics, path), b) for metrics, b in cells)]
-
+    row = functools.partial(_row, runs, [metrics.get("intervals") for metrics in runs])
     return [
         row("part share p", places(3), "part_share"),
         row("  of the energy", places(3), "energy_share"),
@@ -169,6 +161,12 @@ def _explainer_rows(runs: Sequence[Mapping[str, Any]], distilled: Sequence[str])
         row("agreement, %", percent, "fidelity", "agreement"),
         row("  images", str, "fidelity", "images"),
     ]
+
+
+def _row(columns: Sequence[Any], bounds: Sequence[Any], label: str, form: Form, *path: str) -> list[str]:
+    """Returns a row of the figures at a path in all columns, with their intervals."""
+    cells = zip(columns, bounds, strict=True)
+    return [label, *(with_bounds(form, entry(column, path), entry(b, path)) for column, b in cells)]
 
 
 def _legend(left_out: frozenset[str]) -> str:

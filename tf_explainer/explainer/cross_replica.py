@@ -1,7 +1,7 @@
 """Sums and maxima over all replicas of a distributed step.
 
-This is the one place where layers and losses meet distribution. Outside of a replica context, and on
-backends other than TensorFlow, there is one replica and every function is the identity.
+Layers and losses communicate between replicas only through these functions. Outside a replica context, and on
+backends other than TensorFlow, there is a single replica: sums and maxima over replicas change nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from keras import ops
 
 
 def _context() -> Any:
-    """Returns TensorFlow's replica context where several replicas are in sync, else None."""
+    """Returns TensorFlow's replica context if several replicas are in sync, else None."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf
@@ -29,27 +29,27 @@ def replicas() -> int:
 
 
 def total(x: Any) -> Any:
-    """Returns the sum over replicas; its gradient is the sum of theirs.
+    """Returns the sum over replicas; its gradient is the sum of the replicas' gradients.
 
     Args:
-        x: a tensor of any shape, the same on all replicas, or a list of such.
+        x: a tensor of any shape, the same shape on all replicas, or a list of such tensors.
     """
     context = _context()
     return x if context is None else context.all_reduce("SUM", x)
 
 
 def maximum(x: Any) -> Any:
-    """Returns the element-wise maximum of `x`, of any shape, over replicas, float32, without a gradient."""
-    x = ops.cast(ops.stop_gradient(x), "float32")  # Collectives take no bfloat16.
+    """Returns the element-wise maximum over replicas, float32, without a gradient; `x` has any shape."""
+    x = ops.cast(ops.stop_gradient(x), "float32")  # Collectives do not support bfloat16.
     context = _context()
     return x if context is None else ops.max(context.all_gather(x[None], axis=0), axis=0)
 
 
 def mean_over_images(x: Any) -> Any:
-    """Returns the mean over the batches of all replicas.
+    """Returns the mean over the images of all replicas.
 
     Args:
-        x: `[B, ...]` with this replica's images first; B may differ between replicas, and be 0.
+        x: `[B, ...]`, this replica's images; B may differ between replicas and may be 0.
 
     Returns:
         `[...]` float32, the same on every replica.
@@ -59,5 +59,5 @@ def mean_over_images(x: Any) -> Any:
 
 
 def image_count(x: Any) -> Any:
-    """Returns this replica's number of images, a float32 scalar, from a tensor `[B, ...]`."""
+    """Returns B, the number of images of this replica, from a tensor `[B, ...]`, as a float32 scalar."""
     return ops.cast(ops.shape(x)[0], "float32")

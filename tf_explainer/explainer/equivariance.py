@@ -1,7 +1,7 @@
-"""Equivariance: on a view of an image filters peak where the view takes their peaks (ours; no label).
+"""Equivariance: in a transformed view of an image, peaks should move as the view does (ours; no labels).
 
-A filter that follows a part goes with it when the crop is mirrored, moved or narrowed; one that follows
-the crop's frame or its background stays behind.
+When the crop is mirrored, shifted or narrowed, a filter that follows a part moves with the part. A filter
+that follows the crop's frame or the background does not.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ _TINY = 1e-12
 
 
 def equivariance_loss(maps: Any, strength: Any, affine: Any) -> Any:
-    """How far peaks on views are from where the views move the originals' peaks.
+    """Measures how far the peaks in views are from the transformed peaks of the original.
 
-    With `mu` the soft peak of a filter on the original, `mu_v` that on a view, and `A` the map between them:
-    `mean |mu_v - A mu|^2 / n` over images, views and filters, each weighted by the geometric mean of the two
-    strengths; where A moves the peak out of the view it does not count.
+    Let `mu` be the soft peak of a filter on the original, `mu_v` its soft peak on a view, and `A` the affine
+    map from the original to the view. The loss is the mean of `|mu_v - A mu|^2 / n` over images, views and
+    filters, weighted by the geometric mean of the two strengths. Peaks that A moves out of the view do not
+    count.
 
     Args:
-        maps: `[B * V, L, L, F]`, non-negative; an image's V views follow each other, the original first.
-        strength: `[B * V, F]`, how much each response counts, non-negative; it carries no gradient.
-        affine: `[B, V, 4]` float32, from the original to each view: scale_y, offset_y, scale_x, offset_x,
-            offsets in units of the map.
+        maps: `[B * V, L, L, F]`, non-negative; the V views of an image are consecutive, the original first.
+        strength: `[B * V, F]`, the weight of each response, non-negative; it carries no gradient.
+        affine: `[B, V, 4]` float32, the map from the original to each view: scale_y, offset_y, scale_x,
+            offset_x; offsets in units of the feature map.
 
     Returns:
         This replica's share of the term, a float32 scalar.
@@ -41,8 +42,8 @@ def equivariance_loss(maps: Any, strength: Any, affine: Any) -> Any:
     offset = ops.stack([affine[..., 1], affine[..., 3]], axis=-1)
 
     moved = scale * peaks[:, :1] + offset
-    to_be_seen = ops.all(ops.logical_and(moved >= -0.5, moved <= side - 0.5), axis=-1)
-    weight = ops.sqrt(weight[:, :1] * weight[:, 1:]) * ops.cast(to_be_seen, "float32")
-    apart = ops.sum(ops.square(peaks[:, 1:] - moved), axis=-1)
+    visible = ops.all(ops.logical_and(moved >= -0.5, moved <= side - 0.5), axis=-1)
+    weight = ops.sqrt(weight[:, :1] * weight[:, 1:]) * ops.cast(visible, "float32")
+    distance = ops.sum(ops.square(peaks[:, 1:] - moved), axis=-1)
     total = ops.maximum(cross_replica.total(ops.sum(weight)), _TINY)
-    return ops.sum(weight * apart) / (total * side)
+    return ops.sum(weight * distance) / (total * side)

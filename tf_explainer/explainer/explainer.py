@@ -1,12 +1,12 @@
-"""The explainer: an encoder of two tracks and a decoder (method: arXiv:1805.07468, section 3).
+"""The explainer: an encoder with two tracks, and a decoder (method: arXiv:1805.07468, section 3).
 
 ```
 x --+-- conv_interp_1 -> mask_1 -- conv_interp_2 -> mask_2 -- norm_interp --+
     |                                                                       mix -> trunk -> fc_dec_1 -> ...
     +-- conv_ordin ---------------------------------------- norm_ordin -----+
 ```
-The trunk is the performer's own path from the target layer to the first distilled layer: its pooling and, for
-performers with further convolutions above the target layer, those too, with the performer's fixed weights.
+The trunk consists of the performer's own layers between the target layer and the first distilled layer:
+pooling and any further convolutions, with the performer's weights, which stay fixed.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from tf_explainer.features.schema import AFFINE
 
 INTERPRETABLE_LAYERS = ("conv_interp_1", "conv_interp_2")
 FEATURES, SCORES, LOGITS, SHOWS_OBJECT = "explainer_input", "scores", "logits", "shows_object"
-# The layer that people look at: where its filters peak is what the terms of place are about.
-_SHOWN_LAYER = "conv_interp_2"
-# Of the losses that earlier versions trained with: an explainer of theirs loads all the same.
+# The layer whose parts are shown to users. Losses about the position of peaks apply to this layer only.
+_SHOWN_LAYER = INTERPRETABLE_LAYERS[-1]
+# Settings of losses that only earlier versions had; ignored, so that explainers saved by them still load.
 _RETIRED_SETTINGS = {
     "constellations",
     "consistency_weight",
@@ -49,21 +49,22 @@ _RETIRED_SETTINGS = {
     "independence_width",
     "specificity_weight",
 }
-# Of the space in which features are compared with the parts' prototypes.
+# Dimensions of the space in which features are compared with the parts' prototypes.
 _DIMENSIONS = 64
-# A channel whose standard deviation is this share of the mean one, or less, is constant.
+# A channel counts as constant if its standard deviation is at most this share of the channels' mean
+# deviation.
 _CONSTANT = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistilledLayer:
-    """A performer layer that the decoder gives back.
+    """A performer layer that the decoder reconstructs.
 
     Attributes:
-        name: the performer's layer.
+        name: name of the layer in the performer.
         units: its width.
         activation: name of its activation; `linear` for pooled features.
-        mean_square_norm: `E ||x*||^2`, by which its squared error is measured.
+        mean_square_norm: `E ||x*||^2`; the squared error is divided by it.
     """
 
     name: str
@@ -74,31 +75,32 @@ class DistilledLayer:
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class Explainer(keras.Model):
-    """Pulls a performer's features apart into object parts and a rest, and gives the features back.
+    """Splits a performer's features into object parts and a rest, then reconstructs the performer's layers.
 
-    A functional Keras model: cut what you need out of it by layer name, e.g.
+    This is a functional Keras model. To get the output of a layer, build a model by layer name, e.g.
     `keras.Model(explainer.input, explainer.get_layer("conv_interp_2").output)`.
 
-    Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: `conv_interp_1` and `conv_interp_2`,
-    the part filters' maps `[B, L, L, D]` before the mask, each distilled layer's features `[B, units]`, and
-    `scores` and `logits`, what the performer's own head says of them, `[B, outputs]`.
+    Input: the target layer's features, `[B, L, L, D]`. Outputs, by name: the part filters' maps before the
+    mask, `conv_interp_1` and `conv_interp_2`, `[B, L, L, D]`; the reconstructed features of each distilled
+    layer, `[B, units]`; and `scores` and `logits`, which the performer's own head computes from them,
+    `[B, outputs]`.
 
-    Compiled with an optimizer it can be fitted like any Keras model, on pairs of target-layer features and a
+    Compiled with an optimizer, it can be fitted like any Keras model, to pairs of target-layer features and a
     dictionary of the distilled layers' features. `tf_explainer.training.trainer` fits it on several devices.
 
     Args:
         feature_shape: `(L, L, D)` of the target layer.
         feature_mean: mean of the target layer's activations; the input is divided by a multiple of it.
-        distilled: the layers to give back, lowest first.
+        distilled: the layers to reconstruct, lowest first.
         trunk: the performer's own layers between the target layer and the first distilled layer.
         head: the performer's own layers from the last distilled layer to its logits.
-        output_kind: what the performer's scores are; None, in files of earlier versions: the head gives
-            them, probabilities, and not their logits.
-        performer: fingerprint of the performer; None where it is not known.
-        negative_class: index, among the performer's classes, of the class that is no category; None: there is
-            none.
-        config: shape and loss weights.
-        seed: of the initial weights.
+        output_kind: the kind of the performer's scores. None, for files of earlier versions: the head returns
+            probabilities instead of logits.
+        performer: fingerprint of the performer; None if unknown.
+        negative_class: index, among the performer's classes, of the class that is not a category; None if
+            there is no such class.
+        config: architecture and loss weights.
+        seed: seed of the initial weights.
 
     Raises:
         ValueError: the feature map is not square.
@@ -158,17 +160,17 @@ class Explainer(keras.Model):
                 name=f"fc_dec_{number}",
             )(decoded)
             outputs[layer.name] = decoded
-        said = head(decoded, training=False)
-        of_old: OutputKind = "sigmoid" if said.shape[-1] == 1 else "softmax"
-        outputs[SCORES] = scores.from_logits(said, output_kind) if output_kind else said
+        head_output = head(decoded, training=False)
+        default_kind: OutputKind = "sigmoid" if head_output.shape[-1] == 1 else "softmax"
+        outputs[SCORES] = scores.from_logits(head_output, output_kind) if output_kind else head_output
         if output_kind:
-            outputs[LOGITS] = said
+            outputs[LOGITS] = head_output
         super().__init__(inputs=features, outputs=outputs, **kwargs)
 
         self.feature_shape, self.feature_mean = tuple(feature_shape), feature_mean
         self.distilled, self.trunk, self.head = tuple(distilled), trunk, head
         self.config, self.negative_class, self.seed = config, negative_class, seed
-        self.output_kind, self.performer = output_kind or of_old, performer
+        self.output_kind, self.performer = output_kind or default_kind, performer
         self._head_gives_logits = output_kind is not None
         self.prototypes = PartPrototypes(min(config.parts, channels), min(_DIMENSIONS, channels))
         self.prototypes.build((None, height, width, channels))
@@ -177,12 +179,12 @@ class Explainer(keras.Model):
 
     @property
     def part_share(self) -> float:
-        """p, the share of the features that is object parts, in (0, 1)."""
+        """p, the weight of the part features in the mix, in (0, 1)."""
         return float(ops.convert_to_numpy(self.get_layer("mix").part_share()))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its weights and settings, in hexadecimal: what is made of it carries this."""
+        """SHA-256 of its weights and settings, in hexadecimal; results computed with it store this value."""
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
         for weight in self.weights:
             array = ops.convert_to_numpy(ops.cast(weight, "float32"))
@@ -191,15 +193,15 @@ class Explainer(keras.Model):
 
     @property
     def filter_groups(self) -> np.ndarray:
-        """`[D]` int: the part of each filter of the interpretable layers; -1 where it has none."""
+        """`[D]` int: the part that each filter of the interpretable layers belongs to; -1 if none."""
         members = ops.convert_to_numpy(self.prototypes.members)
         return np.where(members.any(axis=1), members.argmax(axis=1), -1)
 
     def set_parts(self, projection: np.ndarray, prototypes: np.ndarray, groups: np.ndarray) -> None:
-        """Gives every filter its part; call it before training.
+        """Assigns every filter to a part; call this before training.
 
         Args:
-            projection: `[D, dimensions]`, see `PartPrototypes`.
+            projection: `[D, dimensions]`; see `PartPrototypes`.
             prototypes: `[K, dimensions]`.
             groups: `[D]` int in [0, K).
         """
@@ -208,15 +210,15 @@ class Explainer(keras.Model):
         self.prototypes.members.assign(np.eye(self.prototypes.parts, dtype=np.float32)[groups])
 
     def inhibit(self, deviation: np.ndarray, strength: float) -> None:
-        """Subtracts from each filter of conv_interp_1 what all channels share; call it before training.
+        """Subtracts the channels' common response from conv_interp_1's filters; call this before training.
 
-        A filter that was channel f of x becomes `max(x_f - strength s_f mean_c(x_c / s_c), 0)`, all of it
-        moved as far as the filter was. A channel that responds all over the image is left with the places
-        where it responds more than the others. Filters that start from random weights stay as they are.
+        A filter that copied channel f of x then computes `max(x_f - strength s_f mean_c(x_c / s_c), 0)`, with
+        its offset applied to all channels. A channel that responds all over the image thus keeps only the
+        places where it responds more than the others. Randomly initialised filters are not changed.
 
         Args:
             deviation: s, the channels' standard deviations, `[D]`, in any unit.
-            strength: 0 leaves the filters as they are.
+            strength: factor of the subtracted response; 0 leaves the filters unchanged.
         """
         if self.config.interpretable_init == "he":
             return
@@ -224,8 +226,8 @@ class Explainer(keras.Model):
         kernel = ops.convert_to_numpy(layer.kernel)  # [k, k, D, D]
         varies = deviation > _CONSTANT * deviation.mean()
         inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
-        place = kernel.sum(axis=2, keepdims=True)  # of each filter's one weight
-        layer.kernel.assign(kernel - strength / len(deviation) * inverse[:, None] * place * deviation)
+        offset = kernel.sum(axis=2, keepdims=True)  # 1 at the position of each filter's only weight, else 0
+        layer.kernel.assign(kernel - strength / len(deviation) * inverse[:, None] * offset * deviation)
 
     @property
     def loss_weights_by_term(self) -> dict[str, float]:
@@ -250,16 +252,19 @@ class Explainer(keras.Model):
         """Returns this replica's share of every loss term, unweighted.
 
         Args:
-            targets: the performer's distilled features by layer, `[B, units]`; its `scores`, `[B, classes]`
-                (needed by `classification_weight` and `category_assignment`, and to tell images without an
-                object); `shows_object`, `[B]` float32, 1 or 0, which tells them where no class of the
-                performer does; `explainer_input`, the target layer's features, and `affine`, see
-                `equivariance.equivariance_loss` (without them the terms that need them are 0).
-            outputs: what calling the explainer returned.
-            training: whether the statistics that span batches take this one in.
+            targets: the performer's distilled features by layer, `[B, units]`, and
+                `scores`: the performer's scores, `[B, outputs]`; needed for `classification_weight`,
+                `category_assignment` and to recognise images without an object;
+                `shows_object`: `[B]` float32, 1 or 0; used instead if the performer has no class for images
+                without an object;
+                `explainer_input`: the target layer's features, and `affine`, see
+                `equivariance.equivariance_loss`. Without these two, the terms that need them are 0.
+            outputs: the explainer's outputs.
+            training: whether to update the running statistics with this batch.
 
         Returns:
-            Float32 scalars by the names of `loss_weights_by_term`; each term's shares sum to it.
+            Float32 scalars by the names of `loss_weights_by_term`; the shares of all replicas sum to the
+            term.
         """
         terms = {}
         for distilled in self.distilled:
@@ -286,10 +291,10 @@ class Explainer(keras.Model):
     def _part_terms(
         self, maps: Any, positive: Any, labels: Any, targets: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Returns the terms about parts, from the maps `[B, L, L, F]` of the layer that people look at.
+        """Returns the terms about parts, from the maps `[B, L, L, F]` of conv_interp_2.
 
-        Images that the performer takes for the negative class show no parts, and do not count; where it has
-        no such class, those that the data set has for the absence of objects.
+        Images without an object do not count: those that the performer assigns to the negative class or, if
+        it has no such class, those that the data set labels as negative.
         """
         if self.negative_class is not None and labels is not None:
             objects = ops.cast(labels != self.negative_class, "float32")
@@ -298,9 +303,9 @@ class Explainer(keras.Model):
         strength = ops.max(maps, axis=(1, 2)) * objects[:, None]
         if positive is not None:
             strength = strength * ops.cast(positive, "float32")
-        members, none = ops.convert_to_tensor(self.prototypes.members), ops.zeros(())
+        members = ops.convert_to_tensor(self.prototypes.members)
         parts = part_losses.part_votes(maps, members)
-        terms = dict.fromkeys(("prototype", "equivariance"), none)
+        terms = dict.fromkeys(("prototype", "equivariance"), ops.zeros(()))
         if FEATURES in targets:
             responsibilities = self.prototypes(targets[FEATURES])
             terms["prototype"] = part_losses.prototype_loss(parts, responsibilities, objects)
@@ -333,7 +338,7 @@ class Explainer(keras.Model):
         return RespondingImages() if self.config.category_assignment == "activation" else EveryImage()
 
     def total_loss(self, terms: Mapping[str, Any], filter_factor: Any = 1.0) -> Any:
-        """Returns the weighted sum of the terms; `filter_factor` multiplies the filter losses' weight."""
+        """Returns the weighted sum of the terms; `filter_factor` scales the weight of the filter losses."""
         return sum(
             weight * terms[name] * (filter_factor if name.startswith("filter/") else 1)
             for name, weight in self.loss_weights_by_term.items()
@@ -347,20 +352,21 @@ class Explainer(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Lets `fit` and `evaluate` of Keras use the method's loss."""
+        """Returns the weighted sum of all terms, for Keras' `fit` and `evaluate`."""
         del sample_weight
         inputs = {} if x is None else {FEATURES: x}
         return self.total_loss(self.loss_terms(inputs | y, y_pred, training))
 
     def copy_to_decoder(self, number: int, kernel: np.ndarray, bias: np.ndarray) -> None:
-        """Lets a layer of the decoder start as a layer of the performer.
+        """Initialises a layer of the decoder with the weights of a layer of the performer.
 
-        A performer that reads activations in the hundreds may have weights as small as Adam's steps, each of
-        which would then change all that it knows. So its input is divided, and its kernel multiplied, by what
-        brings the kernel to the size of He's initialisation: a step means the same for every performer.
+        If the performer's activations are in the hundreds, its weights may be as small as Adam's steps, so
+        that a single step would overwrite them. The kernel is therefore scaled to the size of He's
+        initialisation, and the layer's input is divided by the same factor: a step has the same effect for
+        every performer.
 
         Args:
-            number: of the decoder's layer, from 1.
+            number: number of the decoder's layer, from 1.
             kernel: `[inputs, units]`.
             bias: `[units]`.
         """
@@ -370,16 +376,16 @@ class Explainer(keras.Model):
         self.get_layer(f"fc_dec_{number}_scale").scale.assign(np.full(len(kernel), 1 / factor, np.float32))
 
     def rescale_decoder(self) -> None:
-        """Gives the mixed features the performer's own scale, from the ordinary track's alpha.
+        """Scales the mixed features to the performer's own scale, by the ordinary track's alpha.
 
-        Call it once after the running statistics have seen some images and before training: the decoder then
-        starts as the performer's own layers on (nearly) the performer's own features.
+        Call this once, after the running statistics have seen some images and before training. The decoder
+        then starts as the performer's own layers, on nearly the performer's own features.
         """
         alpha = self.get_layer("norm_ordin").floored_alpha()
         self.get_layer("decoder_scale").scale.assign(alpha * self.config.input_scale * self.feature_mean)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, as plain values."""
+        """Returns the constructor's arguments as plain values."""
         return {
             "name": self.name,
             "feature_shape": list(self.feature_shape),
@@ -397,19 +403,13 @@ class Explainer(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Explainer:
         """Builds the explainer that `get_config` describes."""
-        return cls(
-            **config
-            | {
-                "distilled": [DistilledLayer(**layer) for layer in config["distilled"]],
-                **{
-                    part: keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
-                    for part in ("trunk", "head")
-                },
-                "config": ExplainerConfig(
-                    **{k: v for k, v in config["config"].items() if k not in _RETIRED_SETTINGS}
-                ),
-            }
-        )
+        models = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+            for name in ("trunk", "head")
+        }
+        distilled = [DistilledLayer(**layer) for layer in config["distilled"]]
+        settings = {k: v for k, v in config["config"].items() if k not in _RETIRED_SETTINGS}
+        return cls(**config | models | {"distilled": distilled, "config": ExplainerConfig(**settings)})
 
 
 def _interpretable_conv(

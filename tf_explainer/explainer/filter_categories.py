@@ -1,4 +1,4 @@
-"""Which images a filter takes for its own, by the rule that `ExplainerConfig.category_assignment` names."""
+"""Rules that assign images to filters, by the value of `ExplainerConfig.category_assignment`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tf_explainer.explainer.layers import LossStatistic
 
 _SINKHORN_ROUNDS = 20
 _TINY = 1e-12
-# A filter responds to an image whose peak is at least this share of the filter's mean peak.
+# A filter responds to an image if its peak there exceeds this share of its mean peak.
 _RESPONDS = 0.5
 
 
@@ -19,15 +19,15 @@ class EveryImage:
     """`none`: filters have no categories."""
 
     def positive(self, maps: Any, labels: Any, training: bool) -> Any:
-        """Returns which images are of each filter's category.
+        """Returns which images belong to each filter's category.
 
         Args:
-            maps: `[B, L, L, F]`, in mean peaks of each filter.
-            labels: `[B]` int, the class that the performer names; None where it is not known.
-            training: whether running means take this batch in.
+            maps: `[B, L, L, F]`, each filter's in units of its mean peak.
+            labels: `[B]` int, the class that the performer decides for; None if unknown.
+            training: whether to update the running means with this batch.
 
         Returns:
-            `[B, F]` bool; None: all are.
+            `[B, F]` bool; None: all images belong to every category.
         """
         del maps, labels, training
 
@@ -42,13 +42,13 @@ class RespondingImages(EveryImage):
 
 
 class PredictedCategory(keras.layers.Layer):
-    """`predicted`: the images of the class whose images activate the filter most (ICNN, section 3).
+    """`predicted`: the images of the class that activates the filter most (ICNN, section 3).
 
     Args:
-        filters: how many.
-        classes: of the performer.
-        negative_class: the class that is no category; None: there is none.
-        momentum: of the running means.
+        filters: number of filters.
+        classes: number of the performer's classes.
+        negative_class: index of the class that is not a category; None if there is no such class.
+        momentum: momentum of the running means.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PredictedCategory(keras.layers.Layer):
         self.built = True
 
     def positive(self, maps: Any, labels: Any, training: bool) -> Any:
-        """See `EveryImage`; in training takes in how strongly filters respond to the images of each class."""
+        """See `EveryImage`; in training, also updates the filters' mean response to each class."""
         if training:
             of_class = ops.one_hot(labels, self.classes, dtype="float32")
             self.response.update(of_class[..., None] * self._strength(maps)[:, None])
@@ -71,10 +71,10 @@ class PredictedCategory(keras.layers.Layer):
     def category(self) -> Any:
         """Returns each filter's category, `[F]` int.
 
-        Activations are compared after the layer's classes, and each filter's activations over classes, were
-        brought to the same sum (Sinkhorn, Ann. Math. Stat. 35, 1964): every class then has about the same
-        share of the filters. Else the class that activates the layer most takes all of them, and what then
-        hardly responds to the other classes can win them no more.
+        A filter's category is its largest entry in the matrix of mean responses, classes by filters, after
+        rows and columns have been scaled to equal sums (Sinkhorn, Ann. Math. Stat. 35, 1964). Every class
+        then gets about the same number of filters. Without the scaling, the class that activates the layer
+        most would get all of them, and the other classes could never win one back.
         """
         response = self._response_by_class()
         for _ in range(_SINKHORN_ROUNDS):
@@ -86,7 +86,7 @@ class PredictedCategory(keras.layers.Layer):
         return ops.mean(maps, (1, 2))
 
     def _response_by_class(self) -> Any:
-        """Returns the mean strength on the images of each class, `[classes, F]`; 0 for the negative one."""
+        """Returns the mean response to the images of each class, `[classes, F]`; 0 for the negative class."""
         frequency = ops.maximum(ops.convert_to_tensor(self.frequency.value), 1e-6)
         response = ops.convert_to_tensor(self.response.value) / frequency[:, None]
         if self.negative_class is None:
@@ -95,9 +95,9 @@ class PredictedCategory(keras.layers.Layer):
 
 
 class HighestPeak(PredictedCategory):
-    """`highest_peak`: those of the class with the filter's highest mean peak, as in ICNN's released code.
+    """`highest_peak`: the images of the class with the highest mean peak, as in ICNN's released code.
 
-    Nothing keeps one class from taking most of the filters.
+    A single class may get most of the filters.
     """
 
     def category(self) -> Any:
@@ -112,4 +112,4 @@ PREDICTED_CATEGORIES: dict[str, type[PredictedCategory]] = {
     "predicted": PredictedCategory,
     "highest_peak": HighestPeak,
 }
-"""The rules that go by predicted classes, by the value of `ExplainerConfig.category_assignment`."""
+"""The rules based on predicted classes, by the value of `ExplainerConfig.category_assignment`."""

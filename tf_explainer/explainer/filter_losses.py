@@ -1,8 +1,8 @@
-"""The filter loss and its approximations (ICNN: arXiv:1710.00935, section 3), one layer for each.
+"""The filter loss and its approximations (ICNN: arXiv:1710.00935, section 3), each as a Keras layer.
 
-A filter loss measures how well the place of a filter's peak is told by the part templates. Maps come in mean
-peaks of their filter. Every function returns this replica's share of the term, in float32: the shares add up
-to the term over the whole batch, whatever the number of replicas.
+A filter loss measures how well a filter's maps match the part templates. Maps are in units of the filter's
+mean peak. Every function returns this replica's share of the term, in float32: the shares of all replicas sum
+to the term over the whole batch.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from tf_explainer.explainer.layers import LossStatistic
 _IMPOSSIBLE = -1e4
 _LARGEST_EXPONENT = 80.0
 _TINY = 1e-12
-# Of the weights' magnitudes, what their sum is taken to be at least (ours).
+# The sum of the weights counts as at least this share of the sum of their magnitudes (ours).
 _LEAST_SHARE = 0.1
 # The smallest positive number that float32 holds in full precision.
 _SMALLEST = 1.2e-38
 
 
 class FilterLoss(keras.layers.Layer, abc.ABC):
-    """Trains the filters of one layer; it owns what it follows through training.
+    """Base class of the filter losses of one layer; holds the running means that the loss needs.
 
     Args:
-        side: of the maps, in units.
-        filters: how many.
+        side: side of the maps, in units.
+        filters: number of filters.
         template_beta: slope of the templates.
-        temperature: scale of `<x, T>`; the papers' `tau = 0.5 / n^2` where the maps are raw.
-        momentum: of the running means.
+        temperature: scale of `<x, T>`; for unscaled maps it would be the papers' `tau = 0.5 / n^2`.
+        momentum: momentum of the running means.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class FilterLoss(keras.layers.Layer, abc.ABC):
         """Returns the loss of every filter.
 
         Args:
-            maps: `[B, L, L, F]`, non-negative, in mean peaks of each filter.
-            positive: `[B, F]` bool: images of the filter's category; None: all are.
-            training: whether the running means take this batch in.
+            maps: `[B, L, L, F]`, non-negative, each filter's in units of its mean peak.
+            positive: `[B, F]` bool: the images of the filter's category; None: all images.
+            training: whether to update the running means with this batch.
 
         Returns:
             `[F]` float32.
@@ -64,7 +64,7 @@ class FilterLoss(keras.layers.Layer, abc.ABC):
 
 
 class MutualInformation(FilterLoss):
-    """Minus the mutual information between maps and templates, with its exact gradient (equation 3)."""
+    """The negative mutual information between maps and templates, with its exact gradient (equation 3)."""
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
         """See the base class: maps `[B, L, L, F]` to losses `[F]`."""
@@ -73,19 +73,20 @@ class MutualInformation(FilterLoss):
 
 
 class HeldPartition(FilterLoss):
-    """ICNN's approximate gradient, with the partition function of every template followed."""
+    """ICNN's approximate gradient, with a running mean of every template's partition function."""
 
     def follow(self, filters: int, momentum: float) -> None:
-        """Creates `E_x exp(<x, T>)` of every template."""
+        """Creates the running mean of `exp(<x, T>)` for every template."""
         self.partition = LossStatistic((len(self.prior), filters), momentum, name="partition")
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
         """See the base class: maps `[B, L, L, F]` to losses `[F]`."""
         scores = template_scores(maps, self.templates, self.temperature)
         if training:
-            _update_partition(self.partition, scores)
+            self.partition.update(ops.exp(ops.minimum(scores, _LARGEST_EXPONENT)))
         images = cross_replica.total(cross_replica.image_count(scores))
-        log_partition = _log_mean(self.partition) + ops.log(images)
+        mean = ops.stop_gradient(ops.convert_to_tensor(self.partition.value))
+        log_partition = ops.log(ops.maximum(mean, 1e-30)) + ops.log(images)
         return closed_form_filter_loss(scores, self.prior, log_partition, templates.peak(maps), positive)
 
 
@@ -93,7 +94,7 @@ class ReleasedCode(FilterLoss):
     """The weighting of ICNN's released code, with templates as wide as each filter's maps."""
 
     def follow(self, filters: int, momentum: float) -> None:
-        """Creates the maps' spread, and the weights that it is averaged with."""
+        """Creates the running means of the maps' weighted spread and of the weights."""
         self.spread = LossStatistic((2, filters), momentum, name="weighted_spread")
 
     def call(self, maps: Any, positive: Any = None, training: bool = False) -> Any:
@@ -104,7 +105,7 @@ class ReleasedCode(FilterLoss):
         score = _product(maps, template)
         if training:
             self.spread.update(_weighted_spread(maps, score, positive))
-        # Chance level: every image with the template of another filter on another image.
+        # Chance level: each map with the template of another filter on another image.
         mismatched = _product(maps, ops.flip(template, axis=(0, 3)))
         silence = -ops.sum(ops.cast(maps, "float32"), axis=(1, 2))
         score, mismatched, silence = (self.temperature * each for each in (score, mismatched, silence))
@@ -119,23 +120,13 @@ FILTER_LOSSES: dict[str, type[FilterLoss]] = {
 """The filter losses by the value of `ExplainerConfig.filter_loss`."""
 
 
-def _update_partition(partition: LossStatistic, scores: Any) -> None:
-    partition.update(ops.exp(ops.minimum(scores, _LARGEST_EXPONENT)))
-
-
-def _log_mean(partition: LossStatistic) -> Any:
-    """Returns `log E_x exp(<x, T>)`, `[templates, F]` float32, without a gradient."""
-    mean = ops.stop_gradient(ops.convert_to_tensor(partition.value))
-    return ops.log(ops.maximum(mean, 1e-30))
-
-
 def template_scores(maps: Any, templates: Any, temperature: float = 1.0) -> Any:
-    """Returns `temperature * <x, T>` for every image, template and filter, as one matrix product.
+    """Returns `temperature * <x, T>` for every image, template and filter.
 
     Args:
         maps: `[B, L, L, F]`, any float dtype.
         templates: `[T, L * L]`.
-        temperature: scale of the scores; the papers' `tau = 0.5 / n^2` where the maps are raw.
+        temperature: scale of the scores; for unscaled maps it would be the papers' `tau = 0.5 / n^2`.
 
     Returns:
         `[B, T, F]` float32.
@@ -146,16 +137,16 @@ def template_scores(maps: Any, templates: Any, temperature: float = 1.0) -> Any:
 
 
 def filter_loss(scores: Any, prior: Any, positive: Any = None) -> Any:
-    """Minus the mutual information between a filter's maps and the templates (ICNN, equation 3).
+    """Returns the negative mutual information between maps and templates (ICNN, equation 3).
 
     `Loss_f = - sum_T p(T) sum_x p(x|T) log(p(x|T) / p(x))`, `p(x|T) = exp(<x, T>) / Z_T`,
-    `p(x) = sum_T p(T) p(x|T)`, the images being those of the batch. Its gradient is exact.
+    `p(x) = sum_T p(T) p(x|T)`, where x runs over the images of the batch. The gradient is exact.
 
     Args:
         scores: `[B, T, F]`, from `template_scores`.
         prior: `[T]`, p(T).
-        positive: `[B, F]` bool: images of the filter's category. The others are no samples of any positive
-            template (`p(x|T_mu) = 0`): the negative template alone is left for them. None: all are.
+        positive: `[B, F]` bool: the images of the filter's category; None: all images. Other images match
+            only the negative template: `p(x|T_mu) = 0` for every positive template.
 
     Returns:
         `[F]` float32 in [-log(images), 0].
@@ -165,17 +156,18 @@ def filter_loss(scores: Any, prior: Any, positive: Any = None) -> Any:
 
 
 def _information(scores: Any, prior: Any) -> tuple[Any, Any]:
-    """Returns the filter loss and its exact gradient by the scores.
+    """Returns the filter loss and a function for its exact gradient with respect to the scores.
 
-    `dLoss_f / d<x, T> = -p(T) p(x|T) (r - sum_x p(x|T) r)`, `r = log(p(x|T) / p(x))`. Every factor is left
-    over from the loss itself: the gradient costs three products, and replicas need not meet again.
+    `dLoss_f / d<x, T> = -p(T) p(x|T) (r - sum_x p(x|T) r)`, `r = log(p(x|T) / p(x))`. The loss has already
+    computed all factors: the gradient costs three products and no further communication between replicas.
     """
     shift = cross_replica.maximum(ops.max(scores, axis=0))
     likelihood = ops.exp(scores - shift)
     partition = cross_replica.total(ops.sum(likelihood, axis=0))
     likelihood = likelihood / partition
     marginal = ops.matmul(prior[None, None], likelihood)
-    # A marginal that is 0 in float32 is that of an image without a share in any template: it adds nothing.
+    # The marginal underflows to 0 only for images with no share in any template; they add nothing to the
+    # loss.
     ratio = scores - (shift + ops.log(partition)) - ops.log(ops.maximum(marginal, _SMALLEST))
     of_replica = ops.sum(likelihood * ratio, axis=0)
     divergence = cross_replica.total(of_replica)
@@ -188,7 +180,7 @@ def _information(scores: Any, prior: Any) -> tuple[Any, Any]:
 
 
 def _without_others(scores: Any, positive: Any) -> Any:
-    """Makes images that are not of the filter's category impossible under every positive template."""
+    """Makes images outside the filter's category impossible under every positive template."""
     if positive is None:
         return scores
     positive = ops.cast(positive, "float32")[:, None, :]
@@ -199,21 +191,21 @@ def _without_others(scores: Any, positive: Any) -> Any:
 def closed_form_filter_loss(
     scores: Any, prior: Any, log_partition: Any, peak: Any, positive: Any = None
 ) -> Any:
-    """ICNN's approximate gradient of the filter loss, with `Z_T` and `p(x)` held (ICNN, section 3).
+    """Returns a loss with ICNN's approximate gradient: `Z_T` and `p(x)` are held constant (ICNN, section 3).
 
     With `T_hat` the template that an image is assigned to, `d Loss_f / d <x, T_hat> = -p(T_hat) p(x|T_hat)
-    (<x, T_hat> - log Z_T_hat - log p(x))`: the slope that lowers the loss.
+    (<x, T_hat> - log Z_T_hat - log p(x))`; descending along it lowers the filter loss.
 
     Args:
         scores: `[B, T, F]`, from `template_scores`.
         prior: `[T]`, p(T).
-        log_partition: `[T, F]`, a slowly updated `log Z_T` of as many images as a batch has.
-        peak: `[B, F]` int, where a map is highest, row by row: its template is an image's `T_hat`.
-        positive: `[B, F]` bool: images of the filter's category; the others are assigned to the negative
-            template. None: all are.
+        log_partition: `[T, F]`, `log Z_T` of as many images as a batch has, from a running mean.
+        peak: `[B, F]` int, index of the map's peak, row by row: the template there is `T_hat`.
+        positive: `[B, F]` bool: the images of the filter's category; None: all images. Other images are
+            assigned to the negative template.
 
     Returns:
-        `[F]` float32: a sum whose gradient is the one above; its own value means nothing.
+        `[F]` float32, a sum with the gradient above; its value has no meaning.
     """
     prior = ops.reshape(ops.convert_to_tensor(prior, "float32"), (1, -1, 1))
     fixed = ops.stop_gradient(scores)
@@ -229,22 +221,22 @@ def closed_form_filter_loss(
 
 
 def released_filter_loss(score: Any, mismatched: Any, silence: Any, positive: Any = None) -> Any:
-    """The weighting of ICNN's released code, which differs from the published gradient.
+    """Returns a loss with the weighting of ICNN's released code, which differs from the published gradient.
 
-    An image of the filter's category pulls the filter to its own template with the weight
-    `exp(s) (s - log Z + 1)`, where `Z` is the mean of `exp` over pairs of a map and another one's template.
-    The others pull it to the negative template, with `Z` from that of all images. Weights are divided by
-    their mean, in each of the two groups by itself, and both groups count alike.
+    An image of the filter's category pulls the filter towards its own template with the weight
+    `exp(s) (s - log Z + 1)`, where s is its score and `Z` is the mean of `exp` over the mismatched scores.
+    Other images pull the filter towards the negative template, with `Z` from the scores of all images with
+    that template. Weights are normalised within each of the two groups, and both groups count equally.
 
     Args:
         score: `[B, F]`, `<x, T_hat>`.
-        mismatched: `[B, F]`, `<x, T>` of another image's and filter's template.
+        mismatched: `[B, F]`, `<x, T>` with the template of another image and filter.
         silence: `[B, F]`, `<x, T_minus>`.
-        positive: `[B, F]` bool: images of the filter's category. None: all are.
+        positive: `[B, F]` bool: the images of the filter's category; None: all images.
 
     Returns:
-        `[F]` float32: minus a weighted mean of scores, whose gradient is the one above; its own value means
-        nothing.
+        `[F]` float32, a negative weighted mean of scores with constant weights; only its gradient has a
+        meaning.
     """
     if positive is None:
         return -_pulled(score, mismatched, ops.ones_like(score))
@@ -254,27 +246,27 @@ def released_filter_loss(score: Any, mismatched: Any, silence: Any, positive: An
 
 
 def _pulled(score: Any, chance: Any, group: Any) -> Any:
-    """Returns this replica's share of the mean score `[F]` of a group of images, by the released weights."""
+    """Returns this replica's share of a group's mean score, `[F]`, with the weights of the released code."""
     fixed, chance = ops.stop_gradient(score), ops.stop_gradient(chance)
     top = cross_replica.maximum(ops.max(chance, axis=0))
     log_z = top + ops.log(cross_replica.mean_over_images(ops.exp(chance - top)))
-    # Weights are divided by their sum: a common factor makes no difference, but exp must not overflow.
+    # The weights are normalised below, so subtracting `loudest` only keeps exp from overflowing.
     loudest = cross_replica.maximum(ops.max(ops.where(group > 0, fixed, _IMPOSSIBLE), axis=0))
     weight = group * ops.exp(ops.minimum(fixed - loudest, 0.0)) * (fixed - log_z + 1)
     total = cross_replica.total(ops.sum(weight, axis=0))
-    # Where weights of both signs nearly cancel, their sum is no measure of their size.
+    # If positive and negative weights nearly cancel, their sum is too small to normalise by.
     least = _LEAST_SHARE * cross_replica.total(ops.sum(ops.abs(weight), axis=0)) + _TINY
     total = ops.where(total < 0, ops.minimum(total, -least), ops.maximum(total, least))
     return ops.sum(weight / total * score, axis=0)
 
 
 def _product(maps: Any, template: Any) -> Any:
-    """Returns `<x, T>`, `[B, F]` float32, of maps and templates `[B, L, L, F]`."""
+    """Returns `<x, T>`, `[B, F]` float32, for maps and templates `[B, L, L, F]`."""
     return ops.sum(ops.cast(maps, "float32") * template, axis=(1, 2))
 
 
 def _weighted_spread(maps: Any, score: Any, positive: Any) -> Any:
-    """Returns a map's spread times its weight, and the weight: its score, 0 on other categories' images."""
+    """Returns each map's weighted spread and its weight, `[B, 2, F]`; 0 outside the filter's category."""
     weight = ops.maximum(score, 0)
     if positive is not None:
         weight = weight * ops.cast(positive, "float32")

@@ -14,20 +14,20 @@ from tf_explainer.explainer import cross_replica, templates
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class RunningMean(keras.layers.Layer):
-    """A mean over images that follows training, kept like batch-norm statistics.
+    """A running mean over training images, like the statistics of batch normalisation.
 
-    It is the plain mean of all images until `1 / (1 - momentum)` updates were seen, then an exponential
-    moving average; every replica holds the same value.
+    The first `1 / (1 - momentum)` updates are averaged equally; later ones give an exponential moving
+    average. Every replica holds the same value.
 
     Args:
-        shape: of one image's sample.
-        momentum: share of the old value that stays at each update, in [0, 1).
+        shape: shape of one image's sample.
+        momentum: share of the old value that is kept at each update, in [0, 1).
     """
 
     def __init__(self, shape: tuple[int, ...], momentum: float = 0.9, **kwargs: Any) -> None:
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self.shape, self.momentum = tuple(shape), momentum
-        # Not cast, even where the layer around it computes in less.
+        # float32 even if the surrounding layer computes in half precision.
         same = {
             "trainable": False,
             "aggregation": "only_first_replica",
@@ -39,10 +39,10 @@ class RunningMean(keras.layers.Layer):
         self.built = True
 
     def update(self, samples: Any) -> None:
-        """Takes in a batch.
+        """Updates the mean with a batch.
 
         Args:
-            samples: `[B, *shape]`, this replica's images.
+            samples: `[B, *shape]`, from this replica's images.
         """
         keep = ops.minimum(self.momentum, self.updates / (self.updates + 1))
         mean = cross_replica.mean_over_images(ops.stop_gradient(samples))
@@ -51,13 +51,12 @@ class RunningMean(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        config = super().get_config()
-        return {"name": config["name"], "shape": self.shape, "momentum": self.momentum}
+        return {"name": self.name, "shape": self.shape, "momentum": self.momentum}
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class LossStatistic(RunningMean):
-    """A running mean that the losses alone read: where a file has none (an older one), it starts anew."""
+    """A running mean that only the losses use; older files may lack it, and it then starts from zero."""
 
     def load_own_variables(self, store: Any) -> None:
         """Reads the mean, a tensor of any shape, if the file has it."""
@@ -67,16 +66,16 @@ class LossStatistic(RunningMean):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class InterpretableConv(keras.layers.Conv2D):
-    """A ReLU convolution whose filters are to become part detectors.
+    """A ReLU convolution whose filters training turns into part detectors.
 
-    The layer follows each filter's mean peak `m_f = E_x[max_ij x_ij]`, the scale by which the losses measure
-    activations (the papers' lambda_f is proportional to `1 / m_f`).
+    The layer keeps a running mean of each filter's peak, `m_f = E_x[max_ij x_ij]`. The losses measure
+    activations in this unit (the papers' lambda_f is proportional to `1 / m_f`).
 
     Input `[B, L, L, D]`, output `[B, L, L, filters]`, non-negative.
 
     Args:
-        filters: how many.
-        momentum: of the running mean.
+        filters: number of filters.
+        momentum: momentum of the running mean.
         **kwargs: as for `keras.layers.Conv2D`.
     """
 
@@ -86,7 +85,7 @@ class InterpretableConv(keras.layers.Conv2D):
         self.peak = RunningMean((filters,), momentum, name="peak")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Convolves, and in training takes in the filters' peaks."""
+        """Convolves; in training, also updates the filters' mean peaks."""
         maps = super().call(inputs)
         if training:
             self.peak.update(ops.max(maps, axis=(1, 2)))
@@ -94,7 +93,7 @@ class InterpretableConv(keras.layers.Conv2D):
 
     @property
     def mean_peaks(self) -> np.ndarray:
-        """m, `[filters]` float32: 0 of a filter that is dead; 1 everywhere before the first update."""
+        """m, `[filters]` float32: 0 for dead filters; 1 for all filters before the first update."""
         peaks = ops.convert_to_numpy(self.peak.value)
         return peaks if peaks.any() else np.ones_like(peaks)
 
@@ -110,9 +109,10 @@ class InterpretableConv(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class Mask(keras.layers.Layer):
-    """Keeps what lies around each filter's peak: `x * max(T_mu_hat, 0)`, `mu_hat = argmax_ij x_ij`.
+    """Keeps the activations around each filter's peak: `x * max(T_mu_hat, 0)`, `mu_hat = argmax_ij x_ij`.
 
-    The mask is a constant in back-propagation. Of equal peaks the first, row by row, counts.
+    The mask is a constant in back-propagation. If several units share the maximum, the first one, row by row,
+    is the peak.
 
     Input and output: `[B, L, L, F]`.
 
@@ -139,14 +139,14 @@ class Mask(keras.layers.Layer):
 class ActivationNorm(keras.layers.Layer):
     """The norm layer: divides channel k by its average activation magnitude alpha_k.
 
-    `alpha_k = E_images[mean_ij max(x_ijk, 0)]`, a running estimate, fixed in inference, without a gradient.
-    Both tracks then speak equally loud.
+    `alpha_k = E_images[mean_ij max(x_ijk, 0)]` is a running mean, fixed in inference, without a gradient.
+    Both tracks then have activations of the same size.
 
     Input and output: `[B, L, L, D]`.
 
     Args:
         floor: alpha_k is at least this share of the mean alpha, to keep rare channels from blowing up.
-        momentum: share of alpha that stays at each step.
+        momentum: share of alpha that is kept at each step.
     """
 
     def __init__(self, floor: float = 0.1, momentum: float = 0.9, **kwargs: Any) -> None:
@@ -159,13 +159,13 @@ class ActivationNorm(keras.layers.Layer):
         self.built = True
 
     def floored_alpha(self) -> Any:
-        """Returns the alpha that is divided by, `[D]` float32; 1 everywhere before the first update."""
+        """Returns the divisor, alpha with its lower bound, `[D]` float32; all 1 before the first update."""
         alpha = ops.convert_to_tensor(self.alpha.value)
         alpha = ops.maximum(alpha, self.floor * ops.mean(alpha))
         return ops.where(ops.mean(alpha) > 0, alpha, ops.ones_like(alpha))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Divides, and in training takes in the activations first."""
+        """Divides by alpha, which is updated first in training."""
         if training:
             self.alpha.update(ops.mean(ops.maximum(ops.cast(inputs, "float32"), 0), axis=(1, 2)))
         return inputs / ops.cast(ops.stop_gradient(self.floored_alpha()), inputs.dtype)
@@ -177,7 +177,7 @@ class ActivationNorm(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class PartShareMix(keras.layers.Layer):
-    """Mixes the tracks: `x_enc = p * x_interp + (1 - p) * x_ordin`, `p = sigmoid(w_p)`, w_p learned.
+    """Mixes the tracks: `x_enc = p * x_interp + (1 - p) * x_ordin`, `p = sigmoid(w_p)`, with w_p learned.
 
     Inputs: two tensors `[B, L, L, D]`, interpretable first. Output: `[B, L, L, D]`.
 
@@ -206,7 +206,7 @@ class PartShareMix(keras.layers.Layer):
         return ops.sigmoid(ops.convert_to_tensor(self.w_p))
 
     def call(self, inputs: Any) -> Any:
-        """Mixes."""
+        """Mixes the tracks."""
         interpretable, ordinary = inputs
         p = ops.cast(self.part_share(), interpretable.dtype)
         return p * interpretable + (1 - p) * ordinary
@@ -218,34 +218,34 @@ class PartShareMix(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class ChannelScale(keras.layers.Layer):
-    """Multiplies each channel by a constant: it gives features the scale that the next layer is used to.
+    """Multiplies each channel by a constant, to bring features to the scale that the next layer expects.
 
     Input and output: `[B, ..., D]`.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the constants, 1 at first."""
+        """Creates the constants, initially 1."""
         self.scale = self.add_weight(
             shape=(input_shape[-1],), initializer="ones", trainable=False, name="scale", dtype="float32"
         )
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Multiplies."""
+        """Multiplies each channel."""
         return inputs * ops.cast(ops.convert_to_tensor(self.scale), inputs.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class ShiftedIdentity(keras.initializers.Initializer):
-    """A conv kernel by which each filter copies one input channel, moved by a random offset.
+    """Initialises a convolution so that each filter copies one input channel, shifted by a random offset.
 
     Args:
         shift: largest offset in either direction, in units; 0 is the identity. A kernel of side k allows
             offsets up to `k // 2`.
-        seed: of the offsets.
+        seed: seed of the offsets.
 
     Raises:
-        ValueError: the kernel is too small for the offset, or its channels differ in number.
+        ValueError: the kernel is too small for the offset, or it has not as many filters as input channels.
     """
 
     def __init__(self, shift: int = 1, seed: int = 0) -> None:

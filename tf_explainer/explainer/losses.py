@@ -1,8 +1,8 @@
-"""The explainer's loss terms beside the filter loss (method: arXiv:1805.07468, section 3).
+"""The explainer's loss terms other than the filter loss (method: arXiv:1805.07468, section 3).
 
 Every function takes this replica's share of the batch and returns this replica's share of the term: the
-shares add up to the term over the whole batch, whatever the number of replicas. All arithmetic is
-float32, whatever the dtype of the maps.
+shares of all replicas sum to the term over the whole batch. All arithmetic is float32, whatever the inputs'
+dtype.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tf_explainer.explainer import cross_replica
 
 
 def reconstruction_loss(features: Any, decoded: Any, mean_square_norm: float) -> Any:
-    """Relative squared error of one distilled layer: `mean_x ||x_l - x*_l||^2 / E ||x*_l||^2`.
+    """Returns the relative squared error of one distilled layer, `mean_x ||x_l - x*_l||^2 / E ||x*_l||^2`.
 
-    The dimensionless form of the method's `lambda_l ||x_l - x*_l||^2`.
+    This is the dimensionless form of the method's `lambda_l ||x_l - x*_l||^2`.
 
     Args:
         features: `[B, C]`, the performer's features x*_l.
-        decoded: `[B, C]`, the decoder's x_l.
+        decoded: `[B, C]`, the decoder's features x_l.
         mean_square_norm: `E ||x*_l||^2` over all images, from the feature manifest.
 
     Returns:
-        A float32 scalar; 0 for a perfect decoder, 1 for one that answers 0.
+        A float32 scalar; 0 for a perfect decoder, 1 for one that always returns 0.
     """
     difference = ops.cast(decoded, "float32") - ops.cast(features, "float32")
     images = cross_replica.total(cross_replica.image_count(difference))
@@ -44,15 +44,15 @@ def part_share_loss(part_share: Any) -> Any:
 
 
 def classification_loss(logits: Any, performer_scores: Any, kind: OutputKind) -> Any:
-    """Cross entropy of the performer's head on the decoder's output with the performer's own decision.
+    """Returns the cross entropy between the performer's decision and its head on the decoder's output.
 
-    No annotation is needed: the label is what the performer says ("Explainer + cls" of the paper). Where the
-    performer decides each class for itself (sigmoids), it is the mean over the classes.
+    No annotation is needed: the performer's decision is the label ("Explainer + cls" in the paper). If the
+    performer decides each class by itself (sigmoids), this is the mean over the classes.
 
     Args:
-        logits: `[B, outputs]`, of the head on the decoder's output.
-        performer_scores: `[B, outputs]`, of the performer.
-        kind: what the performer's scores are.
+        logits: `[B, outputs]`, from the performer's head on the decoder's output.
+        performer_scores: `[B, outputs]`, the performer's scores.
+        kind: kind of the performer's scores.
 
     Returns:
         A float32 scalar, the mean over images.

@@ -1,9 +1,9 @@
-"""What makes groups of filters object parts (ours; no label is used).
+"""Losses that turn groups of filters into object parts (ours; no labels are used).
 
-Left alone, filters become copies of one detector of whatever is found most easily. Here they are divided into
-groups before training (`PartPrototypes`). The members of a group peak in one place (consensus), different
-groups in different places (competition), and a group where features look like its prototype (prototype loss).
-Every function returns this replica's share of its term, in float32.
+Without them, all filters tend to detect whatever is easiest to find. They are therefore divided into groups
+before training (`PartPrototypes`). The filters of a group should peak at the same place (consensus),
+different groups at different places (competition), and each group where the features resemble its prototype
+(prototype loss). Every loss returns this replica's share of its term, in float32.
 """
 
 from __future__ import annotations
@@ -12,37 +12,34 @@ from typing import Any
 
 from keras import ops
 
-from tf_explainer.explainer import cross_replica
+from tf_explainer.explainer import cross_replica, templates
 
 _TINY = 1e-12
 
 
 def soft_peaks(maps: Any) -> Any:
-    """Returns where each filter peaks, differentiably: the mean place under `x^3`.
+    """Returns a differentiable position of each filter's peak: the mean position weighted by `x^3`.
 
     Args:
         maps: `[B, L, L, F]`, non-negative.
 
     Returns:
-        `[B, F, 2]` float32, row and column in units; the map's corner (0, 0) where a map is silent.
+        `[B, F, 2]` float32, row and column in units; (0, 0) for silent maps.
     """
-    _, height, width, _ = ops.shape(maps)
     maps = ops.cast(maps, "float32")
-    # Scaled to a peak of 1 first: cubes of large or small activations leave float32's range.
+    # Scaled to a peak of 1 first, because cubes of large or small activations leave float32's range.
     peak = ops.max(maps, axis=(1, 2), keepdims=True)
     mass = ops.power(maps / ops.maximum(ops.stop_gradient(peak), _TINY), 3)
-    rows = ops.reshape(ops.arange(height, dtype="float32"), (1, height, 1, 1))
-    columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, width, 1))
-    place = ops.stack([ops.sum(mass * rows, (1, 2)), ops.sum(mass * columns, (1, 2))], axis=-1)
+    place = ops.stack([ops.sum(mass * axis, (1, 2)) for axis in templates.rows_and_columns(maps)], axis=-1)
     return place / ops.maximum(ops.sum(mass, (1, 2)), _TINY)[..., None]
 
 
 def part_votes(maps: Any, members: Any) -> Any:
-    """Returns where the filters of each group point: the mean of their maps, each divided by its own peak.
+    """Returns the map of each group: the mean of its filters' maps, each divided by its own peak.
 
     Args:
         maps: `[B, L, L, F]`, non-negative.
-        members: `[F, K]`, 1 where a filter belongs to a group, else 0.
+        members: `[F, K]`, 1 if a filter belongs to a group, else 0.
 
     Returns:
         `[B, L * L, K]` float32 in [0, 1].
@@ -55,21 +52,21 @@ def part_votes(maps: Any, members: Any) -> Any:
 
 
 def consensus_loss(maps: Any, strength: Any, members: Any) -> Any:
-    """How far filters peak from the peak of their group.
+    """Measures how far filters peak from the mean peak of their group.
 
-    With `mu_bf` the soft peak of filter f on image b, and `c_bk` the mean of mu_bf over group k weighted by
-    strength: `mean |mu_bf - c_bk|^2 / n`, weighted by strength.
+    Let `mu_bf` be the soft peak of filter f on image b, and `c_bk` the mean of mu_bf over the filters of
+    group k, weighted by strength. The loss is the mean of `|mu_bf - c_bk|^2 / n`, weighted by strength.
 
     Args:
         maps: `[B, L, L, F]`, non-negative.
-        strength: `[B, F]`, how much each response counts, non-negative; it carries no gradient.
-        members: `[F, K]`, 1 where a filter belongs to a group, else 0.
+        strength: `[B, F]`, the weight of each response, non-negative; it carries no gradient.
+        members: `[F, K]`, 1 if a filter belongs to a group, else 0.
 
     Returns:
         A float32 scalar.
     """
     members = ops.cast(members, "float32")
-    # A filter in no group has nobody to agree with.
+    # Filters without a group do not count.
     weight = ops.stop_gradient(ops.cast(strength, "float32")) * ops.sum(members, axis=1)
     peaks = soft_peaks(maps)
     mass = ops.matmul(weight, members)  # [B, K]
@@ -81,14 +78,14 @@ def consensus_loss(maps: Any, strength: Any, members: Any) -> Any:
 
 
 def competition_loss(parts: Any, weight: Any) -> Any:
-    """How much the maps of different groups overlap: the mean cosine over pairs of groups.
+    """Measures how much the maps of different groups overlap: the mean cosine over pairs of groups.
 
     Args:
         parts: `[B, U, K]`, from `part_votes`.
-        weight: `[B]`, how much each image counts, non-negative.
+        weight: `[B]`, the weight of each image, non-negative.
 
     Returns:
-        A float32 scalar in [0, 1]; 0 where there is only one group.
+        A float32 scalar in [0, 1]; 0 if there is only one group.
     """
     groups = parts.shape[-1]
     direction = _directions(parts)
@@ -99,16 +96,16 @@ def competition_loss(parts: Any, weight: Any) -> Any:
 
 
 def prototype_loss(parts: Any, responsibilities: Any, weight: Any) -> Any:
-    """How far groups are from where features look like their prototypes: 1 minus the cosine of the two maps.
+    """Measures how far the groups' maps differ from those of their prototypes: 1 minus the cosine of the two.
 
     Args:
         parts: `[B, U, K]`, from `part_votes`.
-        responsibilities: `[B, L, L, K]` with `L * L = U`, from `PartPrototypes`; without a gradient. A
-            prototype counts on an image by its largest responsibility there.
-        weight: `[B]`, how much each image counts, non-negative.
+        responsibilities: `[B, L, L, K]` with `L * L = U`, from `PartPrototypes`; no gradient. The weight of a
+            prototype on an image is its largest responsibility there.
+        weight: `[B]`, the weight of each image, non-negative.
 
     Returns:
-        This replica's share of the mean, a float32 scalar in [0, 1] over all.
+        A float32 scalar in [0, 1].
     """
     target = ops.stop_gradient(ops.reshape(responsibilities, (-1, *parts.shape[1:])))
     present = weight[:, None] * ops.max(target, axis=1)  # [B, K]

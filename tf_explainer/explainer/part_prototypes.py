@@ -1,4 +1,4 @@
-"""Prototypes of object parts in the performer's features, and the filters that stand for each."""
+"""Prototypes of object parts in the space of the performer's features, and the filters assigned to each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _TINY = 1e-6
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class PartPrototypes(keras.layers.Layer):
-    """Tells for each unit of a feature map how much it looks like each part.
+    """Computes how much each unit of a feature map resembles each part.
 
-    A unit's features `z = sqrt(max(x, 0))` are compared after the image's own mean is taken away, weighted by
-    the units' norms: what tells one image from another (the species, the light) is gone, what tells its units
-    apart is left. With `q` the rest in the directions of `projection`, scaled to a norm of 1, and `s_k` its
-    cosine with the prototype of part k, the responsibility is `softmax_k(s / 0.1) max(s_k, 0) w`, w being the
-    unit's norm as a share of the image's largest.
+    From a unit's features `z = sqrt(max(x, 0))` the image's mean, weighted by the norms of its units, is
+    subtracted. This removes what distinguishes images (the species, the light) and keeps what distinguishes
+    the units of an image. The difference is projected by `projection` and scaled to a norm of 1. With `s_k`
+    its cosine with the prototype of part k, and w the unit's norm divided by the largest norm in the image,
+    the responsibility is `softmax_k(s / 0.1) max(s_k, 0) w`.
 
-    Input `[B, L, L, D]`, output `[B, L, L, K]` float32 in [0, 1]. Nothing is learned by gradients:
-    `training.part_discovery` finds the weights before training.
+    Input `[B, L, L, D]`, output `[B, L, L, K]` float32 in [0, 1]. The weights are not trained:
+    `training.part_discovery` finds them before training.
 
     Args:
-        parts: K, how many.
-        dimensions: of the space that features are compared in.
+        parts: K, the number of parts.
+        dimensions: number of dimensions of the space in which features are compared.
     """
 
     def __init__(self, parts: int, dimensions: int = 64, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class PartPrototypes(keras.layers.Layer):
         self.parts, self.dimensions = parts, dimensions
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the prototypes, all 0 at first, and the filters' groups, none at first."""
+        """Creates the prototypes and the filters' groups, initially all 0: no filter is in a group."""
         channels = input_shape[-1]
         shapes = {
             "projection": (channels, self.dimensions),
@@ -62,11 +62,10 @@ class PartPrototypes(keras.layers.Layer):
         return ops.softmax(cosine / _TEMPERATURE, axis=-1) * ops.maximum(cosine, 0) * weight
 
     def load_own_variables(self, store: Any) -> None:
-        """Reads the weights; in an older file, which has none, no filter is in a group."""
+        """Reads the weights; if an older file has none, no filter is in a group."""
         if store.keys():
             super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        config = super().get_config()
-        return {"name": config["name"], "parts": self.parts, "dimensions": self.dimensions}
+        return {"name": self.name, "parts": self.parts, "dimensions": self.dimensions}

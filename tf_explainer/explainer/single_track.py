@@ -1,4 +1,4 @@
-"""What one of an explainer's tracks carries alone: the decoder's features with the other at its mean."""
+"""Decodes the explainer's two tracks separately, to measure how much each contributes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ TRACKS = ("norm_interp", "norm_ordin")
 
 
 class SingleTracks:
-    """Decodes an explainer's tracks one at a time.
+    """The explainer as two models: one that computes the tracks, and one that decodes them.
 
     Args:
-        explainer: the one to take apart; its weights are shared.
+        explainer: the explainer; both models share its weights.
 
     Attributes:
-        tracks: from the target layer's features, `[B, L, L, D]`, to both tracks behind their norm layers, two
-            tensors `[B, L, L, D]`, interpretable first.
-        decoder: from both tracks to the distilled layers' features by name, `[B, units]`.
+        tracks: model from the target layer's features, `[B, L, L, D]`, to the normalised tracks, two tensors
+            `[B, L, L, D]`, interpretable first.
+        decoder: model from both tracks to the distilled layers' features by name, `[B, units]`.
     """
 
     def __init__(self, explainer: Explainer) -> None:
@@ -35,7 +35,8 @@ class SingleTracks:
         """Returns the distilled layers' features by name, `[B, units]`.
 
         Args:
-            interpretable: `[B, L, L, D]`, or `[1, L, L, D]`, a mean that takes the place of every image's.
+            interpretable: `[B, L, L, D]`, or `[1, L, L, D]` to use the same features, such as the mean, for
+                every image.
             ordinary: likewise.
         """
         shape = ops.shape(interpretable if interpretable.shape[0] != 1 else ordinary)

@@ -1,4 +1,4 @@
-"""Diversity: how many parts a set of filters stands for, and which filters share one."""
+"""Diversity: how many different parts a set of filters detects, and which filters share a part."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from tf_explainer.images.unit_grid import UnitGrid
 from tf_explainer.metrics.peaks import Peaks
 
 SAME_PART = 0.1
-"""Filters of a group are closer than this on average, in sides of the crop, or than one unit."""
+"""Largest average distance between filters of a group, in sides of the crop; at least one unit."""
 _MOST_GROUPS = 40
-_FAR = 2.0  # sides of the crop: filters that never respond together
+_FAR = 2.0  # distance of filters that never respond together, in sides of the crop
 _IMMOVABLE = 1e-12
 
 
 def independent_parts(places: np.ndarray, live: np.ndarray) -> float:
-    """Counts the parts that move on their own.
+    """Counts the parts that move independently.
 
-    The participation ratio `(sum l)^2 / sum l^2` of the eigenvalues l of the covariance, over images, of the
-    filters' peak coordinates, divided by 2: a rigid constellation that moves freely over the plane gives 1, M
-    parts that move independently give M, and one that moves along a line only gives 1/2. Where a filter is
-    silent its peak is taken to be at its mean place: it adds no movement, and the others keep the image.
+    The count is half the participation ratio `(sum l)^2 / sum l^2`, with l the eigenvalues of the covariance
+    of the filters' peak coordinates over images. A rigid constellation of peaks that moves freely over the
+    plane gives 1, M parts that move independently give M, and a part that moves only along a line gives 1/2.
+    A filter that is silent on an image is placed at its mean position there, so that it adds no movement.
 
     Args:
-        places: `[N, F, 2]`, where each filter peaks.
-        live: `[N, F]` bool, where it responds at all.
+        places: `[N, F, 2]`, the positions of the filters' peaks.
+        live: `[N, F]` bool, whether the filter responds to the image.
 
     Returns:
-        In [0, F]; 0 where there is no filter or nothing moves.
+        A number in [0, F]; 0 if there are no filters or nothing moves.
     """
     count = np.maximum(live.sum(axis=0), 1)[:, None]
     mean = np.where(live[..., None], places, 0.0).sum(axis=0) / count
     moves = np.where(live[..., None], places - mean, 0.0).reshape(len(places), 2 * places.shape[1])
-    # tr(C)^2 / ||C||^2 needs no eigenvalues, and the smaller of the two Gram matrices has the same.
+    # tr(C)^2 / ||C||^2 needs no eigenvalues, and is the same for the smaller of the two Gram matrices.
     gram = moves.T @ moves if moves.shape[1] <= len(moves) else moves @ moves.T
     total, squares = np.trace(gram), (gram**2).sum()
     return float(total**2 / squares / 2) if total > _IMMOVABLE else 0.0
@@ -44,12 +44,12 @@ def part_groups(peaks: Peaks, grid: UnitGrid) -> np.ndarray:
     """Groups filters by average linkage of the distances between their peaks.
 
     Args:
-        peaks: of F filters on N images.
-        grid: where the units look.
+        peaks: peaks of F filters on N images.
+        grid: positions of the units in the crop.
 
     Returns:
-        `[F]` int: the group, 0 being the largest, at most 40 of them; -1 for filters that are dead or share
-        their place with no other.
+        `[F]` int: the number of the group, from 0 for the largest; at most 40 groups. -1 for filters that are
+        dead or in no group with another filter.
     """
     groups = np.full(peaks.values.shape[1], -1)
     live = np.flatnonzero(~peaks.dead)
@@ -67,13 +67,14 @@ def part_groups(peaks: Peaks, grid: UnitGrid) -> np.ndarray:
 
 
 def peak_distances(places: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Computes the root mean square distance between two filters' peaks.
+    """Computes the root mean square distance between the peaks of each pair of filters.
 
-    Images count by the product of the two responses, so that what neither responds to does not count.
+    Images are weighted by the geometric mean of the two responses, so only images to which both respond
+    count.
 
     Args:
-        places: `[N, F, 2]`, where each filter peaks.
-        strength: `[N, F]`, how much each response counts, non-negative.
+        places: `[N, F, 2]`, the positions of the filters' peaks.
+        strength: `[N, F]`, the filters' responses, non-negative.
 
     Returns:
         `[F, F]` float64 in sides of the crop; 2 for filters that never respond together.

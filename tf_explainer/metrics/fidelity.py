@@ -1,4 +1,4 @@
-"""Fidelity: how well the explainer reproduces the performer, and how much of its features is parts."""
+"""Fidelity: how well the explainer reproduces the performer, and the parts' share of its features."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FidelitySummary:
-    """What `Fidelity` found.
+    """The measures of `Fidelity`.
 
     Attributes:
-        relative_error: `sum ||x - x*||^2 / sum ||x*||^2` by distilled layer, sums over images: 0: perfect,
-            1: no better than silence.
-        performer_accuracy: of the performer's head on its own features; NaN where its classes are not the
-            labels'.
-        explainer_accuracy: of the same head on the decoder's output; likewise.
-        agreement: share of images on which the two name the same class; where each class is decided for
-            itself, the share of decisions.
-        images: how many were looked at.
+        relative_error: `sum ||x - x*||^2 / sum ||x*||^2` by distilled layer, summed over images: 0 is
+            perfect, 1 is no better than an output of 0.
+        performer_accuracy: accuracy of the performer's head on its own features; NaN if the performer knows
+            none of the labels.
+        explainer_accuracy: accuracy of the same head on the decoder's output; NaN likewise.
+        agreement: share of images for which both decide for the same class; if the performer decides each
+            class by itself, share of equal decisions.
+        images: number of images.
     """
 
     relative_error: dict[str, float]
@@ -35,7 +35,7 @@ class Fidelity:
 
     Args:
         layers: names of the distilled layers.
-        exclusive: whether an image is of one class alone; else each class is decided for itself.
+        exclusive: whether an image belongs to exactly one class; otherwise each class is decided by itself.
     """
 
     def __init__(self, layers: Sequence[str], *, exclusive: bool = True) -> None:
@@ -53,15 +53,16 @@ class Fidelity:
         explainer_logits: np.ndarray,
         labels: np.ndarray,
     ) -> None:
-        """Takes in a batch.
+        """Adds a batch.
 
         Args:
             targets: the performer's features by distilled layer, `[B, units]`.
-            decoded: the explainer's.
-            performer_logits: `[B, outputs]`, of the performer's head on its own features; one output is the
-                logit of the second of two classes.
-            explainer_logits: likewise, of the same head on the decoder's output.
-            labels: `[B]` int, the performer's class that is right; -1 where it knows none.
+            decoded: the explainer's reconstruction of them.
+            performer_logits: `[B, outputs]`, from the performer's head on its own features; a single output
+                is the logit of the second of two classes.
+            explainer_logits: likewise, from the same head on the decoder's output.
+            labels: `[B]` int, the correct class as an index into the performer's classes; -1 if the performer
+                does not know it.
         """
         for layer in self._error:
             target = np.asarray(targets[layer], np.float64)
@@ -73,48 +74,40 @@ class Fidelity:
         if not self._exclusive:
             agreed = ((performer_logits > 0) == (explainer_logits > 0)).mean(axis=1)
         self._decisions.append(
-            np.stack(
-                [
-                    comparable * (performer == labels),
-                    comparable * (explainer == labels),
-                    agreed,
-                ]
-            )
+            np.stack([comparable * (performer == labels), comparable * (explainer == labels), agreed])
         )
 
     @property
     def images(self) -> int:
-        """How many images were looked at."""
+        """Number of images added so far."""
         return sum(batch.shape[1] for batch in self._decisions)
 
     def summary(self, images: np.ndarray | None = None) -> FidelitySummary:
-        """Returns the measures over images; NaN over none.
+        """Returns the measures over some images; NaN without images.
 
         Args:
-            images: `[N]` int, which, and they may repeat; None: all.
+            images: `[N]` int, indices of the images, which may repeat; None: all images.
         """
-        chosen = np.arange(self.images) if images is None else images
-        shares = np.full(3, np.nan)
-        if len(chosen):
-            shares = np.array(
-                [_mean_of_known(row[chosen]) for row in np.concatenate(self._decisions, axis=1)]
-            )
+        images = np.arange(self.images) if images is None else images
+        shares = [np.nan] * 3
+        if len(images):
+            shares = [_mean_of_known(row[images]) for row in np.concatenate(self._decisions, axis=1)]
         return FidelitySummary(
             relative_error={
-                layer: _ratio(self._error[layer], self._energy[layer], chosen) for layer in self._error
+                layer: _ratio(self._error[layer], self._energy[layer], images) for layer in self._error
             },
-            performer_accuracy=float(shares[0]),
-            explainer_accuracy=float(shares[1]),
-            agreement=float(shares[2]),
-            images=len(chosen),
+            performer_accuracy=shares[0],
+            explainer_accuracy=shares[1],
+            agreement=shares[2],
+            images=len(images),
         )
 
 
-def _ratio(error: list[np.ndarray], energy: list[np.ndarray], chosen: np.ndarray) -> float:
-    if not len(chosen):
+def _ratio(error: list[np.ndarray], energy: list[np.ndarray], images: np.ndarray) -> float:
+    if not len(images):
         return float("nan")
-    whole = np.concatenate(energy)[chosen].sum()
-    return float(np.concatenate(error)[chosen].sum() / whole) if whole else float("nan")
+    total = np.concatenate(energy)[images].sum()
+    return float(np.concatenate(error)[images].sum() / total) if total else float("nan")
 
 
 def _mean_of_known(values: np.ndarray) -> float:
@@ -129,8 +122,8 @@ def _decisions(logits: np.ndarray) -> np.ndarray:
 class EnergyShare:
     """The interpretable track's share of the energy of `x_enc = p * x_interp + (1 - p) * x_ordin`.
 
-    `sum ||p x_interp||^2 / (sum ||p x_interp||^2 + sum ||(1 - p) x_ordin||^2)`, sums over images; the product
-    of the tracks belongs to neither and is left out.
+    This is `sum ||p x_interp||^2 / (sum ||p x_interp||^2 + sum ||(1 - p) x_ordin||^2)`, summed over images.
+    The cross term of the two tracks belongs to neither and is left out.
 
     Args:
         part_share: p, in (0, 1).
@@ -141,13 +134,13 @@ class EnergyShare:
         self._interpretable = self._ordinary = 0.0
 
     def add(self, interpretable: np.ndarray, ordinary: np.ndarray) -> None:
-        """Takes in a batch of the two tracks' normalised features, `[B, L, L, D]`."""
+        """Adds a batch of the two tracks' normalised features, `[B, L, L, D]`."""
         self._interpretable += self._part_share**2 * _energy(interpretable)
         self._ordinary += (1 - self._part_share) ** 2 * _energy(ordinary)
 
     @property
     def value(self) -> float:
-        """In [0, 1]; NaN before any activation was seen."""
+        """The share, in [0, 1]; NaN if no activation has been added."""
         total = self._interpretable + self._ordinary
         return self._interpretable / total if total else float("nan")
 

@@ -1,4 +1,4 @@
-"""Which landmark a part is on, in each category, and where it is if it is on none."""
+"""Finds the landmark that a part follows in each category, and where it is if it follows none."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tf_explainer.metrics.merged_landmarks import merge_landmarks
 from tf_explainer.metrics.peaks import Peaks
 
 ABOVE_CHANCE = 0.1
-"""By how much a part must find a landmark more often than the best fixed point does, to be named after it."""
+"""A part follows a landmark if its share of images exceeds that of the best fixed point by at least this."""
 
 _EXTENT = 2 / 3
-"""Share of the crop that the box around the landmarks must cover, in the mean, to be the object's extent."""
+"""Share of the crop that the box around the landmarks must cover, on average, to be the object's extent."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Followed:
-    """A landmark that a part finds on the images of a category.
+    """A landmark that a part follows on the images of a category.
 
     Attributes:
-        landmark: its name; left and right are one.
+        landmark: its name, without left or right.
         found: share of the images on which the part peaks within a tenth of the crop's side of it, in [0, 1].
-        chance: the share that the best fixed point reaches.
+        chance: the same share for the best fixed point.
     """
 
     landmark: str
@@ -39,13 +39,13 @@ class Whereabouts:
     """Where a part peaks.
 
     Attributes:
-        followed: by category, what it finds there; a category without is one where it finds nothing.
-        outside: share of the images with landmarks on which it peaks outside the box around these; NaN
-            where there is no such image, or where that box leaves out more than a third of the crop, so that
-            landmarks do not tell where the object ends.
-        border: share of the images on which it peaks in the outermost units; NaN where it never responds.
-        elsewhere: its mean response on images of no category over that on images of the categories; NaN where
-            there are none of the former, or where it never responds.
+        followed: the landmark that it follows, by category; categories in which it follows none are left out.
+        outside: share of the images with landmarks on which it peaks outside the box around all landmarks;
+            NaN if there is no such image, or if that box on average covers less than two thirds of the crop,
+            so that the landmarks do not mark the extent of the object.
+        border: share of the images on which it peaks in the outermost units; NaN if it never responds.
+        elsewhere: its mean response on images of no category, divided by that on images of the categories;
+            NaN if there are no images of no category, or if it never responds.
     """
 
     followed: dict[str, Followed]
@@ -57,16 +57,17 @@ class Whereabouts:
 def whereabouts(
     maps: np.ndarray, annotations: Annotations, grid: UnitGrid, elsewhere: np.ndarray
 ) -> list[Whereabouts]:
-    """Looks for each part's landmark.
+    """Finds where each part peaks and which landmarks it follows.
 
-    For each category it is the landmark that the part finds most often beyond chance on the even images;
-    both shares are measured on the odd ones, and what is not `ABOVE_CHANCE` there is not followed.
+    In each category, the landmark whose share of images exceeds chance most is chosen on the even images.
+    Both shares are then measured on the odd images, and the part follows the landmark if the difference is at
+    least `ABOVE_CHANCE` there.
 
     Args:
-        maps: `[N, L, L, P]`, of `explainer.part_maps`.
-        annotations: of these images.
-        grid: where the units look.
-        elsewhere: `[P]`, the parts' mean responses on images of no category; NaN where there are none.
+        maps: `[N, L, L, P]`, from `explainer.part_maps`.
+        annotations: annotations of these images.
+        grid: positions of the units in the crop.
+        elsewhere: `[P]`, the parts' mean responses on images of no category; NaN if there are none.
     """
     peaks = Peaks.of(maps)
     places = grid.centres(peaks.units)
@@ -77,7 +78,7 @@ def whereabouts(
         shares = _shares(places[images], peaks.live[images], merged.places[images])
         units = grid.centres(np.arange(grid.side**2))[None]
         of_units = _shares(units, np.ones(units.shape[:2], bool), merged.places[images])
-        # On each half, what the unit reaches that is best on the even one.
+        # The shares, on each half, of the unit that is best on the even half.
         chance = np.take_along_axis(of_units, of_units[:1].argmax(axis=1, keepdims=True), axis=1)
         beyond = shares - chance  # [2, P, landmarks]
         for part, best in enumerate(beyond[0].argmax(axis=1) if merged.names else ()):
@@ -102,10 +103,10 @@ def whereabouts(
 
 
 def _shares(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Returns on what share of the even and of the odd images each place is near each landmark.
+    """Returns the shares of even and of odd images on which each place is near each landmark.
 
     Returns:
-        `[2, P, landmarks]`; 0 where no image of the half has the landmark.
+        `[2, P, landmarks]`; 0 if no image of the half has the landmark.
     """
     even = np.arange(len(landmarks)) % 2 == 0
     shares = np.zeros((2, live.shape[1], landmarks.shape[1]))
@@ -118,7 +119,7 @@ def _shares(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.n
 
 
 def _outside(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Returns how often parts peak outside the box around all landmarks and their extents, `[P]`."""
+    """Returns the shares of images on which parts peak outside the box around all landmarks, `[P]`."""
     half = np.nan_to_num(landmarks[..., 2:]) / 2
     margin = np.maximum(half, pck.NEAR)
     annotated = ~np.isnan(landmarks[..., 0]).all(axis=1) if landmarks.shape[1] else np.zeros(len(live), bool)
@@ -134,7 +135,7 @@ def _outside(places: np.ndarray, live: np.ndarray, landmarks: np.ndarray) -> np.
 
 
 def _at_border(peaks: Peaks, side: int) -> np.ndarray:
-    """Returns how often parts peak in the outermost units, `[P]`."""
+    """Returns the shares of images on which parts peak in the outermost units, `[P]`."""
     rows, columns = np.divmod(peaks.units, side)
     return _share(np.isin(rows, (0, side - 1)) | np.isin(columns, (0, side - 1)), peaks.live)
 

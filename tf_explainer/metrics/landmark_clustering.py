@@ -1,8 +1,8 @@
-"""NMI and ARI: whether parts, as clusters of the landmarks that they cover, are the landmarks' names.
+"""NMI and ARI: how well the parts at landmarks, taken as clusters, agree with the landmarks' names.
 
 Protocol: S. Choudhury et al., Unsupervised Part Discovery from Contrastive Reconstruction (2021); R. van der
-Klis et al., PDiscoNet (2023). Every visible landmark is an item, its name the class, and its cluster the part
-that is strongest where it lies.
+Klis et al., PDiscoNet (2023). Every visible landmark is an item; its class is its name, and its cluster is
+the part that is strongest at its position.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Clustering:
     """How well clusters agree with names.
 
     Attributes:
-        nmi: normalised mutual information, in [0, 1]; NaN without a landmark.
-        ari: adjusted Rand index, at most 1, 0 by chance; likewise.
+        nmi: normalised mutual information, in [0, 1]; NaN without landmarks.
+        ari: adjusted Rand index, at most 1, 0 by chance; NaN without landmarks.
     """
 
     nmi: float
@@ -33,15 +33,16 @@ class Clustering:
 def strongest_parts(maps: np.ndarray, landmarks: np.ndarray, grid: UnitGrid) -> np.ndarray:
     """Returns the part that is strongest at each landmark's unit.
 
-    Each part is scaled to the 99.9 % quantile of its own map over all images: loud parts do not take all.
+    Each part's maps are divided by their 99.9 % quantile over all images, so that parts with large
+    activations do not always win.
 
     Args:
-        maps: `[N, L, L, P]`, the parts'.
+        maps: `[N, L, L, P]`, maps of the parts.
         landmarks: `[N, K, 2]`: y, x in units of the crop, NaN where not annotated.
-        grid: where the units look.
+        grid: positions of the units in the crop.
 
     Returns:
-        `[N, K]` int; -1 where no landmark is annotated, or no part responds.
+        `[N, K]` int; -1 if the landmark is not annotated or no part responds there.
     """
     if not maps.shape[-1]:
         return np.full(landmarks.shape[:2], -1)
@@ -53,13 +54,13 @@ def strongest_parts(maps: np.ndarray, landmarks: np.ndarray, grid: UnitGrid) -> 
 
 
 def grid_cells(landmarks: np.ndarray) -> np.ndarray:
-    """Returns the cell of a fixed 4 x 4 grid that each landmark lies in: what explains nothing reaches.
+    """Returns the cell of a fixed 4 x 4 grid that each landmark lies in, a baseline that ignores the image.
 
     Args:
         landmarks: `[N, K, 2]`: y, x in units of the crop, NaN where not annotated.
 
     Returns:
-        `[N, K]` int; -1 where not annotated.
+        `[N, K]` int; -1 if not annotated.
     """
     cells = np.clip(np.floor(np.nan_to_num(landmarks) * _CELLS), 0, _CELLS - 1).astype(int)
     return np.where(np.isnan(landmarks[..., 0]), -1, cells[..., 0] * _CELLS + cells[..., 1])
@@ -69,18 +70,17 @@ def clustering(clusters: np.ndarray, landmarks: np.ndarray) -> Clustering:
     """Compares clusters with the landmarks' names.
 
     Args:
-        clusters: `[N, K]` int, the cluster of each landmark; -1, which is a cluster like the others, where
-            nothing covers it.
-        landmarks: `[N, K, 2]`, NaN where not annotated: those do not count.
+        clusters: `[N, K]` int, the cluster of each landmark; -1, which is a cluster like the others, if no
+            part covers it.
+        landmarks: `[N, K, 2]`, NaN where not annotated; these landmarks do not count.
     """
     visible = ~np.isnan(landmarks[..., 0])
     names = np.broadcast_to(np.arange(visible.shape[1]), visible.shape)[visible]
     if not len(names):
         return Clustering(nmi=np.nan, ari=np.nan)
-    from sklearn import metrics  # It takes a second to load, and most steps never come here.
+    from sklearn import metrics  # Imported here because it takes a second and most steps do not need it.
 
-    found = clusters[visible]
     return Clustering(
-        nmi=float(metrics.normalized_mutual_info_score(names, found)),
-        ari=float(metrics.adjusted_rand_score(names, found)),
+        nmi=float(metrics.normalized_mutual_info_score(names, clusters[visible])),
+        ari=float(metrics.adjusted_rand_score(names, clusters[visible])),
     )

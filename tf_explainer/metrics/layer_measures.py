@@ -1,8 +1,8 @@
 """All measures of one layer's filters, each filter on the images of its category.
 
-With several categories every measure is first taken on each category's images alone; a filter then belongs to
-the category on which its mean location instability is lowest (ICNN, 5.2.2), and its other measures are those
-taken there.
+With several categories, every measure is first computed separately on each category's images. A filter
+belongs to the category in which its mean location instability is lowest (ICNN, 5.2.2), and its other measures
+are those of this category.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ NO_CATEGORY = -1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Annotations:
-    """What is known about the N images of the categories (images of the negative class take no part).
+    """Labels and landmarks of the N images of the categories (without images of the negative class).
 
     Attributes:
-        categories: names by label.
-        landmark_names: K names.
+        categories: names of the categories, by label.
+        landmark_names: names of the K landmarks.
         labels: `[N]` int, index into `categories`.
         landmarks: `[N, K, 4]`: y, x, height, width in units of the crop, NaN where not annotated.
-        held_out: `[N]` bool, images that training never saw.
+        held_out: `[N]` bool, whether the image was held out from training.
     """
 
     categories: tuple[str, ...]
@@ -40,7 +40,7 @@ class Annotations:
 
     @property
     def annotated_categories(self) -> tuple[str, ...]:
-        """The categories with an annotated image."""
+        """The categories with at least one annotated image."""
         annotated = ~np.isnan(self.landmarks[..., 0]).all(axis=1)
         if not self.landmarks.shape[1]:
             return ()
@@ -49,12 +49,9 @@ class Annotations:
         )
 
     def select(self, images: np.ndarray) -> Annotations:
-        """Returns what is known about some images, by their indices, which may repeat."""
+        """Returns the annotations of some images; `images` is a mask `[N]` or indices, which may repeat."""
         return dataclasses.replace(
-            self,
-            labels=self.labels[images],
-            landmarks=self.landmarks[images],
-            held_out=self.held_out[images],
+            self, labels=self.labels[images], landmarks=self.landmarks[images], held_out=self.held_out[images]
         )
 
 
@@ -63,11 +60,11 @@ class FilterMeasures:
     """Measures per filter and landmark, `[F, K]` float64, NaN where undefined.
 
     Attributes:
-        instability: D_fk over the strongest images.
-        ratio: R_fk over the strongest images.
+        instability: location instability D_fk over the strongest images.
+        ratio: tracking ratio R_fk over the strongest images.
         ratio_all_images: R_fk over all images on which the filter responds.
-        ratio_held_out: R_fk over the stronger half of those held-out images on which the filter responds.
-        association: P_fk, how often the region covers the part.
+        ratio_held_out: R_fk over the stronger half of the held-out images on which the filter responds.
+        association: P_fk, share of the images on which the filter's region covers the part.
     """
 
     instability: np.ndarray
@@ -79,16 +76,16 @@ class FilterMeasures:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerMeasures:
-    """One layer.
+    """The measures of one layer.
 
     Attributes:
-        peaks: of the F filters on the N images.
-        places: `[N, F, 2]` float64: where the peaks are.
-        category: `[F]` int: index into the categories; `NO_CATEGORY` for filters whose instability is defined
-            nowhere, because they respond on fewer than two annotated images.
-        measures: each filter's, on its category's images.
+        peaks: peaks of the F filters on the N images.
+        places: `[N, F, 2]` float64: positions of the peaks.
+        category: `[F]` int: index into the categories; `NO_CATEGORY` for filters whose instability is
+            undefined in every category, because they respond to fewer than two annotated images.
+        measures: each filter's measures on its category's images.
         regions: the units above the filters' thresholds.
-        associated: `[N, F, K]` bool: where a filter's region covers a part.
+        associated: `[N, F, K]` bool: whether the filter's region covers the part on the image.
     """
 
     peaks: Peaks
@@ -100,12 +97,12 @@ class LayerMeasures:
 
     @property
     def tracks(self) -> np.ndarray:
-        """`[F]` bool: the tracking filters."""
+        """`[F]` bool: filters that track a landmark."""
         return tracking.lowest(self.measures.ratio) < tracking.TRACKS_BELOW
 
     @property
     def rare(self) -> np.ndarray:
-        """`[F]` bool: live filters that respond on fewer than two annotated images."""
+        """`[F]` bool: live filters that respond to fewer than two annotated images."""
         return (self.category == NO_CATEGORY) & ~self.peaks.dead
 
 
@@ -115,15 +112,15 @@ def measure_layer(
     """Measures all filters of a layer.
 
     Args:
-        peaks: on the annotated images, in their order.
+        peaks: peaks on the annotated images, in their order.
         regions: units above the thresholds, on the same images.
         annotations: categories and landmarks.
-        grid: where the layer's units look.
-        top_images: images that a filter and landmark keep (ICNN: 100).
+        grid: positions of the layer's units in the crop.
+        top_images: number of strongest images to use per filter and landmark (ICNN: 100).
     """
     boxes = annotations.landmarks.astype(np.float64)
     associated = part_interpretability.associated(regions, boxes, grid)
-    return _measured(peaks, regions, grid.centres(peaks.units), associated, annotations, top_images)
+    return _measure(peaks, regions, grid.centres(peaks.units), associated, annotations, top_images)
 
 
 def resample(
@@ -132,12 +129,12 @@ def resample(
     """Measures a layer again on some of its images.
 
     Args:
-        layer: as it was measured on all images; its regions stay those of all.
-        annotations: of all images.
-        images: `[N]` int, indices, which may repeat.
-        top_images: images that a filter and landmark keep.
+        layer: measures on all images; the regions are not recomputed.
+        annotations: annotations of all images.
+        images: `[N]` int, indices of the images, which may repeat.
+        top_images: number of strongest images to use per filter and landmark.
     """
-    return _measured(
+    return _measure(
         layer.peaks.select(images),
         layer.regions,
         layer.places[images],
@@ -153,15 +150,15 @@ def permute(
     """Measures the responses to some images against the landmarks of others.
 
     Args:
-        layer: as it was measured.
-        annotations: of the images whose landmarks count.
-        images: `[N]`, indices of the images whose responses take their places.
-        top_images: images that a filter and landmark keep.
+        layer: measures on all images.
+        annotations: annotations of the images whose landmarks are used.
+        images: `[N]`, for each of these, the index of the image whose responses are used.
+        top_images: number of strongest images to use per filter and landmark.
 
     Returns:
-        Measures of places; regions are not compared anew, and cover no part.
+        The measures of positions; regions are not compared again and count as covering no part.
     """
-    return _measured(
+    return _measure(
         layer.peaks.select(images),
         layer.regions,
         layer.places[images],
@@ -171,7 +168,7 @@ def permute(
     )
 
 
-def _measured(
+def _measure(
     peaks: Peaks,
     regions: Regions,
     places: np.ndarray,
@@ -183,21 +180,21 @@ def _measured(
     by_category = []
     for label in range(len(annotations.categories)):
         images = annotations.labels == label
-        measured = _measure_category(peaks.select(images), places[images], annotations, images, top_images)
+        measures = _measure_category(peaks.select(images), places[images], annotations, images, top_images)
         association = part_interpretability.part_association(associated[images], boxes[images])
-        by_category.append(measured | {"association": association})
-    category = _category([measured["instability"] for measured in by_category])
-    chosen = {
-        name: np.stack([measured[name] for measured in by_category])[category, np.arange(len(category))]
+        by_category.append(measures | {"association": association})
+    category = _category([measures["instability"] for measures in by_category])
+    of_filters = {
+        name: np.stack([measures[name] for measures in by_category])[category, np.arange(len(category))]
         for name in by_category[0]
     }
-    for values in chosen.values():
+    for values in of_filters.values():
         values[category == NO_CATEGORY] = np.nan
     return LayerMeasures(
         peaks=peaks,
         places=places,
         category=category,
-        measures=FilterMeasures(**chosen),
+        measures=FilterMeasures(**of_filters),
         regions=regions,
         associated=associated,
     )
@@ -206,48 +203,42 @@ def _measured(
 def _measure_category(
     peaks: Peaks, places: np.ndarray, annotations: Annotations, images: np.ndarray, top_images: int
 ) -> dict[str, np.ndarray]:
-    """Takes the measures of peaks on one category's images, `[F, K]` each, by field of `FilterMeasures`."""
+    """Measures peaks on one category's images; returns `[F, K]` arrays by field of `FilterMeasures`."""
     held_out = annotations.held_out[images]
-    columns: dict[str, list[np.ndarray]] = {
-        "instability": [],
-        "ratio": [],
-        "ratio_all_images": [],
-        "ratio_held_out": [],
-    }
+    shape = peaks.values.shape[1], len(annotations.landmark_names)
+    names = ("instability", "ratio", "ratio_all_images", "ratio_held_out")
+    measures = {name: np.zeros(shape) for name in names}
     for k in range(len(annotations.landmark_names)):
         landmark = annotations.landmarks[images, k, :2].astype(np.float64)
         annotated = ~np.isnan(landmark[:, 0])
         here, at, landmark = peaks.select(annotated), places[annotated], landmark[annotated]
         strongest = here.strongest(top_images)
-        columns["instability"].append(location_instability(at, landmark, strongest))
-        columns["ratio"].append(tracking.tracking_ratio(at, landmark, strongest))
-        columns["ratio_all_images"].append(tracking.tracking_ratio(at, landmark, here.live))
+        measures["instability"][:, k] = location_instability(at, landmark, strongest)
+        measures["ratio"][:, k] = tracking.tracking_ratio(at, landmark, strongest)
+        measures["ratio_all_images"][:, k] = tracking.tracking_ratio(at, landmark, here.live)
         unseen = held_out[annotated]
         stronger_half = here.select(unseen).strongest((here.live[unseen].sum(axis=0) + 1) // 2)
-        columns["ratio_held_out"].append(tracking.tracking_ratio(at[unseen], landmark[unseen], stronger_half))
-    return {name: _columns(values, peaks) for name, values in columns.items()}
-
-
-def _columns(values: list[np.ndarray], peaks: Peaks) -> np.ndarray:
-    """Puts vectors `[F]` side by side; `[F, 0]` where there are none."""
-    return np.stack(values, axis=1) if values else np.zeros((peaks.values.shape[1], 0))
+        measures["ratio_held_out"][:, k] = tracking.tracking_ratio(
+            at[unseen], landmark[unseen], stronger_half
+        )
+    return measures
 
 
 def _category(instability: list[np.ndarray]) -> np.ndarray:
-    """Returns each filter's category: that of the lowest mean over landmarks."""
+    """Returns each filter's category: the one with the lowest mean instability over landmarks."""
     means = np.stack([mean_over_landmarks(values) for values in instability], axis=1)
     defined = ~np.isnan(means).all(axis=1)
     return np.where(defined, np.where(np.isnan(means), np.inf, means).argmin(axis=1), NO_CATEGORY)
 
 
 def mean_over_landmarks(values: np.ndarray) -> np.ndarray:
-    """Averages over the landmarks for which a filter has a measure.
+    """Averages over the landmarks for which a value is defined.
 
     Args:
-        values: `[F, K]`, NaN where undefined.
+        values: `[F, K]` or `[N, K, 2]`, NaN where undefined.
 
     Returns:
-        `[F]`; NaN where it is undefined for all landmarks.
+        `[F]` or `[N, 2]`; NaN if undefined for all landmarks.
     """
     defined = ~np.isnan(values)
     count = defined.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Landmarks as people count parts: left and right are one, and what lies on the head is a head, too."""
+"""Merges left and right landmarks, and the landmarks on the head, into one landmark per object part."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tf_explainer.metrics.layer_measures import mean_over_landmarks
+
 HEAD = "head"
 _ON_THE_HEAD = frozenset({"beak", "crown", "forehead", "throat", "eye"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MergedLandmarks:
-    """Landmarks without sides.
+    """Merged landmarks.
 
     Attributes:
-        names: K names; the head comes first where it was merged.
-        places: `[N, K, 2]` float64: y, x in units of the crop, the mean of the visible ones; NaN without.
+        names: K names; a merged head comes first.
+        places: `[N, K, 2]` float64: y, x in units of the crop, means over the visible landmarks that were
+            merged; NaN if none is visible.
     """
 
     names: tuple[str, ...]
@@ -26,10 +29,10 @@ class MergedLandmarks:
 
 
 def merge_landmarks(names: Sequence[str], places: np.ndarray) -> MergedLandmarks:
-    """Merges left and right, and adds a head where at least two landmarks lie on it and none has that name.
+    """Merges left and right, and adds a head if at least two landmarks lie on it and none is named `head`.
 
     Args:
-        names: such as `left_eye`, `beak`, `tail`.
+        names: names of the landmarks, such as `left_eye`, `beak`, `tail`.
         places: `[N, names, 2]`, NaN where not annotated.
     """
     without_side = [re.sub(r"^(left|right)_", "", name) for name in names]
@@ -40,15 +43,7 @@ def merge_landmarks(names: Sequence[str], places: np.ndarray) -> MergedLandmarks
     head = [k for k, name in enumerate(without_side) if name in _ON_THE_HEAD]
     if HEAD not in members and len({without_side[k] for k in head}) > 1:
         members = {HEAD: head} | members
-    means = [_mean_of_visible(places[:, chosen]) for chosen in members.values()]
+    means = [mean_over_landmarks(places[:, merged].astype(np.float64)) for merged in members.values()]
     return MergedLandmarks(
         names=tuple(members), places=np.stack(means, axis=1) if means else np.zeros((len(places), 0, 2))
     )
-
-
-def _mean_of_visible(places: np.ndarray) -> np.ndarray:
-    """Averages over landmarks, `[N, 2]` float64."""
-    places = places.astype(np.float64)
-    visible = ~np.isnan(places[..., :1])
-    count = visible.sum(axis=1)
-    return np.where(count > 0, np.where(visible, places, 0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -1,16 +1,15 @@
 """Part interpretability: how often a filter's strongest region covers an annotated part (ICNN, 5.2.1).
 
-The reading of the papers' text, with landmark boxes for part masks:
+This is how we read the papers' text, with landmark boxes instead of part masks:
 
-- The threshold `T_f` is the `(m + 1)`-th highest of a filter's activations over all units of all images,
-  `m = floor(0.005 * units * images)`; the units above it are those with `x > T_f`, at most m. Filters that
-  respond on fewer units than that have `T_f = 0`.
-- "Scaled to the image" each of these units stands for the square around the centre of its receptive field
-  that it effectively sees (`UnitGrid.extent`); a region is the union of its squares, clipped to the crop. The
-  theoretical receptive field would say nothing: that of VGG-16's `block5_conv3` covers most of the crop.
-  Areas are exact; nothing is drawn on a pixel raster.
-- A part is where its box is, clipped to the crop. Landmarks without an extent take no part.
-- An image on which the filter has no unit above the threshold counts as IoU 0.
+  - The threshold `T_f` is the `(m + 1)`-th highest of a filter's activations over all units of all images,
+  `m = floor(0.005 * units * images)`. At most m units are above it (`x > T_f`). Filters that respond at m
+  units or fewer have `T_f = 0`. - "Scaled to the image": each of these units stands for the square that it
+  effectively sees around the centre of its receptive field (`UnitGrid.extent`). A region is the union of
+  these squares, clipped to the crop. The theoretical receptive field would be too large: that of VGG-16's
+  `block5_conv3` covers most of the crop. Areas are exact, not counted in pixels. - A part is its landmark's
+  box, clipped to the crop. Landmarks without an extent are ignored. - If a filter has no unit above the
+  threshold on an image, the IoU is 0 there.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class Regions:
     """The units above their filter's threshold.
 
     Attributes:
-        filters, images, units: `[M]` int: which filter, on which image, which unit (`row * side + column`);
-            ordered by filter.
+        filters, images, units: `[M]` int: filter, image and unit (`row * side + column`) of each of the M
+            units; ordered by filter.
         thresholds: `[F]` float32, T_f.
     """
 
@@ -44,12 +43,12 @@ class Regions:
 
 
 class StrongestUnits:
-    """Keeps the strongest units of each filter while maps go by, exactly.
+    """Collects the strongest units of each filter, batch by batch; the result is exact.
 
     Args:
-        images: how many images there will be at most.
-        units: units of a map, `L * L`.
-        filters: filters of the layer.
+        images: largest number of images that will be added.
+        units: number of units of a map, `L * L`.
+        filters: number of filters of the layer.
     """
 
     def __init__(self, images: int, units: int, filters: int) -> None:
@@ -59,7 +58,7 @@ class StrongestUnits:
         self._index = np.zeros((filters, 0), np.int64)
 
     def add(self, maps: np.ndarray) -> None:
-        """Takes in a batch.
+        """Adds a batch.
 
         Args:
             maps: `[B, L, L, F]`, non-negative activations.
@@ -75,7 +74,7 @@ class StrongestUnits:
             self._index = np.take_along_axis(self._index, strongest, axis=1)
 
     def regions(self) -> Regions:
-        """Returns the units above the thresholds, as if all maps seen so far had been held."""
+        """Returns the units above the thresholds, over all maps added so far."""
         order = np.argsort(-self._values, axis=1, kind="stable")
         values = np.take_along_axis(self._values, order, axis=1)
         index = np.take_along_axis(self._index, order, axis=1)
@@ -87,22 +86,22 @@ class StrongestUnits:
 
 
 def _count_above(activations: int) -> int:
-    # A product of floats may fall just short of a whole number.
+    # The small term compensates for products that rounding leaves just below an integer.
     return int(activations * SHARE_ABOVE_THRESHOLD + 1e-9)
 
 
 def associated(regions: Regions, boxes: np.ndarray, grid: UnitGrid) -> np.ndarray:
-    """Compares each filter's regions with the parts, image by image.
+    """Returns whether each filter's region covers each part, image by image.
 
     Args:
         regions: units above the thresholds, on N images.
         boxes: `[N, K, 4]`, the parts' y, x, height, width; NaN where not annotated.
-        grid: where the units look.
+        grid: positions of the units in the crop.
 
     Returns:
         `[N, F, K]` bool: IoU > 0.2.
     """
-    found = np.zeros((len(boxes), len(regions.thresholds), boxes.shape[1]), bool)
+    covers = np.zeros((len(boxes), len(regions.thresholds), boxes.shape[1]), bool)
     starts = np.searchsorted(regions.filters, np.arange(len(regions.thresholds) + 1))
     for filter_index, (start, stop) in enumerate(itertools.pairwise(starts)):
         images, row = np.unique(regions.images[start:stop], return_inverse=True)
@@ -110,23 +109,22 @@ def associated(regions: Regions, boxes: np.ndarray, grid: UnitGrid) -> np.ndarra
         above[row, regions.units[start:stop]] = 1
         maps = above.reshape(-1, grid.side, grid.side)
         overlaps = intersections_over_unions(maps, boxes[images], grid)
-        found[images, filter_index] = overlaps > ASSOCIATED_ABOVE
-    return found
+        covers[images, filter_index] = overlaps > ASSOCIATED_ABOVE
+    return covers
 
 
 def intersections_over_unions(units: np.ndarray, boxes: np.ndarray, grid: UnitGrid) -> np.ndarray:
-    """Compares regions with parts.
+    """Computes the IoU of regions and parts.
 
-    The edges of all units' squares cut the crop into a grid of rectangles, each of which lies wholly inside
-    or outside a region.
+    The edges of all units' squares divide the crop into rectangles, each entirely inside or outside a region.
 
     Args:
         units: `[N, L, L]`, 1 where a unit is above the threshold, else 0.
         boxes: `[N, K, 4]`, the parts' y, x, height, width; NaN where not annotated.
-        grid: where the units look.
+        grid: positions of the units in the crop.
 
     Returns:
-        `[N, K]` float64, in [0, 1]; 0 where the part is not annotated.
+        `[N, K]` float64, in [0, 1]; 0 if the part is not annotated.
     """
     centres = grid.first + grid.spacing * np.arange(grid.side)
     edges = np.concatenate([centres - grid.extent / 2, centres + grid.extent / 2])
@@ -148,11 +146,11 @@ def part_association(associated: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Computes `P_fk = mean over images with part k of [IoU > 0.2]`.
 
     Args:
-        associated: `[N, F, K]` bool, what the function of this name returned.
+        associated: `[N, F, K]` bool, from the function `associated`.
         boxes: `[N, K, 4]`, the parts' y, x, height, width; NaN where not annotated.
 
     Returns:
-        `[F, K]` float64, in [0, 1]; NaN for parts that no image has with an extent.
+        `[F, K]` float64, in [0, 1]; NaN for parts that have an extent on no image.
     """
     present = np.prod(boxes[..., 2:], axis=-1) > 0
     images = present.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The yardsticks of parts against landmarks: PCK, tracking, NMI and ARI, independent parts, instability."""
+"""Measures parts against landmarks: PCK, tracking, NMI and ARI, independent parts, instability."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tf_explainer.metrics.peaks import Peaks
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pointing:
-    """How well the best of some candidates points to a landmark.
+    """How well the best of several candidates points to a landmark.
 
     Attributes:
-        value: averaged over the categories; NaN where undefined.
-        chosen: the candidate of each category; -1 where there is none.
+        value: the measure, averaged over the categories; NaN if undefined.
+        chosen: the best candidate of each category; -1 if there is none.
     """
 
     value: float
@@ -32,14 +32,14 @@ class Pointing:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LandmarkMeasures:
-    """One landmark.
+    """The measures of one landmark.
 
     Attributes:
         pck: PCK@0.1 of the best part.
-        pck_fixed_point: of the best unit, whatever the image.
-        pck_performer: of the performer's best filter.
-        ratio: the lowest tracking ratio R of a part.
-        images: annotated images that PCK is measured on.
+        pck_fixed_point: PCK@0.1 of the best fixed unit.
+        pck_performer: PCK@0.1 of the performer's best filter.
+        ratio: the lowest tracking ratio R of all parts.
+        images: number of annotated images that PCK is measured on.
     """
 
     pck: Pointing
@@ -51,15 +51,15 @@ class LandmarkMeasures:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PartMeasures:
-    """A layer's parts.
+    """The measures of a layer's parts.
 
     Attributes:
-        count: how many parts there are.
-        landmarks: by name, merged ones among them.
-        names: of the landmarks, without merging them, by the strongest part.
-        names_by_cell: by the cells of a fixed grid.
-        independent_parts: how many of the parts with R < 0.5 move on their own.
-        own_instability: location instability against the landmark that suits each part best.
+        count: number of parts.
+        landmarks: measures of each merged landmark, by name.
+        names: agreement of the strongest part at each landmark with its name, before merging.
+        names_by_cell: the same for the cells of a fixed grid.
+        independent_parts: number of independently moving parts among those with R < 0.5.
+        own_instability: location instability of each part against the landmark that suits it best.
     """
 
     count: int
@@ -73,47 +73,40 @@ class PartMeasures:
 def measure_parts(
     maps: np.ndarray, performer: Peaks, annotations: Annotations, grid: UnitGrid, top_images: int
 ) -> PartMeasures:
-    """Measures parts, with several categories each category's best one.
+    """Measures parts; with several categories, the best part is chosen in each category.
 
     Args:
-        maps: `[N, L, L, P]`, of `explainer.part_maps`.
+        maps: `[N, L, L, P]`, from `explainer.part_maps`.
         performer: the peaks of the performer's own filters on the same images.
-        annotations: of these images.
-        grid: where the units look.
-        top_images: images that a part and landmark keep for the tracking ratio.
+        annotations: annotations of these images.
+        grid: positions of the units in the crop.
+        top_images: number of strongest images per part and landmark, for tracking ratio and instability.
     """
     peaks = Peaks.of(maps)
     places = grid.centres(peaks.units)
     merged = merge_landmarks(annotations.landmark_names, annotations.landmarks[..., :2])
     categories = [annotations.labels == label for label in range(len(annotations.categories))]
     every_unit = grid.centres(np.arange(grid.side**2))[None]
+    everywhere = np.ones(every_unit.shape[:2], bool)
+    of_performer = grid.centres(performer.units)
     ratios = np.zeros((len(categories), maps.shape[-1], len(merged.names)))
-    measured = {}
+    measures = {}
     for k, name in enumerate(merged.names):
         landmark = merged.places[:, k]
         for label, images in enumerate(categories):
             ratios[label, :, k] = _ratios(peaks.select(images), places[images], landmark[images], top_images)
-        everywhere = np.ones(every_unit.shape[:2], bool)
-        near = [
-            pck.is_near(*candidates, landmark)
-            for candidates in (
-                (places, peaks.live),
-                (every_unit, everywhere),
-                (grid.centres(performer.units), performer.live),
-            )
-        ]
-        pointing = [_pck(each, ~np.isnan(landmark[:, 0]), categories) for each in near]
-        measured[name] = LandmarkMeasures(
-            pck=pointing[0][0],
-            pck_fixed_point=pointing[1][0],
-            pck_performer=pointing[2][0],
+        part, number = _pck(places, peaks.live, landmark, categories)
+        measures[name] = LandmarkMeasures(
+            pck=part,
+            pck_fixed_point=_pck(every_unit, everywhere, landmark, categories)[0],
+            pck_performer=_pck(of_performer, performer.live, landmark, categories)[0],
             ratio=_lowest(ratios[:, :, k]),
-            images=pointing[0][1],
+            images=number,
         )
     landmarks = annotations.landmarks[..., :2].astype(np.float64)
     return PartMeasures(
         count=maps.shape[-1],
-        landmarks=measured,
+        landmarks=measures,
         names=landmark_clustering.clustering(
             landmark_clustering.strongest_parts(maps, landmarks, grid), landmarks
         ),
@@ -135,13 +128,16 @@ def _ratios(peaks: Peaks, places: np.ndarray, landmark: np.ndarray, top_images: 
     return tracking.tracking_ratio(places[annotated], landmark[annotated], kept)
 
 
-def _pck(near: np.ndarray, annotated: np.ndarray, categories: Sequence[np.ndarray]) -> tuple[Pointing, int]:
-    """Returns the PCK over the images of all categories, and how many they are."""
+def _pck(
+    places: np.ndarray, live: np.ndarray, landmark: np.ndarray, categories: Sequence[np.ndarray]
+) -> tuple[Pointing, int]:
+    """Returns the PCK over the images of all categories, and the number of these images."""
+    near, annotated = pck.is_near(places, live, landmark), ~np.isnan(landmark[:, 0])
     best = [pck.best_pointer(near[images], annotated[images]) for images in categories]
-    measured = [each for each in best if not np.isnan(each.pck)]
-    images = sum(each.images for each in measured)
-    value = sum(each.pck * each.images for each in measured) / images if images else np.nan
-    return Pointing(value=value, chosen=tuple(each.chosen for each in best)), images
+    measured = [pointer for pointer in best if not np.isnan(pointer.pck)]
+    number = sum(pointer.images for pointer in measured)
+    value = sum(pointer.pck * pointer.images for pointer in measured) / number if number else np.nan
+    return Pointing(value=value, chosen=tuple(pointer.chosen for pointer in best)), number
 
 
 def _lowest(ratios: np.ndarray) -> Pointing:
@@ -159,7 +155,7 @@ def _lowest(ratios: np.ndarray) -> Pointing:
 def _independent(
     places: np.ndarray, live: np.ndarray, ratios: np.ndarray, categories: Sequence[np.ndarray]
 ) -> float:
-    """Averages over categories, each as often as it has images; NaN where nothing could be measured."""
+    """Averages over categories, weighted by their numbers of images; NaN if nothing could be measured."""
     if np.isnan(ratios).all():
         return np.nan
     counts, weights = [], []
@@ -172,10 +168,6 @@ def _independent(
 
 def _own_instability(found: Sequence[OwnInstability]) -> OwnInstability:
     """Averages over the categories in which it could be measured."""
-    measured = [each for each in found if not np.isnan(each.parts)]
-    if not measured:
-        return OwnInstability(parts=np.nan, fixed_centre=np.nan)
-    return OwnInstability(
-        parts=float(np.mean([each.parts for each in measured])),
-        fixed_centre=float(np.mean([each.fixed_centre for each in measured])),
-    )
+    measured = [(each.parts, each.fixed_centre) for each in found if not np.isnan(each.parts)]
+    parts, fixed_centre = np.mean(measured or [(np.nan, np.nan)], axis=0)
+    return OwnInstability(parts=float(parts), fixed_centre=float(fixed_centre))

@@ -1,8 +1,8 @@
-"""PCK@0.1, the percentage of correct keypoints: how often something points to a landmark.
+"""PCK@0.1, the percentage of correct keypoints: how often a part, filter or fixed point is near a landmark.
 
-Source: Y. Yang, D. Ramanan, Articulated Human Detection with Flexible Mixtures of Parts (2013).
-What points best is chosen on one half of the images and measured on the other: of hundreds of filters
-some are right by luck on the images that they were chosen on.
+Source: Y. Yang, D. Ramanan, Articulated Human Detection with Flexible Mixtures of Parts (2013). The best
+candidate is chosen on one half of the images and measured on the other: among hundreds of filters, some are
+near the landmark by chance on the images used for the choice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 NEAR = 0.1
-"""A place is right if it is closer to the landmark than this, in sides of the crop."""
+"""A place counts as near a landmark if its distance is smaller than this, in sides of the crop."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,10 @@ class BestPointer:
     """The candidate that points to a landmark most often.
 
     Attributes:
-        pck: share of the odd images on which it is right, in [0, 1]; NaN where no odd image is annotated.
-        chosen: its index, the first of equals; -1 where no even image is annotated.
-        images: odd images that are annotated.
+        pck: share of the annotated odd images on which it is near, in [0, 1]; NaN if there is no such image
+            or no candidate was chosen.
+        chosen: its index, the first one of equals; -1 if there is no candidate or no annotated even image.
+        images: number of annotated odd images.
     """
 
     pck: float
@@ -31,11 +32,11 @@ class BestPointer:
 
 
 def is_near(places: np.ndarray, live: np.ndarray, landmark: np.ndarray) -> np.ndarray:
-    """Tells where candidates point to a landmark.
+    """Returns whether each candidate is near a landmark on each image.
 
     Args:
-        places: `[N, C, 2]`, where each candidate points, in units of the crop; or `[1, C, 2]`.
-        live: `[N, C]` bool, or `[1, C]`: where it points at all.
+        places: `[N, C, 2]`, or `[1, C, 2]`: the position of each candidate, in units of the crop.
+        live: `[N, C]` bool, or `[1, C]`: whether the candidate responds.
         landmark: `[N, 2]`, NaN where not annotated.
 
     Returns:
@@ -45,16 +46,16 @@ def is_near(places: np.ndarray, live: np.ndarray, landmark: np.ndarray) -> np.nd
 
 
 def best_pointer(near: np.ndarray, annotated: np.ndarray) -> BestPointer:
-    """Chooses on even images, and measures on odd ones.
+    """Chooses the best candidate on even images and measures it on odd ones.
 
     Args:
-        near: `[N, C]` bool, from `is_near`, the images in an order that has nothing to do with them.
-        annotated: `[N]` bool.
+        near: `[N, C]` bool, from `is_near`; the order of the images must not depend on their content.
+        annotated: `[N]` bool, whether the landmark is annotated.
     """
     even = np.arange(len(near)) % 2 == 0
-    seen, unseen = near[even & annotated], near[~even & annotated]
-    if not near.shape[1] or not len(seen):
-        return BestPointer(pck=np.nan, chosen=-1, images=len(unseen))
-    chosen = int(seen.sum(axis=0).argmax())
-    pck = float(unseen[:, chosen].mean()) if len(unseen) else np.nan
-    return BestPointer(pck=pck, chosen=chosen, images=len(unseen))
+    on_even, on_odd = near[even & annotated], near[~even & annotated]
+    if not near.shape[1] or not len(on_even):
+        return BestPointer(pck=np.nan, chosen=-1, images=len(on_odd))
+    chosen = int(on_even.sum(axis=0).argmax())
+    pck = float(on_odd[:, chosen].mean()) if len(on_odd) else np.nan
+    return BestPointer(pck=pck, chosen=chosen, images=len(on_odd))

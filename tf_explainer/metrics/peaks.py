@@ -1,4 +1,4 @@
-"""Peaks: the strongest response of each filter on each image, and where it is."""
+"""Peaks: the strongest response of each filter on each image, and its position."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 class Peaks:
     """The peak of each filter on each image.
 
-    A filter whose peak is 0 is silent on that image: its peak unit says nothing and must not be used.
+    A filter whose peak is 0 is silent on that image; its peak unit has no meaning and must not be used.
 
     Attributes:
         values: `[N, F]` float32, the highest activation.
-        units: `[N, F]` int32, the unit that has it, `row * side + column`; the first of equals.
+        units: `[N, F]` int32, the unit with this activation, `row * side + column`; the first one of equals.
     """
 
     values: np.ndarray
@@ -37,7 +37,7 @@ class Peaks:
 
     @classmethod
     def joined(cls, batches: Iterable[Peaks]) -> Peaks:
-        """Puts the peaks of batches after one another."""
+        """Concatenates the peaks of batches."""
         batches = list(batches)
         return cls(
             values=np.concatenate([batch.values for batch in batches]),
@@ -49,7 +49,7 @@ class Peaks:
 
         Args:
             images: indices, or a mask `[N]`.
-            filters: indices, or a mask `[F]`; None: all.
+            filters: indices, or a mask `[F]`; None for all filters.
         """
         values, units = self.values[images], self.units[images]
         if filters is not None:
@@ -58,20 +58,20 @@ class Peaks:
 
     @property
     def live(self) -> np.ndarray:
-        """`[N, F]` bool: where a filter responds at all."""
+        """`[N, F]` bool: whether the filter responds to the image."""
         return np.greater(self.values, 0)
 
     @property
     def dead(self) -> np.ndarray:
-        """`[F]` bool: filters that respond on no image."""
+        """`[F]` bool: filters that respond to no image."""
         return np.logical_not(self.live.any(axis=0))
 
     def strongest(self, count: int | np.ndarray) -> np.ndarray:
-        """Chooses the images on which each filter responds most.
+        """Selects the images on which each filter responds most.
 
         Args:
-            count: images a filter keeps, one number or `[F]`; silent images are never kept, and of equal
-                peaks the earlier image is.
+            count: number of images per filter, a number or `[F]`. Silent images are never selected; of equal
+                peaks, the earlier image comes first.
 
         Returns:
             `[N, F]` bool.

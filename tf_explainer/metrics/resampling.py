@@ -1,8 +1,8 @@
-"""How certain a measure is: bootstrap intervals over images, and the null of permuted images."""
+"""Bootstrap intervals of measures over images, and their chance level on permuted images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,21 @@ Measure = Callable[[np.ndarray], Mapping[str, Any]]
 def bootstrap_intervals(
     measure: Measure, groups: np.ndarray, replicates: int, seed: int = 0
 ) -> dict[str, Any] | None:
-    """Measures resampled images, and returns between what bounds each figure lies (percentile bootstrap).
+    """Returns an interval for each figure, from measures on resampled images (percentile bootstrap).
 
     Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
 
     Args:
-        measure: from the indices of images, with repetitions, to figures: a dictionary, nested at will.
-        groups: `[N]`, each image's group; an image is replaced by one of its group, so that what belongs to
-            places in the order of the images (which half is measured) stays.
-        replicates: how many resamples; 0: none.
-        seed: of the resamples.
+        measure: returns a dictionary of figures, possibly nested, from the indices of images, which may
+            repeat.
+        groups: `[N]`, each image's group. An image is replaced only by images of its group, so that
+            properties tied to the position of an image (such as which half it is in) stay the same.
+        replicates: number of resamples; 0 for none.
+        seed: seed of the resamples.
 
     Returns:
-        The figures' dictionary with `[low, high]`, the bounds of the central 95 %, in the place of each
-        number, NaN where a figure was never defined; None without replicates.
+        The dictionary of figures, with each number replaced by `[low, high]`, the bounds of the central 95 %;
+        NaN if a figure was never defined. None without replicates.
     """
     if not replicates:
         return None
@@ -44,13 +45,13 @@ def bootstrap_intervals(
 
 
 def permuted_null(measure: Measure, groups: np.ndarray, permutations: int, seed: int = 0) -> dict[str, Any]:
-    """Measures permuted images: the chance level, from the objects' typical position alone.
+    """Measures permuted images: the chance level, which only the objects' typical position contributes to.
 
     Args:
-        measure: from the image that takes each image's place, `[N]` indices, to figures.
-        groups: `[N]`, each image's group; images change places within their group.
-        permutations: how many, at least one.
-        seed: of the permutations.
+        measure: returns figures from the indices `[N]` of the images that replace each image.
+        groups: `[N]`, each image's group; images are permuted within their group.
+        permutations: number of permutations, at least one.
+        seed: seed of the permutations.
 
     Returns:
         The mean of each figure.
@@ -71,9 +72,8 @@ def _bounds(values: np.ndarray) -> list[float]:
     return [float(bound) for bound in np.percentile(values, [tail, 100 - tail])]
 
 
-def _combined(figures: Iterable[Mapping[str, Any]], combine: Callable[[np.ndarray], Any]) -> dict[str, Any]:
-    """Combines the numbers that stand at the same place of several dictionaries."""
-    figures = list(figures)
+def _combined(figures: Sequence[Mapping[str, Any]], combine: Callable[[np.ndarray], Any]) -> dict[str, Any]:
+    """Combines the numbers at the same place of several nested dictionaries."""
     combined: dict[str, Any] = {}
     for name, first in figures[0].items():
         column = [figure[name] for figure in figures]

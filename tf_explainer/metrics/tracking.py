@@ -1,11 +1,11 @@
-"""Landmark tracking: whether a filter's peak moves with a landmark."""
+"""Landmark tracking: how closely a filter's peak moves with a landmark."""
 
 from __future__ import annotations
 
 import numpy as np
 
 TRACKS_BELOW = 0.5
-"""A filter with a ratio below this for some landmark is a tracking filter."""
+"""A filter tracks a landmark if its ratio is below this."""
 
 _IMMOVABLE = 1e-12
 
@@ -13,17 +13,17 @@ _IMMOVABLE = 1e-12
 def tracking_ratio(places: np.ndarray, landmark: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Computes `R_f = tr Cov(peak - landmark) / tr Cov(landmark)`.
 
-    It is exactly 1 for a filter that peaks at the same place on every image, 0 for one that rides on the
-    landmark at a fixed offset, and above 1 for one whose peak moves about on its own.
+    The ratio is exactly 1 for a filter that peaks at the same place on every image, 0 for a filter that
+    follows the landmark at a fixed offset, and above 1 for a filter whose peak moves independently of it.
 
     Args:
-        places: `[N, F, 2]`, where each filter peaks.
-        landmark: `[N, 2]`, where the landmark is.
+        places: `[N, F, 2]`, the positions of the filters' peaks.
+        landmark: `[N, 2]`, the positions of the landmark.
         kept: `[N, F]` bool, each filter's strongest images; both covariances are over these.
 
     Returns:
-        `[F]` float64; NaN for filters that keep fewer than two images, or only such as have the landmark at
-        one place.
+        `[F]` float64; NaN for filters with fewer than two images, or if the landmark is at the same place on
+        all of them.
     """
     landmark = landmark[:, None]
     follows = _total_variance(places - landmark, kept)
@@ -38,7 +38,7 @@ def lowest(ratios: np.ndarray) -> np.ndarray:
         ratios: `[F, K]`, NaN where undefined.
 
     Returns:
-        `[F]`; NaN where no landmark has a ratio.
+        `[F]`; NaN if no landmark has a ratio.
     """
     best = np.min(ratios, axis=1, initial=np.inf, where=~np.isnan(ratios))
     return np.where(np.isfinite(best), best, np.nan)
@@ -51,7 +51,7 @@ def best_followed(ratios: np.ndarray) -> np.ndarray:
         ratios: `[F, K]`, NaN where undefined.
 
     Returns:
-        `[F]` int: the landmark's index, -1 for filters that track none.
+        `[F]` int: the landmark's index; -1 for filters that track none.
     """
     tracks = lowest(ratios) < TRACKS_BELOW
     if not ratios.shape[1]:
@@ -60,14 +60,14 @@ def best_followed(ratios: np.ndarray) -> np.ndarray:
 
 
 def variance(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Computes each filter's variance over the images it keeps, with n - 1 in the denominator.
+    """Computes each filter's variance over the images kept for it, with n - 1 in the denominator.
 
     Args:
         values: `[N, F]`, or anything that broadcasts to it.
         kept: `[N, F]` bool.
 
     Returns:
-        `[F]` float64; NaN where fewer than two images are kept.
+        `[F]` float64; NaN if fewer than two images are kept.
     """
     count = kept.sum(axis=0)
     mean = np.where(kept, values, 0.0).sum(axis=0) / np.maximum(count, 1)
@@ -76,5 +76,5 @@ def variance(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _total_variance(points: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Returns the trace of each filter's covariance matrix of `points` `[N, F, 2]`."""
+    """Returns the trace of each filter's covariance matrix of the points `[N, F, 2]`."""
     return variance(points[..., 0], kept) + variance(points[..., 1], kept)

@@ -1,8 +1,8 @@
-"""Checkpoints of a training: each a directory that appears whole or not at all.
+"""Checkpoints of a training run: a checkpoint's directory is either complete or does not exist.
 
 `checkpoints/epoch-0003-batch-000017/` holds `variables.*` (every variable, as TensorFlow writes them) and
-`state.json` (where in the epochs the training stands). It is written under a temporary name and renamed when
-all of it is on the disk, so a directory of that name is whole whenever the process or the machine died.
+`state.json` (the position in the epochs). It is written under a temporary name and renamed once all of it is
+on disk, so a directory of that name is complete even if the process or the machine dies at any moment.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ import tensorflow as tf
 from tf_explainer.errors import UserError
 
 _UNFINISHED = ".unfinished-"
+_FINISHED = "epoch-*-batch-*"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """Where a training stands; with the seed this also says which images come next.
+    """The position of a training run; together with the seed it also determines the next images.
 
     Attributes:
-        epochs: whole epochs behind it.
-        batches: batches of the epoch under way behind it.
-        step: optimizer steps in all.
-        best: epochs and value of the best measure so far, or None.
+        epochs: completed epochs.
+        batches: completed batches of the current epoch.
+        step: optimizer steps since the start.
+        best: completed epochs at the best value of the measure so far, and that value; or None.
     """
 
     epochs: int = 0
@@ -40,17 +41,17 @@ class TrainingState:
 
     @property
     def name(self) -> str:
-        """Name of the checkpoint; names sort by time."""
+        """Name of the checkpoint; sorting by name sorts by time."""
         return f"epoch-{self.epochs:04d}-batch-{self.batches:06d}"
 
 
 class Checkpoints:
-    """The checkpoints of one training.
+    """The checkpoints of one training run.
 
     Args:
-        directory: where they lie, local.
-        keep: how many of the latest stay; the one of the best epoch stays beside them.
-        **objects: what is saved, as for `tf.train.Checkpoint`.
+        directory: local directory of the checkpoints.
+        keep: number of latest checkpoints to keep; the one of the best epoch is kept as well.
+        **objects: the objects to save, as for `tf.train.Checkpoint`.
     """
 
     def __init__(self, directory: str, keep: int, **objects: Any) -> None:
@@ -58,14 +59,14 @@ class Checkpoints:
         self._variables = tf.train.Checkpoint(**objects)
 
     def all(self) -> list[pathlib.Path]:
-        """Returns the whole checkpoints, oldest first."""
-        return sorted(self._directory.glob("epoch-*-batch-*"))
+        """Returns the complete checkpoints, oldest first."""
+        return sorted(self._directory.glob(_FINISHED))
 
     def save(self, state: TrainingState) -> None:
-        """Writes a checkpoint, then removes those that are no longer kept.
+        """Writes a checkpoint, then removes old ones.
 
         Raises:
-            UserError: it cannot be written, for want of space for example; the earlier ones are untouched.
+            UserError: it cannot be written, e.g. because the disk is full; earlier ones are untouched.
         """
         final = self._directory / state.name
         if final.exists():
@@ -73,27 +74,23 @@ class Checkpoints:
         try:
             self._write(state, final)
         except (OSError, tf.errors.OpError) as error:
-            whole = self.all()
-            kept = (
-                f"{whole[-1]} is whole, and the same command goes on from there"
-                if whole
-                else "there is none yet"
-            )
+            earlier = self.all()
+            start = f"the last checkpoint, {earlier[-1]}" if earlier else "the beginning"
             reason = str(error).splitlines()[0]
             raise UserError(
-                f"the checkpoint {final} could not be written ({reason}): make room or give rights, then "
-                f"start again. The last checkpoint: {kept}"
+                f"the checkpoint {final} could not be written ({reason}): make room or give write "
+                f"permission, then run the same command again; it starts from {start}"
             ) from error
         self._prune(state)
 
     def restore_latest(self) -> TrainingState | None:
-        """Restores the latest checkpoint, or returns None where there is none.
+        """Restores the latest checkpoint, or returns None if there is none.
 
         Raises:
             UserError: it is damaged, or was written by another version of the program.
         """
-        whole = self.all()
-        return self._restore(whole[-1]) if whole else None
+        checkpoints = self.all()
+        return self._restore(checkpoints[-1]) if checkpoints else None
 
     def restore_best(self, best: tuple[int, float]) -> None:
         """Restores the checkpoint of the best epoch."""
@@ -101,8 +98,8 @@ class Checkpoints:
 
     def _write(self, state: TrainingState, final: pathlib.Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        for left in self._directory.glob(_UNFINISHED + "*"):
-            shutil.rmtree(left)
+        for unfinished in self._directory.glob(_UNFINISHED + "*"):
+            shutil.rmtree(unfinished)
         temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory))
         try:
             self._variables.write(str(temporary / "variables"))
@@ -119,14 +116,12 @@ class Checkpoints:
 
     def _restore(self, checkpoint: pathlib.Path) -> TrainingState:
         try:
-            fields = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-            best = fields.pop("best")
-            state = TrainingState(**fields, best=best and tuple(best))
+            state = _read_state(checkpoint)
             self._variables.read(str(checkpoint / "variables")).assert_consumed()
         except (OSError, ValueError, LookupError, TypeError, AssertionError, tf.errors.OpError) as error:
             raise UserError(
                 f"the checkpoint {checkpoint} cannot be read ({str(error).splitlines()[0]}): remove it, and "
-                "the same command goes on from the one before; or --noresume to start anew"
+                "the same command continues from the one before; or start over with --noresume"
             ) from error
         return state
 
@@ -138,7 +133,7 @@ class Checkpoints:
 
 
 def _flush(path: pathlib.Path) -> None:
-    """Waits until a file, or a directory's entries, are on the disk."""
+    """Waits until a file, or a directory's entries, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -146,17 +141,21 @@ def _flush(path: pathlib.Path) -> None:
         os.close(handle)
 
 
+def _read_state(checkpoint: pathlib.Path) -> TrainingState:
+    fields = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return TrainingState(**fields | {"best": fields["best"] and tuple(fields["best"])})
+
+
 def last_step(directory: str) -> int:
-    """Returns the optimizer steps behind the explainer that a training left; 0 where no checkpoint says so.
+    """Returns how many optimizer steps the saved explainer was trained for; 0 without a checkpoint.
 
     Args:
-        directory: of its checkpoints.
+        directory: directory of the checkpoints.
     """
-    whole = sorted(pathlib.Path(directory).glob("epoch-*-batch-*/state.json"))
-    if not whole:
+    checkpoints = sorted(pathlib.Path(directory).glob(_FINISHED))
+    if not checkpoints:
         return 0
-    state = json.loads(whole[-1].read_text(encoding="utf-8"))
-    if state["best"]:
-        best = whole[-1].parents[1] / TrainingState(epochs=state["best"][0]).name / "state.json"
-        state = json.loads(best.read_text(encoding="utf-8"))
-    return int(state["step"])
+    state = _read_state(checkpoints[-1])
+    if state.best:
+        state = _read_state(pathlib.Path(directory) / TrainingState(epochs=state.best[0]).name)
+    return state.step

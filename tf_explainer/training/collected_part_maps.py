@@ -21,46 +21,46 @@ def collect_part_maps(
     groups: np.ndarray,
     progress: Callable[[int], None] = lambda images: None,  # noqa: ARG005
 ) -> np.ndarray:
-    """Returns the maps of all parts on all images of the categories: they are few enough to be held.
+    """Returns the maps of all parts on all images of the categories, which together fit into memory.
 
     Args:
-        explainer: the parts are of its layer conv_interp_2.
-        features: stored features of the performer that it explains.
-        split: which images, at least one.
+        explainer: a trained explainer; the parts consist of filters of its layer conv_interp_2.
+        features: stored features of its performer.
+        split: the images to use; at least one.
         groups: `[F]` int, the part of each filter, or -1.
-        progress: told how many more images are done.
+        progress: called after each batch with its number of images.
 
     Returns:
-        `[N, L, L, P]` float32, in the order in which `features` has the images.
+        `[N, L, L, P]` float32, in the order of the images in `features`.
     """
     maps_of = _part_maps_of(explainer, groups)
-    found = []
+    maps = []
     for batch in features.batches(split, negatives=False):
-        found.append(maps_of(batch[features.manifest.target.name]))
+        maps.append(maps_of(batch[features.manifest.target.name]))
         progress(len(batch[LABEL]))
-    return np.concatenate(found)
+    return np.concatenate(maps)
 
 
 def mean_responses_elsewhere(
     explainer: Explainer, features: Features, split: Split, groups: np.ndarray
 ) -> np.ndarray:
-    """Returns what the parts respond on images of no category, where there are no parts to be seen.
+    """Returns the parts' mean responses on images of no category, which show no parts.
 
     Args:
-        explainer: as of `collect_part_maps`, and so are the others.
+        explainer: as for `collect_part_maps`, like the other arguments.
         features: the stored features.
-        split: which images.
+        split: the images to use.
         groups: the part of each filter.
 
     Returns:
-        `[P]` float64, means over images and units; NaN where there is no such image.
+        `[P]` float64, means over images and units; NaN if there is no such image.
     """
     maps_of = _part_maps_of(explainer, groups)
     means, target = [], features.manifest.target.name
     for batch in features.batches(split, negatives=True):
-        none = batch[LABEL] == features.manifest.negative_label
-        if none.any():
-            means.append(maps_of(batch[target][none]).mean(axis=(1, 2), dtype=np.float64))
+        negative = batch[LABEL] == features.manifest.negative_label
+        if negative.any():
+            means.append(maps_of(batch[target][negative]).mean(axis=(1, 2), dtype=np.float64))
     if not means:
         return np.full(groups.max(initial=-1) + 1, np.nan)
     return np.concatenate(means).mean(axis=0)

@@ -1,4 +1,4 @@
-"""Which devices a training runs on, and how a batch is divided among them."""
+"""Selects the devices that training runs on, and divides each batch among them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _NVIDIA_DRIVER = pathlib.Path("/proc/driver/nvidia/version")
 
 
 def strategy_named(name: str, logical_cpus: int = 0) -> tf.distribute.Strategy:
-    """Returns a strategy; call it before anything else touches TensorFlow.
+    """Returns a distribution strategy; call this before anything else uses TensorFlow.
 
     Args:
-        name: `mirrored`, `multi_worker` or `one_device`.
-        logical_cpus: for `mirrored`: number of logical devices to cut the CPU into.
+        name: `mirrored` (all GPUs, or the only device), `multi_worker` or `one_device`.
+        logical_cpus: for `mirrored`: number of logical devices to split the CPU into; 0 uses the GPUs, or the
+            CPU as a single device.
 
     Raises:
-        UserError: the devices asked for cannot be had.
+        UserError: the devices are not available, or TensorFlow is already running and cannot split the CPU.
     """
     if logical_cpus and name != "mirrored":
         raise UserError(
@@ -35,23 +36,14 @@ def strategy_named(name: str, logical_cpus: int = 0) -> tf.distribute.Strategy:
         )
     if name == "multi_worker":
         return _multi_worker_strategy()
-    if name == "one_device":
-        return _one_device_strategy()
-    return mirrored_strategy(logical_cpus)
+    if logical_cpus:
+        return _logical_cpu_strategy(logical_cpus)
+    if name == "mirrored" and len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return _one_device_strategy()
 
 
-def mirrored_strategy(logical_cpus: int = 0) -> tf.distribute.Strategy:
-    """Returns a strategy over all GPUs, over logical CPU devices, or over the one device that there is.
-
-    Args:
-        logical_cpus: number of logical devices to cut the CPU into; 0 takes the GPUs, or the whole CPU.
-
-    Raises:
-        UserError: TensorFlow is already running and can no longer cut the CPU.
-    """
-    if not logical_cpus:
-        several = len(tf.config.list_physical_devices("GPU")) > 1
-        return tf.distribute.MirroredStrategy() if several else _one_device_strategy()
+def _logical_cpu_strategy(logical_cpus: int) -> tf.distribute.Strategy:
     (cpu,) = tf.config.list_physical_devices("CPU")
     try:
         tf.config.set_logical_device_configuration(
@@ -68,8 +60,8 @@ def _one_device_strategy() -> tf.distribute.Strategy:
         return tf.distribute.OneDeviceStrategy("GPU:0")
     if _NVIDIA_DRIVER.exists() and "CUDA_VISIBLE_DEVICES" not in os.environ:
         logging.warning(
-            "TensorFlow takes the CPU: it can use no GPU, although there is an NVIDIA driver. "
-            "With TF_CPP_MIN_LOG_LEVEL=0 in the environment it says why"
+            "TensorFlow uses the CPU: it cannot use a GPU, although an NVIDIA driver is installed. "
+            "Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see why"
         )
     return tf.distribute.OneDeviceStrategy("CPU:0")
 
@@ -84,25 +76,25 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
 
 
 def _mistake(text: str) -> str | None:
-    """Says what is wrong with a value of TF_CONFIG; None: nothing."""
+    """Returns what is wrong with a value of TF_CONFIG; None if it is valid."""
     if not text.strip():
         return "is not set"
     try:
         configuration = json.loads(text)
     except ValueError as error:
-        return f"is no JSON ({error}): {text!r}"
+        return f"is not valid JSON ({error}): {text!r}"
     cluster, task = (_part(configuration, name) for name in ("cluster", "task"))
     workers, index = cluster.get("worker"), task.get("index")
     if not isinstance(workers, list) or not workers:
         return f'has no list of workers, "cluster": {{"worker": ["HOST:PORT", ...]}}: {text!r}'
-    if without := [each for each in workers if not re.fullmatch(r".+:\d+", str(each))]:
-        return f"names a worker without a port, {without[0]!r}"
+    if without_port := [worker for worker in workers if not re.fullmatch(r".+:\d+", str(worker))]:
+        return f"names a worker without a port, {without_port[0]!r}"
     if len(set(workers)) < len(workers):
         return f"names a worker twice, {max(workers, key=workers.count)!r}"
     if task.get("type") != "worker":
-        return f'has the task type {task.get("type")!r}, and only "worker" is known'
+        return f'has the task type {task.get("type")!r}; only "worker" is supported'
     if type(index) is not int or not 0 <= index < len(workers):
-        return f"has the task index {index!r}, and the {len(workers)} workers have 0 to {len(workers) - 1}"
+        return f"has the task index {index!r}; the {len(workers)} workers have 0 to {len(workers) - 1}"
     return None
 
 
@@ -112,7 +104,7 @@ def _part(configuration: Any, name: str) -> dict[str, Any]:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the one that writes files."""
+    """Returns whether this is the process that writes files."""
     resolver = strategy.cluster_resolver
     return (
         resolver is None or not resolver.task_type or (resolver.task_type, resolver.task_id) == ("worker", 0)
@@ -122,33 +114,33 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def distribute(
     strategy: tf.distribute.Strategy, batches: Callable[[Division], tf.data.Dataset]
 ) -> tf.distribute.DistributedDataset:
-    """Divides every batch evenly among the replicas, prefetched to their devices.
+    """Divides every batch evenly among the replicas and prefetches the shares to their devices.
 
-    TensorFlow's own division rounds up and can leave the last replica without an image, which its CPU
-    convolutions do not survive. Here shares differ by one image at most. A last batch with fewer images than
-    there are replicas repeats some of them, so that each replica has one.
+    TensorFlow's own division rounds up and can leave the last replica without an image, on which its CPU
+    convolutions fail. Here, shares differ by at most one image. A last batch with fewer images than replicas
+    repeats some of its images, so that every replica gets one.
 
     Args:
         strategy: the replicas, in one process or several; every process reads the same batches in the same
             order and keeps its own shares.
-        batches: given how to divide, returns dictionaries of tensors `[B, ...]`, the same B within a batch,
-            divided so.
+        batches: called with the function that divides a dataset of batches; returns the divided dataset of
+            dictionaries of tensors `[B, ...]`, with the same B within a batch.
 
     Returns:
-        A dataset of per-replica dictionaries, with the batches' order.
+        A dataset of per-replica dictionaries, in the order of the batches.
     """
 
     def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        shares = batches(lambda whole: _divided(whole, context.num_replicas_in_sync, first, here))
+        shares = batches(lambda dataset: _divided(dataset, context.num_replicas_in_sync, first, here))
         return shares.prefetch(2 * here)
 
     return strategy.distribute_datasets_from_function(of_process)
 
 
 def _divided(batches: tf.data.Dataset, replicas: int, first: int, here: int) -> tf.data.Dataset:
-    """Replaces every batch by the shares of the replicas `first` to `first + here - 1`."""
+    """Replaces every batch with the shares of the replicas `first` to `first + here - 1`."""
 
     def shares(batch: dict[str, tf.Tensor]) -> tf.data.Dataset:
         images = tf.shape(next(iter(batch.values())))[0]

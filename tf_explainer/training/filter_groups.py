@@ -1,4 +1,4 @@
-"""Which part each filter of a trained explainer is of."""
+"""The part that each filter of a trained explainer belongs to."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NO_PART = -1
 
 
 def filter_groups(explainer: Explainer, peaks: Peaks, grid: UnitGrid) -> np.ndarray:
-    """Returns the part of each filter of conv_interp_2, numbered without gaps; -1: none, or dead.
+    """Returns the part of each filter of conv_interp_2, numbered without gaps; -1 if dead or without a part.
 
-    They are the parts that training had; of an older explainer, which has none, filters that peak at the
-    same place.
+    These are the parts assigned before training. Explainers of older versions have none; their filters are
+    grouped by the positions of their peaks instead.
 
     Args:
-        explainer: trained.
-        peaks: of these filters.
-        grid: where the units look.
+        explainer: a trained explainer.
+        peaks: peaks of these filters.
+        grid: positions of the units in the crop.
 
     Returns:
         `[F]` int.

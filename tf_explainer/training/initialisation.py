@@ -1,6 +1,6 @@
-"""An explainer that starts from what its performer knows.
+"""Builds an explainer whose decoder starts with the performer's weights.
 
-A decoder with random weights does not find its way; one that starts as the performer's own layers does.
+With randomly initialised weights the decoder does not learn to reconstruct the performer's layers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ def explainer_for(
     """Builds an explainer whose decoder is a copy of the performer's layers.
 
     Args:
-        performer: the network that the features are from.
-        manifest: of those features: shapes and the statistics that scale input and losses.
-        config: shape and loss weights.
-        seed: of the interpretable track.
+        performer: the network that the features come from.
+        manifest: manifest of these features, with the shapes and the statistics that scale input and losses.
+        config: architecture and loss weights.
+        seed: seed of the interpretable track.
 
     Returns:
-        An explainer, its variables created in the scope in which this is called. Its `rescale_decoder` is
-        still to be called, once its statistics have seen images.
+        An explainer, with its variables created in the current scope. Call its `rescale_decoder` once its
+        running statistics have seen images.
     """
     dense = performer.distilled_dense()
     negative = manifest.negative_label

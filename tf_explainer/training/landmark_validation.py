@@ -1,4 +1,4 @@
-"""Measures of an explainer in training that use landmarks."""
+"""Validation measures that use landmarks."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def measure_landmarks(explainer: Explainer, features: Features, images: int) -> 
     """Measures conv_interp_2 and its parts on held-out images of the categories, as evaluation does.
 
     Args:
-        explainer: in training.
+        explainer: the explainer in training.
         features: stored features with landmarks.
-        images: how many held-out images of the categories there are.
+        images: number of held-out images of the categories.
 
     Returns:
-        `instability` (mean location instability), `tracking` (median R over filters), `untracked` (share of
-        filters that follow no landmark); of its parts `missed` (1 - PCK@0.1, mean over landmarks) and
-        `unnamed` (1 - NMI). Of all, less is better.
+        For the filters `instability` (mean location instability), `tracking` (median R) and `untracked`
+        (share that follows no landmark); for the parts `missed` (1 - PCK@0.1, mean over landmarks) and
+        `unnamed` (1 - NMI). Lower is better for all.
     """
     side, _, filters = features.manifest.target.shape
     strongest = StrongestUnits(images, side**2, filters)
-    peaks, performer, known = [], [], []
+    peaks, performer, batches = [], [], []
     for batch in features.batches("held_out", negatives=False):
         target = batch[features.manifest.target.name].astype(np.float32)
         outputs = explainer(target, training=False)[INTERPRETABLE_LAYERS[-1]]
@@ -42,8 +42,8 @@ def measure_landmarks(explainer: Explainer, features: Features, images: int) -> 
         peaks.append(Peaks.of(maps))
         performer.append(Peaks.of(target))
         strongest.add(maps)
-        known.append({name: batch[name] for name in (LABEL, LANDMARKS)})
-    annotations, joined = _annotations(features, known), Peaks.joined(peaks)
+        batches.append({name: batch[name] for name in (LABEL, LANDMARKS)})
+    annotations, joined = _annotations(features, batches), Peaks.joined(peaks)
     layer = measure_layer(joined, strongest.regions(), annotations, features.grid, _TOP_IMAGES)
     summary = summarise(layer, annotations)
     groups = filter_groups(explainer, joined, features.grid)

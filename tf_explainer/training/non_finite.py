@@ -1,10 +1,9 @@
-"""Where a NaN or an infinity comes from: the loss terms and the layer."""
+"""Finds the loss terms and the layer that a NaN or an infinity comes from."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,13 +15,13 @@ from tf_explainer.explainer.explainer import Explainer
 def origin(
     explainer: Explainer, features: np.ndarray, terms: Mapping[str, float], gradients: Mapping[str, float]
 ) -> str:
-    """Says what is not finite, in words.
+    """Describes what is not finite and the layer where that begins.
 
     Args:
-        explainer: as it was before the step.
-        features: of the target layer, `[B, L, L, D]`, that the step saw.
+        explainer: the explainer as it was before the step.
+        features: features of the target layer in the step's batch, `[B, L, L, D]`.
         terms: the step's loss terms.
-        gradients: its squared gradient norm by layer.
+        gradients: the step's squared gradient norms by layer.
     """
     wrong = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
     what = ", ".join(wrong) or "the gradient is not finite"
@@ -32,20 +31,16 @@ def origin(
 def _layer(explainer: Explainer, features: np.ndarray, gradients: Mapping[str, float]) -> str:
     if not np.isfinite(features).all():
         return "the stored features"
-    # A nested model, the trunk, has no output of its own in the explainer; its weights never change.
+    # Nested models (trunk and head) are skipped: their weights never change.
     layers = [
         layer for layer in explainer.layers if not isinstance(layer, keras.layers.InputLayer | keras.Model)
     ]
     outputs = keras.Model(explainer.input, [layer.output for layer in layers])(features, training=False)
     for layer, output in zip(layers, outputs, strict=True):
-        if not np.isfinite(_numpy(output)).all():
+        if not np.isfinite(ops.convert_to_numpy(ops.cast(output, "float32"))).all():
             return f"the output of layer {layer.name}"
-    # Backwards the last layer comes first.
+    # Back-propagation starts at the last layer.
     for layer in reversed(layers):
         if not math.isfinite(gradients.get(layer.name, 0.0)):
             return f"the gradient of layer {layer.name}"
     return "the loss itself"
-
-
-def _numpy(output: Any) -> np.ndarray:
-    return ops.convert_to_numpy(ops.cast(output, "float32"))

@@ -1,4 +1,4 @@
-"""Adam with its own step for parts of the explainer, and the schedules of its learning rate."""
+"""Adam with a separate step size for some layers, and the schedules of its learning rate."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import keras
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class GroupedAdam(keras.optimizers.Adam):
-    """Adam whose step is multiplied, per variable, by a factor chosen by the variable's layer.
+    """Adam with a factor of the learning rate for each variable, depending on its layer.
 
-    The single scalar w_p hardly moves at the encoder's step, and a decoder that starts from the performer's
-    own weights wants another step than the convolutions.
+    The scalar w_p hardly changes at the encoder's learning rate, and the decoder, which starts with the
+    performer's weights, needs another learning rate than the convolutions.
 
     Args:
-        learning_rate: step of every variable that no prefix matches.
-        multipliers: factor by the prefix of a layer's name (`{"mix": 200.0}`).
-        gradients_are_summed: whether `apply` is given gradients that are summed over replicas already.
+        learning_rate: learning rate of variables that no prefix matches.
+        multipliers: factor of the learning rate by prefix of a layer's name (`{"mix": 200.0}`).
+        gradients_are_summed: whether the gradients given to `apply` are already summed over replicas.
         **kwargs: as for `keras.optimizers.Adam`.
     """
 
@@ -36,7 +36,7 @@ class GroupedAdam(keras.optimizers.Adam):
         self.gradients_are_summed = gradients_are_summed
 
     def multiplier(self, path: str) -> float:
-        """Returns the factor of the variable at `path` (`model/layer/weight`)."""
+        """Returns the factor for the variable at `path` (`model/layer/weight`)."""
         layers = path.split("/")[:-1]
         for prefix, factor in self.multipliers.items():
             if any(layer.startswith(prefix) for layer in layers):
@@ -44,18 +44,19 @@ class GroupedAdam(keras.optimizers.Adam):
         return 1.0
 
     def build(self, variables: Any) -> None:
-        """Creates Adam's state and notes each variable's factor."""
+        """Creates Adam's state and looks up each variable's factor."""
         super().build(variables)
         self._multipliers = [self.multiplier(variable.path) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable with its own step."""
-        # The backend hands over its own kind of variable, without a path; Adam itself finds its state so.
+        """Updates one variable with its own learning rate."""
+        # The backend passes its own kind of variable, which has no path; Adam looks up its state this way
+        # too.
         factor = self._multipliers[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * factor)
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        """Sums over replicas, as Keras' TensorFlow optimizer would, unless that is done."""
+        """Sums over replicas, like Keras' TensorFlow optimizer, unless that is already done."""
         return (
             grads_and_vars if self.gradients_are_summed else super()._all_reduce_sum_gradients(grads_and_vars)
         )
@@ -69,13 +70,13 @@ class GroupedAdam(keras.optimizers.Adam):
 
 
 def schedule_factor(schedule: str, progress: float, step: int = 0, warmup: int = 0) -> float:
-    """Returns the factor of the next optimizer step.
+    """Returns the factor of the learning rate for the next optimizer step.
 
     Args:
         schedule: `constant`, `cosine` (`(1 + cos(pi t)) / 2`) or `linear` (`1 - t`).
-        progress: t, the share of the training that is done, in [0, 1].
-        step: optimizer steps done.
-        warmup: steps over which the factor rises from 0 to that of the schedule.
+        progress: t, the completed share of the training, in [0, 1].
+        step: completed optimizer steps.
+        warmup: steps over which the factor rises from 0 to the schedule's factor.
 
     Returns:
         A number in [0, 1].

@@ -1,4 +1,4 @@
-"""Finds part prototypes in stored features, and deals out the filters among them, before training."""
+"""Finds part prototypes in stored features and assigns the filters to them, before training."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from tf_explainer.errors import UserError
 
 _UNITS = 20_000
-_FAINTEST = 0.01  # share of the largest variance: directions below are noise, and are not made louder
+_FAINTEST = 0.01  # share of the largest variance; directions with less are noise and are not amplified
 _TINY = 1e-6
 
 
 def discover_parts(
     batches: Iterable[np.ndarray], parts: int, dimensions: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Clusters the units of images by what tells them from the other units of their image.
+    """Clusters units by how they differ from the other units of their image.
 
-    A unit's features are `sqrt(max(x, 0))` without the image's mean, as in `PartPrototypes`; units count by
-    their norm. They are brought into their principal directions, whitened, scaled to a norm of 1 and
-    clustered by k-means. A filter joins the part whose units activate its channel most, and no part takes
-    more than its share of the filters.
+    A unit's features are `sqrt(max(x, 0))` minus the image's mean, as in `PartPrototypes`; units are weighted
+    by their norms. The features are projected on their principal directions, whitened, scaled to a norm of 1
+    and clustered by k-means. Each filter is assigned to the part whose units activate its channel most, with
+    at most `ceil(D / K)` filters in a part.
 
     Args:
         batches: `[B, L, L, D]`, the target layer's features of images with objects.
-        parts: K, how many.
-        dimensions: of the space that features are compared in, at most D.
-        seed: of k-means.
+        parts: K, the number of parts.
+        dimensions: number of dimensions of the space in which features are compared, at most D.
+        seed: seed of the sampling and of k-means.
 
     Returns:
         The projection `[D, dimensions]`, the prototypes `[K, dimensions]` of norm 1, the filters' parts `[D]`
@@ -48,19 +48,20 @@ def discover_parts(
     rest, weight = rest.reshape(-1, rest.shape[-1]), weight.ravel()
 
     random = np.random.default_rng(seed)
-    chosen = random.permutation(np.flatnonzero(weight > _TINY))[:_UNITS]
-    if len(chosen) < parts:
+    sample = random.permutation(np.flatnonzero(weight > _TINY))[:_UNITS]
+    if len(sample) < parts:
         raise UserError(
-            f"--parts={parts}: the target layer responds at {len(chosen)} places of the objects' images "
-            "altogether, and parts need one each: extract more images, or name fewer parts"
+            f"--parts={parts}: the target layer responds at {len(sample)} places in all images of objects, "
+            "fewer than one for each part: extract more images, or set --parts to a smaller number"
         )
-    projection = _whitened_directions(rest[chosen], weight[chosen], dimensions)
-    clusters = KMeans(parts, n_init=4, random_state=seed)
-    clusters.fit(_unit_norm(rest[chosen] @ projection), sample_weight=weight[chosen])
+    rest, weight = rest[sample], weight[sample]
+    projection = _whitened_directions(rest, weight, dimensions)
+    directions = _unit_norm(rest @ projection)
+    clusters = KMeans(parts, n_init=4, random_state=seed).fit(directions, sample_weight=weight)
     prototypes = _unit_norm(clusters.cluster_centers_.astype(np.float32))
-    nearest = (_unit_norm(rest[chosen] @ projection) @ prototypes.T).argmax(axis=1)
-    activations = features.reshape(-1, features.shape[-1])[chosen]
-    groups = _deal_out(activations, nearest, weight[chosen], parts)
+    nearest = (directions @ prototypes.T).argmax(axis=1)
+    activations = features.reshape(-1, features.shape[-1])[sample]
+    groups = _assign_filters(activations, nearest, weight, parts)
     return projection, prototypes, groups, activations.std(axis=0)
 
 
@@ -75,8 +76,10 @@ def _unit_norm(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
 
 
-def _deal_out(activations: np.ndarray, nearest: np.ndarray, weight: np.ndarray, parts: int) -> np.ndarray:
-    """Gives each filter to the part on whose units it is most above its mean, the clearest cases first."""
+def _assign_filters(
+    activations: np.ndarray, nearest: np.ndarray, weight: np.ndarray, parts: int
+) -> np.ndarray:
+    """Assigns each filter to the part on whose units it is most above its mean, the clearest cases first."""
     filters = activations.shape[1]
     standard = (activations - activations.mean(axis=0)) / np.maximum(activations.std(axis=0), _TINY)
     members = np.eye(parts, dtype=np.float32)[nearest] * weight[:, None]

@@ -1,4 +1,4 @@
-"""Which dtype an explainer computes in; variables, running statistics and losses are float32 either way."""
+"""Chooses the dtype that an explainer computes in; variables, statistics and losses are always float32."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-# Instructions that multiply bfloat16. Without them TensorFlow emulates it, several times slower than float32.
+# CPU instructions for bfloat16. Without them TensorFlow emulates it, several times slower than float32.
 _CPU_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 _CPU_FILE = pathlib.Path("/proc/cpuinfo")
-# Ampere, NVIDIA's first generation with bfloat16.
+# Compute capability of Ampere, NVIDIA's first generation with bfloat16.
 _GPU_CAPABILITY = (8, 0)
 _LACKING = {
     "CPU": f"this CPU is not known to have {' or '.join(_CPU_INSTRUCTIONS)}",
@@ -24,11 +24,11 @@ _LACKING = {
 def chosen(
     setting: Literal["none", "bfloat16", "auto"], devices: Sequence[str]
 ) -> Literal["none", "bfloat16"]:
-    """Returns `bfloat16` or `none`, and says so where nobody did; warns where bfloat16 is slow.
+    """Resolves `auto` to `bfloat16` or `none` and logs the choice; warns if `bfloat16` is slow here.
 
     Args:
         setting: `none`, `bfloat16` or `auto`.
-        devices: that the training runs on, as a strategy names them: `/job:localhost/.../device:GPU:0`.
+        devices: the training devices, as a strategy names them: `/job:localhost/.../device:GPU:0`.
     """
     if setting == "none":
         return setting
@@ -42,29 +42,29 @@ def chosen(
         if slow:
             logging.warning(
                 "--mixed_precision=bfloat16 is several times slower than float32 here: %s. "
-                "--mixed_precision=auto takes the faster one",
+                "--mixed_precision=auto chooses the faster one",
                 slow[0],
             )
         return setting
     if slow:
         logging.info("--mixed_precision=auto: computing in float32, because %s", slow[0])
         return "none"
-    logging.info("--mixed_precision=auto: computing in bfloat16, for which the %s is made", kinds[0])
+    logging.info("--mixed_precision=auto: computing in bfloat16, which the %s supports", kinds[0])
     return "bfloat16"
 
 
 def _computes_bfloat16(kind: str) -> bool:
-    """Tells whether all devices of a kind here have instructions for bfloat16; unknown is no."""
+    """Returns whether all devices of this kind have bfloat16 instructions; False if unknown."""
     if kind == "TPU":
         return True
     if kind == "GPU":
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-        return all(each.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for each in details)
+        return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in details)
     return kind == "CPU" and any(name in _cpu_instructions() for name in _CPU_INSTRUCTIONS)
 
 
 def _cpu_instructions() -> set[str]:
-    """Returns the instruction sets that Linux names; none elsewhere: no Mac has any of those above."""
+    """Returns the CPU's instruction sets on Linux; empty elsewhere (no Mac has the ones above)."""
     try:
         text = _CPU_FILE.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -78,10 +78,10 @@ def _cpu_instructions() -> set[str]:
 
 
 def set_compute_dtype(model: keras.Model, dtype: str) -> None:
-    """Lets every layer, those of nested models included, compute in a dtype.
+    """Sets the dtype that every layer computes in, including the layers of nested models.
 
     Args:
-        model: changed in place; functions traced before keep what they had.
+        model: the model, changed in place; functions traced earlier keep their dtype.
         dtype: `float32` or `bfloat16`.
     """
     policy = "float32" if dtype == "float32" else f"mixed_{dtype}"

@@ -1,4 +1,4 @@
-"""`run.json`: everything that a training was started with."""
+"""Writes `run.json`: the settings, versions and devices of a training run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "apache-beam", "tensorboard")
 
 
 class RunRecord(keras.callbacks.Callback):
-    """Writes the record when training begins: a run that is refused leaves the earlier one's.
+    """Writes the record when training begins; a run that is refused leaves the earlier record in place.
 
     Args:
-        *arguments: of `write_run_record`.
+        *arguments: arguments of `write_run_record`.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -33,7 +33,7 @@ class RunRecord(keras.callbacks.Callback):
         self._arguments = arguments
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Writes it."""
+        """Writes the record."""
         del logs
         write_run_record(*self._arguments)
 
@@ -41,14 +41,14 @@ class RunRecord(keras.callbacks.Callback):
 def write_run_record(
     path: str, manifest: Manifest, flags: Mapping[str, Any], seeds: Mapping[str, int], devices: list[str]
 ) -> None:
-    """Writes the record of a run that begins or goes on.
+    """Writes the record of a run that starts or resumes.
 
     Args:
-        path: of the file.
-        manifest: of the features.
+        path: path of the file.
+        manifest: manifest of the features.
         flags: every flag and its value.
-        seeds: by what they are of.
-        devices: that the training runs on.
+        seeds: the seeds by their purpose.
+        devices: the devices that the training runs on.
     """
     record = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -65,7 +65,7 @@ def write_run_record(
 
 
 def git_revision() -> str | None:
-    """Returns the revision of the source, with a `+` where files have changed since; None outside of git."""
+    """Returns the git revision of the source, with a `+` if files have changed since; None outside git."""
     folder = pathlib.Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What a training leaves for TensorBoard: scalars, histograms, hyper-parameters and a profile."""
+"""Writes scalars, histograms, hyper-parameters and a profile of the training for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import keras
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from tf_explainer.training.training_step import IMAGES, STOPPING
+from tf_explainer.training.training_step import GRADIENT_SQUARE, IMAGES, STOPPING
+from tf_explainer.training.validation import PREFIX
 
 
 class TensorBoardSummaries(keras.callbacks.Callback):
-    """Writes the loss terms after every step, the validation and the weights' histograms after every epoch.
+    """Writes loss terms at every step, validation measures and histograms of the weights at every epoch.
 
     Args:
-        directory: of the event files.
+        directory: directory of the event files.
         settings: hyper-parameters, for the HParams tab.
     """
 
@@ -26,7 +27,7 @@ class TensorBoardSummaries(keras.callbacks.Callback):
         self._directory, self._settings = directory, dict(settings)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Opens the event file; the curves of a training that this one replaces are removed."""
+        """Opens the event file; when training starts from step 0, removes the event files of earlier runs."""
         self._step = self.params["first_step"]
         if self._step == 0:
             for curves in pathlib.Path(self._directory).rglob("events.out.tfevents.*"):
@@ -38,17 +39,16 @@ class TensorBoardSummaries(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes a step's values."""
         self._step = batch
-        hidden = (IMAGES, STOPPING)
         with self._writer.as_default(batch):
             for name, value in logs.items():
-                if name not in hidden and not name.startswith("gradient_square/"):
+                if name not in (IMAGES, STOPPING) and not name.startswith(GRADIENT_SQUARE):
                     tf.summary.scalar(name, value)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the validation and the histograms, by step, so that they stand beside the loss."""
+        """Writes validation measures and histograms, at the current step like the loss."""
         with self._writer.as_default(self._step):
             for name, value in logs.items():
-                if name.startswith("validation/"):
+                if name.startswith(PREFIX):
                     tf.summary.scalar(name, value)
             for weight in self.model.weights:
                 tf.summary.histogram(f"weights/{weight.path}", keras.ops.convert_to_numpy(weight))
@@ -60,10 +60,10 @@ class TensorBoardSummaries(keras.callbacks.Callback):
 
 
 class StepProfile(keras.callbacks.Callback):
-    """Records some steps for TensorBoard's profiler.
+    """Profiles some steps for TensorBoard's profiler.
 
     Args:
-        directory: of the event files.
+        directory: directory of the event files.
         steps: the first and the last step.
     """
 
@@ -74,19 +74,19 @@ class StepProfile(keras.callbacks.Callback):
         self._on = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Starts behind the step before the first one, ends behind the last one."""
+        """Starts the profiler before the first step to profile and stops it after the last."""
         if batch == self._first - 1:
             self._start()
         elif batch == self._last:
             self._end()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Starts where the first step is the first of all."""
+        """Starts the profiler if the first step to profile is the next one."""
         if self.params["first_step"] == self._first - 1:
             self._start()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Ends, if the training had fewer steps."""
+        """Stops the profiler, if the training ended before the last step to profile."""
         self._end()
 
     def _start(self) -> None:

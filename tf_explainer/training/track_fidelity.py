@@ -1,4 +1,4 @@
-"""What the parts carry: fidelity with the interpretable track only, and with the rest only."""
+"""Measures fidelity with each of the explainer's two tracks alone."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tf_explainer.scores import are_exclusive
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrackFidelity:
-    """Each track by itself.
+    """Fidelity of each track alone.
 
     Attributes:
-        parts_only: fidelity with the ordinary track at its mean over the images.
-        rest_only: with the interpretable track at its mean.
+        parts_only: fidelity with the ordinary track replaced by its mean over the images.
+        rest_only: fidelity with the interpretable track replaced by its mean.
         outside_mask: share of the interpretable track's mass outside the papers' mask of slope 4, on the
             images of the categories.
     """
@@ -43,17 +43,17 @@ def measure_tracks(
     split: Split,
     progress: Callable[[int], None] = lambda images: None,  # noqa: ARG005
 ) -> TrackFidelity:
-    """Measures each track by itself, on images of all classes, which are read twice.
+    """Measures each track alone on images of all classes, which are read twice.
 
     Args:
-        explainer: whose tracks.
-        head: the performer's path from the last distilled layer to the scores.
-        features: stored features of the performer that it explains.
-        split: which images; their mean takes the place of the track that is left out.
-        progress: told how many more images are done.
+        explainer: the explainer.
+        head: the performer's layers from the last distilled layer to the logits.
+        features: stored features of its performer.
+        split: the images to use; the track that is left out is replaced by its mean over them.
+        progress: called after each batch with its number of images.
 
     Returns:
-        NaN throughout where the split has no image.
+        The measures; all NaN if the split has no images.
     """
     single, manifest = SingleTracks(explainer), features.manifest
     outside, images = MassOutsideMask(), 0
@@ -85,10 +85,11 @@ def _batches(
 
 
 def new_fidelity(features: Features) -> Fidelity:
-    """Returns an empty measure of how well a performer's features are given back.
+    """Returns an empty measure of how well a performer's features are reconstructed.
 
     Args:
-        features: of the performer, with what its outputs mean; where that is not known, one class an image.
+        features: stored features of the performer. If the meaning of its outputs is unknown, each image is
+            taken to belong to a single class.
     """
     layers = [layer.name for layer in features.manifest.distilled]
     return Fidelity(layers, exclusive=features.outputs is None or are_exclusive(features.outputs.kind))
@@ -97,24 +98,24 @@ def new_fidelity(features: Features) -> Fidelity:
 def add_decoded(
     fidelity: Fidelity, head: keras.Model, features: Features, batch: Batch, decoded: Mapping[str, Any]
 ) -> None:
-    """Takes a batch into `fidelity`.
+    """Adds a batch to `fidelity`.
 
     Args:
         fidelity: from `new_fidelity`.
-        head: the performer's path from the last distilled layer to the logits.
-        features: that the batch is of.
-        batch: of stored images.
-        decoded: the explainer's features `[B, units]` by distilled layer, among other outputs.
+        head: the performer's layers from the last distilled layer to the logits.
+        features: the stored features that the batch was read from.
+        batch: the batch.
+        decoded: the explainer's features `[B, units]` by distilled layer; other outputs are ignored.
     """
     layers = [layer.name for layer in features.manifest.distilled]
-    given_back = {name: ops.convert_to_numpy(ops.cast(decoded[name], "float32")) for name in layers}
+    reconstructed = {name: ops.convert_to_numpy(ops.cast(decoded[name], "float32")) for name in layers}
     targets = {name: batch[name].astype(np.float32) for name in layers}
     unknown = np.full(len(features.manifest.classes), -1)
     known = unknown if features.outputs is None else features.outputs.of_labels
     fidelity.add(
         targets=targets,
-        decoded=given_back,
+        decoded=reconstructed,
         performer_logits=ops.convert_to_numpy(head(targets[layers[-1]])),
-        explainer_logits=ops.convert_to_numpy(head(given_back[layers[-1]])),
+        explainer_logits=ops.convert_to_numpy(head(reconstructed[layers[-1]])),
         labels=known[batch[LABEL]],
     )

@@ -1,4 +1,4 @@
-"""Fits an explainer to stored features, on all replicas of a strategy, resumable at every step."""
+"""Trains an explainer on stored features, on all replicas of a strategy, resumable at every step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tf_explainer.training.part_discovery import discover_parts
 from tf_explainer.training.training_batches import TrainingBatches
 from tf_explainer.training.training_step import STOPPING, TrainingStep, squares_of
 
-# Batches that the running statistics see before the first step, and those in which parts are looked for.
+# Batches for the running statistics before the first step, and for finding parts.
 CALIBRATION_BATCHES = 8
 DISCOVERY_BATCHES = 12
 
@@ -38,32 +38,32 @@ Measure = Callable[[Explainer], Mapping[str, float]]
 
 
 class Terminated(Exception):  # noqa: N818 - nothing went wrong
-    """The training was asked to end, and has saved where it stands."""
+    """Raised when training was asked to stop, after the checkpoint was saved."""
 
 
 class Trainer:
-    """One training: the explainer, its optimizer, its data and its checkpoints.
+    """A training run: the explainer, its optimizer, its data and its checkpoints.
 
-    Callbacks are Keras': `on_train_begin`, `on_epoch_begin(epochs done)`, `on_train_batch_end(step, logs)`
-    with the number of optimizer steps done in all and the values of `TrainingStep`, `on_epoch_end(epochs
-    done, logs)` with the last step's values and the validation's, `on_train_end`. `model` is the explainer;
-    `params` has `epochs` (None where the configuration says how many steps), `total_steps` (steps at the end;
-    how many epochs have is expected in the first of them and known from then on) and `first_step` (steps done
-    when this process began).
-    Setting `model.stop_training` ends the training after the epoch. Only the process that writes files calls
-    them.
+    Callbacks are Keras callbacks: `on_train_begin`, `on_epoch_begin(completed epochs)`,
+    `on_train_batch_end(completed steps, logs)` with the values of `TrainingStep`,
+    `on_epoch_end(completed epochs, logs)` with the values of the last step and of validation, and
+    `on_train_end`. Their `model` is the explainer. Their `params` are `epochs` (None if the configuration
+    gives the number of steps), `total_steps` (steps at the end of training, an estimate until the first epoch
+    is complete) and `first_step` (steps completed before this process started). Setting `model.stop_training`
+    ends training after the epoch. Callbacks are called only in the process that writes files.
 
     Args:
-        performer: the network that the features are from.
-        manifest: of the features.
-        workdir: where the features lie and everything is left.
-        dataset: which images are held out.
-        explainer: shape and loss weights.
-        config: how to fit.
+        performer: the network that the features come from.
+        manifest: manifest of the features.
+        workdir: work directory with the features; all output is written there.
+        dataset: data set settings; they determine the held-out images.
+        explainer: architecture and loss weights.
+        config: training settings.
         strategy: the devices.
-        callbacks: told what happens.
+        callbacks: Keras callbacks, called as described above.
         validate: measures the explainer on held-out images; the names begin with `validation/`.
-        stop: asked after every step whether to save and end (`Terminated`).
+        stop: called before every step; if it returns True, training saves a checkpoint after the step and
+            raises `Terminated`.
     """
 
     def __init__(
@@ -120,15 +120,15 @@ class Trainer:
         self._identity = training_identity.identity(manifest, dataset, explainer, config)
 
     def run(self) -> Explainer:
-        """Trains to the last epoch, from the last checkpoint where there is one, and saves the explainer.
+        """Trains to the last epoch, from the last checkpoint if there is one, and saves the explainer.
 
         Returns:
-            The trained explainer, as it was saved to the work directory.
+            The trained explainer, as saved to the work directory.
 
         Raises:
             UserError: the checkpoints belong to another configuration, a loss term or the gradient is not
                 finite, features cannot be read, or a checkpoint cannot be written.
-            Terminated: `stop` said so; everything is saved.
+            Terminated: `stop` returned True; everything is saved.
         """
         self.explainer.stop_training = False
         state = self._start_or_resume()
@@ -151,8 +151,8 @@ class Trainer:
         epochs, total = None, self.config.steps
         if not self.config.steps:
             epochs = self.config.epochs
-            ahead = max(epochs - state.epochs, 0)
-            total = state.step - state.batches + ahead * self._steps_an_epoch(state)
+            remaining = max(epochs - state.epochs, 0)
+            total = state.step - state.batches + remaining * self._steps_per_epoch(state)
         if self._is_done(state):
             total = state.step
         self._callbacks.set_params({"epochs": epochs, "total_steps": total, "first_step": first_step})
@@ -176,7 +176,7 @@ class Trainer:
             state = self._checkpoints.restore_latest()
             if state:
                 if self._is_done(state):
-                    logging.info("The explainer was trained to the end before, and is kept")
+                    logging.info("The explainer is already trained to the end, and is kept")
                 else:
                     logging.info("Resumed after step %d, in epoch %d", state.step, state.epochs + 1)
                 return state
@@ -187,8 +187,8 @@ class Trainer:
         return TrainingState()
 
     def _discover_parts(self) -> None:
-        """Deals out the filters among the parts that stored features of objects show."""
-        # Every process reads the same images, so that all find the same parts.
+        """Finds parts in stored features of objects and assigns the filters to them."""
+        # Every process reads the same images and so finds the same parts.
         batches = itertools.islice(self._features.batches("train", negatives=False), DISCOVERY_BATCHES)
         prototypes, target = self.explainer.prototypes, self.manifest.target
         if self.explainer.config.parts > prototypes.parts:
@@ -212,7 +212,7 @@ class Trainer:
         self.explainer.inhibit(deviation, self.config.init_inhibition)
 
     def _calibrate(self) -> None:
-        """Lets the running statistics see some images, and the decoder the performer's scale."""
+        """Initialises the running statistics with some images, then scales the decoder's input."""
         batches, target = self._batches.of_epoch(0, limit=CALIBRATION_BATCHES), self.manifest.target.name
         observe = tf.function(
             lambda features: self.strategy.run(
@@ -226,7 +226,7 @@ class Trainer:
         self.explainer.rescale_decoder()
 
     def _run_epoch(self, state: TrainingState) -> TrainingState:
-        """Runs what is left of the epoch under way, and saves."""
+        """Runs the rest of the current epoch and saves a checkpoint."""
         self._callbacks.on_epoch_begin(state.epochs)
         limit = self.config.steps - state.step if self.config.steps else -1
         batches = self._batches.of_epoch(state.epochs + 1, skip=state.batches, limit=limit)
@@ -254,7 +254,7 @@ class Trainer:
             raise Terminated(
                 f"Stopped after step {state.step}"
                 + (f" of {steps}" if steps else f", in epoch {state.epochs + 1} of {epochs}")
-                + ". Everything is saved: the same command goes on from here"
+                + ". Everything is saved: the same command continues from here"
             )
 
     def _save(self, state: TrainingState) -> None:
@@ -270,7 +270,7 @@ class Trainer:
         if name and measures:
             if name not in measures:
                 raise UserError(
-                    f"--best_measure={name} is not measured; there are {', '.join(sorted(measures))}"
+                    f"--best_measure={name} is not measured; available: {', '.join(sorted(measures))}"
                 )
             value = measures[name]
             if not math.isnan(value) and (best is None or value < best[1]):
@@ -283,16 +283,16 @@ class Trainer:
         shares = self.strategy.experimental_local_results(batch[self.manifest.target.name])
         features = np.concatenate([share.numpy() for share in shares]).astype(np.float32)
         terms = {name: values[name] for name in (*self.explainer.loss_weights_by_term, "loss")}
-        found = origin(self.explainer, features, terms, squares_of(values))
-        whole = self._checkpoints.all()
+        cause = origin(self.explainer, features, terms, squares_of(values))
+        checkpoints = self._checkpoints.all()
         raise UserError(
-            f"step {state.step + 1} (epoch {state.epochs + 1}) is not finite: {found}. It was not taken; "
-            f"the last good checkpoint is {whole[-1] if whole else 'none'}. Lower --learning_rate, or set "
-            "--gradient_clip, in another --workdir or with --noresume"
+            f"step {state.step + 1} (epoch {state.epochs + 1}) is not finite: {cause}. It was not applied; "
+            f"the last good checkpoint: {checkpoints[-1] if checkpoints else 'none'}. Lower --learning_rate, "
+            "or set --gradient_clip, in another --workdir or with --noresume"
         )
 
-    def _steps_an_epoch(self, state: TrainingState) -> int:
-        """Returns the steps of an epoch, which are known exactly after the first one."""
+    def _steps_per_epoch(self, state: TrainingState) -> int:
+        """Returns the steps of an epoch; an estimate until the first epoch is complete."""
         return (state.step - state.batches) // state.epochs if state.epochs else self._batches.expected
 
     def _set_learning_rates(self, state: TrainingState) -> None:
@@ -302,7 +302,7 @@ class Trainer:
         if self.config.steps:
             done = state.step / self.config.steps
         else:
-            epoch = min(state.batches / max(self._steps_an_epoch(state), 1), 1.0)
+            epoch = min(state.batches / max(self._steps_per_epoch(state), 1), 1.0)
             done = (state.epochs + epoch) / self.config.epochs
         factor = schedule_factor(schedule, done, state.step, warmup)
         self.optimizer.learning_rate = self.config.learning_rate * factor
@@ -325,7 +325,7 @@ def _views(manifest: Manifest, explainer: ExplainerConfig) -> tuple[str, ...]:
         return (ORIGINAL,)
     if not manifest.views:
         logging.warning(
-            "There are no views of the images, so nothing holds parts to what moves with the object: run "
-            "`python -m pipelines.extract_features` with the same flags, --views=flip and --overwrite"
+            "The features have no transformed views of the images, so training has no equivariance loss: "
+            "run `python -m pipelines.extract_features` with the same flags, --views=flip and --overwrite"
         )
     return (ORIGINAL, *manifest.views)

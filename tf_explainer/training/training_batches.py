@@ -1,4 +1,4 @@
-"""The batches of a training, epoch by epoch, divided among the replicas."""
+"""The training batches, epoch by epoch, divided among the replicas."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tf_explainer.training import distribution
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingBatches:
-    """Where the batches come from; their order is a function of seed and epoch alone.
+    """Reads training batches; their order depends only on the seed and the epoch.
 
     Attributes:
-        manifest: of the features.
-        features: where they lie.
-        dataset: which images are held out.
-        config: size of the batches, and the seed.
+        manifest: manifest of the features.
+        features: directory of the features.
+        dataset: data set settings; they determine the held-out images.
+        config: batch size and seed.
         strategy: the replicas.
-        views: stored views of every image, the original first; an image's views stay together.
+        views: stored views to read of every image, the original first; an image's views stay together.
     """
 
     manifest: Manifest
@@ -41,28 +41,27 @@ class TrainingBatches:
 
     @tf.autograph.experimental.do_not_convert  # As in `dataset`.
     def of_epoch(self, epoch: int, *, skip: int = 0, limit: int = -1) -> tf.distribute.DistributedDataset:
-        """Returns per-replica dictionaries of the layers' features, float16, and of the performer's scores.
+        """Returns per-replica dictionaries of the layers' features, float16, and the performer's scores.
 
-        Where there are images of the negative class, `shows_object` is 0 for them, and 1 for the others. With
-        several views they are `[B * V, ...]`, and `affine` is `[B, V, 4]`, in units of the map.
+        If the data set has a negative class, `shows_object` is 0 for its images and 1 for others. With
+        several views, all these are `[B * V, ...]`, and `affine` is `[B, V, 4]`, in units of the map.
 
         Args:
-            epoch: counted from 1; 0 has an order of its own, for calibration.
-            skip: batches to leave out at the start.
-            limit: batches at most; -1: all.
+            epoch: number of the epoch, from 1; 0 gives a separate order, for calibration.
+            skip: number of batches to skip at the start.
+            limit: largest number of batches; -1 for all.
         """
         names = [self.manifest.target.name, *(layer.name for layer in self.manifest.distilled), SCORES]
-
         matrix, vector = views.in_units(self.manifest.receptive_field, self.manifest.image_size)
 
-        def chosen(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            kept = {name: batch[name] for name in names}
+        def select(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            selected = {name: batch[name] for name in names}
             if self.manifest.negative_label is not None:
-                kept[SHOWS_OBJECT] = tf.cast(batch[LABEL] != self.manifest.negative_label, tf.float32)
+                selected[SHOWS_OBJECT] = tf.cast(batch[LABEL] != self.manifest.negative_label, tf.float32)
             if len(self.views) > 1:
                 affine = tf.reshape(batch[AFFINE], (-1, len(self.views), 4))
-                kept[AFFINE] = affine @ matrix + vector
-            return kept
+                selected[AFFINE] = affine @ matrix + vector
+            return selected
 
         def batches(divide: distribution.Division) -> tf.data.Dataset:
             return training_dataset(
@@ -76,29 +75,24 @@ class TrainingBatches:
                 epoch=epoch,
                 views=self.views,
                 skip=skip,
-                divide=lambda whole: divide(whole.take(limit)),
-            ).map(chosen)
+                divide=lambda dataset: divide(dataset.take(limit)),
+            ).map(select)
 
         return distribution.distribute(self.strategy, batches)
 
     def read(self, batches: tf.distribute.DistributedDataset) -> Iterator[Any]:
-        """Yields batches.
+        """Yields the batches.
 
         Raises:
             UserError: a shard is damaged; the message names it.
         """
-        iterator = iter(batches)
-        while True:
-            try:
-                batch = next(iterator)
-            except StopIteration:
-                return
-            except tf.errors.OpError as error:
-                raise self.unreadable(error) from error
-            yield batch
+        try:
+            yield from batches
+        except tf.errors.OpError as error:
+            raise self.unreadable(error) from error
 
     def unreadable(self, error: tf.errors.OpError) -> UserError:
-        """Returns what to tell where features cannot be read.
+        """Returns the error to raise when features cannot be read.
 
         Raises:
             UserError: a shard is damaged; the message names it.
@@ -108,7 +102,7 @@ class TrainingBatches:
 
     @property
     def expected(self) -> int:
-        """How many batches an epoch has, as the folds let expect."""
+        """Expected number of batches in an epoch, from the size of the held-out fold."""
         counts = self.manifest.class_counts
         images = sum(counts.values()) - counts.get(self.manifest.negative_class or "", 0)
         return math.ceil(images * (1 - 1 / self.dataset.folds) / self.config.batch_size)

@@ -1,4 +1,4 @@
-"""What two runs must have in common to be one training: a run goes on from its own checkpoints only."""
+"""Checks that checkpoints belong to a training run with the same settings, before it is resumed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf_explainer.config import DatasetConfig, ExplainerConfig, TrainConfig
 from tf_explainer.errors import UserError
 from tf_explainer.features.schema import Manifest
 
-# Settings that may change between one run and the next that goes on from it.
+# Settings that may differ when a run is resumed.
 _FREE = (
     "epochs",
     "steps",
@@ -31,7 +31,7 @@ _FREE = (
 
 
 def feature_fingerprint(manifest: Manifest) -> str:
-    """Returns the SHA-256 of a set of stored features: their content and their order, in hexadecimal."""
+    """Returns the SHA-256 of the content and order of stored features, in hexadecimal."""
     digest = hashlib.sha256()
     for shard in manifest.shards:
         digest.update(f"{shard.file} {shard.records} {shard.sha256}\n".encode())
@@ -41,7 +41,7 @@ def feature_fingerprint(manifest: Manifest) -> str:
 def identity(
     manifest: Manifest, dataset: DatasetConfig, explainer: ExplainerConfig, config: TrainConfig
 ) -> dict[str, Any]:
-    """Returns everything that the result of a training depends on, as plain values."""
+    """Returns everything that the result of a training run depends on, as plain values."""
     training = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
     settings = {
         "explainer": dataclasses.asdict(explainer),
@@ -55,23 +55,23 @@ def identity(
 
 
 def write_identity(path: str, settings: dict[str, Any]) -> None:
-    """Leaves a training's identity beside its checkpoints."""
+    """Writes the identity of a training run, beside its checkpoints."""
     atomic_file.write_text(path, json.dumps(settings, indent=2) + "\n")
 
 
 def check_identity(path: str, ours: dict[str, Any]) -> None:
-    """Refuses to go on from the checkpoints of another training.
+    """Checks that existing checkpoints belong to this training run.
 
     Raises:
-        UserError: names what differs.
+        UserError: they do not, or `path` cannot be read; the message names what differs.
     """
     try:
         with open(path, encoding="utf-8") as file:
             theirs = json.load(file)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"there are checkpoints, but {path}, which says what they are of, cannot be read ({error}): "
-            "--noresume to start anew"
+            f"there are checkpoints, but {path}, which stores their settings, cannot be read ({error}): "
+            "start over with --noresume"
         ) from error
     for group, settings in ours.items():
         if settings == theirs.get(group):
@@ -83,5 +83,5 @@ def check_identity(path: str, ours: dict[str, Any]) -> None:
             changed = [f"{theirs.get(group)} -> {settings}"]
         raise UserError(
             f"the checkpoints beside {path} belong to a training with other settings ({group}: "
-            f"{'; '.join(changed)}). Take another --workdir, or --noresume to start anew"
+            f"{'; '.join(changed)}). Use another --workdir, or start over with --noresume"
         )

@@ -1,4 +1,4 @@
-"""One optimizer step over all replicas, compiled as a whole."""
+"""One optimizer step over all replicas, compiled into a single function."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from tf_explainer.explainer import cross_replica
 from tf_explainer.explainer.explainer import FEATURES, INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.training.optimizer import GroupedAdam
 
-# What a step reports beside the loss terms.
-IMAGES, STOPPING, GRADIENT_NORM = "images", "stopping", "gradient_norm"
-_SQUARE = "gradient_square/"
+# Names of the values that a step returns besides the loss terms.
+IMAGES, STOPPING, GRADIENT_NORM, GRADIENT_SQUARE = "images", "stopping", "gradient_norm", "gradient_square/"
 
 
 class TrainingStep:
-    """Forward, backward and update of one batch, the same for any number of replicas.
+    """Forward pass, backward pass and update for one batch, the same for any number of replicas.
 
-    The update happens only if every loss term and the gradient are finite: otherwise the variables are after
-    the step what they were before it (running statistics excepted).
+    If a loss term or the gradient is not finite, the variables are not updated (except running statistics).
 
     Args:
-        explainer: built, with its optimizer, in the strategy's scope.
-        optimizer: one that leaves summing over replicas to the step.
+        explainer: the explainer, built with its optimizer in the strategy's scope.
+        optimizer: the optimizer; gradients are summed over replicas before they are passed to it.
         strategy: the replicas.
-        target: name of the explained layer in the batches.
-        config: clipping and compilation.
+        target: name of the target layer in the batches.
+        config: settings for clipping and compilation.
     """
 
     def __init__(
@@ -42,12 +40,12 @@ class TrainingStep:
         self._explainer, self._optimizer, self._strategy = explainer, optimizer, strategy
         self._target, self._clip = target, config.gradient_clip
         self._xla = config.xla
-        # What stands in the vectors that the compiled step computes; known once it is traced.
+        # Names of the entries of the vectors that the compiled step computes, known once it is traced.
         self._shared: list[str] = []
         self._names: list[str] = []
         self._compiled: Any = None
         if config.xla and strategy.num_replicas_in_sync > 1:
-            # One XLA program cannot hold reductions over replicas; XLA finds what lies between them.
+            # One XLA program cannot contain reductions over replicas; XLA compiles the code between them.
             tf.config.optimizer.set_jit("autoclustering")
 
     def __call__(
@@ -57,19 +55,19 @@ class TrainingStep:
 
         Args:
             batch: a per-replica dictionary of the layers' features.
-            specification: of such batches (`element_spec`), whatever their size.
-            stopping: whether this process wants to end.
-            filter_factor: by which the weight of the filter losses is multiplied.
+            specification: the `element_spec` of the batches, for any batch size.
+            stopping: whether this process has been asked to stop.
+            filter_factor: factor of the weight of the filter losses.
 
         Returns:
-            Every loss term, unweighted, by name; with `loss` (their weighted sum), `part_share` as p itself,
-            `live_filters` (share of conv_interp_2's filters with a response in the batch), `gradient_norm`
-            (before clipping), `images`, `stopping` (how many replicas want to end) and the squared gradient
-            norm by layer.
+            By name: every loss term, unweighted, except that `part_share` is p itself; `loss` (the weighted
+            sum); `live_filters` (share of conv_interp_2's filters with a response in the batch);
+            `gradient_norm` (before clipping); `images`; `stopping` (number of replicas asked to stop); and
+            the squared gradient norm of each layer.
         """
         if self._compiled is None:
             self._compiled = tf.function(
-                self._whole,
+                self._run_step,
                 input_signature=[specification, *[tf.TensorSpec((), tf.float32)] * 2],
                 jit_compile=True if self._xla and self._strategy.num_replicas_in_sync == 1 else None,
                 autograph=False,
@@ -77,18 +75,17 @@ class TrainingStep:
         scalars = tf.constant(stopping, tf.float32), tf.constant(filter_factor, tf.float32)
         vector = self._compiled(batch, *scalars).numpy()
         values = dict(zip(self._names, map(float, vector), strict=True))
-        values[GRADIENT_NORM] = math.sqrt(sum(v for name, v in values.items() if name.startswith(_SQUARE)))
+        values[GRADIENT_NORM] = math.sqrt(sum(squares_of(values).values()))
         return values
 
-    def _whole(self, batch: Any, stopping: tf.Tensor, filter_factor: tf.Tensor) -> tf.Tensor:
+    def _run_step(self, batch: Any, stopping: tf.Tensor, filter_factor: tf.Tensor) -> tf.Tensor:
         arguments = (batch, stopping, filter_factor)
         gradients, shares, squares = self._strategy.run(self._gradients, args=arguments)
-        total = dict(
-            zip(self._shared, tf.unstack(self._strategy.reduce("SUM", shares, axis=None)), strict=True)
-        )
+        sums = tf.unstack(self._strategy.reduce("SUM", shares, axis=None))
+        total = dict(zip(self._shared, sums, strict=True))
         total["loss"] = self._explainer.total_loss(total, filter_factor)
         total["part_share"] = self._explainer.get_layer("mix").part_share()
-        # Every replica has the same sums, so any one will do.
+        # The squares are the same on every replica, so the first one's are used.
         total |= {
             name: self._strategy.experimental_local_results(value)[0] for name, value in squares.items()
         }
@@ -117,7 +114,7 @@ class TrainingStep:
             IMAGES: cross_replica.image_count(features),
             STOPPING: stopping,
         }
-        # One vector, so that replicas meet once.
+        # One vector, so that a single reduction over replicas is enough.
         self._shared = list(shares)
         vector = tf.stack([tf.cast(share, tf.float32) for share in shares.values()])
         return gradients, vector, _squares_by_layer(variables, gradients)
@@ -131,13 +128,14 @@ class TrainingStep:
 
 def squares_of(values: dict[str, Any]) -> dict[str, Any]:
     """Returns the squared gradient norms among a step's values, by layer."""
-    return {name.removeprefix(_SQUARE): v for name, v in values.items() if name.startswith(_SQUARE)}
+    squares = {name: value for name, value in values.items() if name.startswith(GRADIENT_SQUARE)}
+    return {name.removeprefix(GRADIENT_SQUARE): value for name, value in squares.items()}
 
 
 def _squares_by_layer(variables: list[Any], gradients: list[tf.Tensor]) -> dict[str, tf.Tensor]:
     squares: dict[str, tf.Tensor] = {}
     for variable, gradient in zip(variables, gradients, strict=True):
-        name = _SQUARE + variable.path.split("/")[-2]
+        name = GRADIENT_SQUARE + variable.path.split("/")[-2]
         square = 2 * tf.nn.l2_loss(gradient)
         squares[name] = squares[name] + square if name in squares else square
     return squares

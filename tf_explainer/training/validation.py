@@ -1,4 +1,4 @@
-"""Measures of an explainer in training, on the images that training never sees."""
+"""Measures of an explainer on held-out images during training."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from tf_explainer.explainer.explainer import Explainer
 from tf_explainer.features.schema import LABEL, SCORES
 from tf_explainer.features.stored_features import Batch, Features
 from tf_explainer.training.landmark_validation import measure_landmarks
-from tf_explainer.training.track_fidelity import TrackFidelity, measure_tracks
+from tf_explainer.training.track_fidelity import measure_tracks
 
 PREFIX = "validation/"
 _WITH_LANDMARKS = "landmarks/"
 
 
 def uses_landmarks(measure: str) -> bool:
-    """Tells by its name whether a measure is taken with landmarks."""
+    """Returns whether a measure of this name uses landmarks."""
     return measure.startswith(PREFIX + _WITH_LANDMARKS)
 
 
 class Validation:
-    """Measures held-out images; given to a `Trainer` as `validate`.
+    """Measures an explainer on held-out images; passed to a `Trainer` as `validate`.
 
-    Loss terms are those of training, averaged over batches of the categories' images. On the images of all
-    classes, `parts_only/LAYER` is the relative error of a distilled layer with the ordinary track at its
-    mean, `parts_only/disagreement` how often the performer's head then decides otherwise; `outside_mask` is
-    the share of the interpretable track's mass outside the papers' mask. None of these uses landmarks. Those
-    that do, of `measure_landmarks`, have `landmarks/` in front. Of every measure less is better.
+    The loss terms are those of training, averaged over batches of the categories' images. On the images of
+    all classes, with the ordinary track replaced by its mean, `parts_only/LAYER` is the relative error of a
+    distilled layer and `parts_only/disagreement` the share of images on which the performer's head decides
+    differently. `outside_mask` is the share of the interpretable track's mass outside the papers' mask, on
+    the images of the categories. The measures of `measure_landmarks`, which alone use landmarks, begin with
+    `landmarks/`. Lower is better for all measures.
 
     Args:
         features: stored features of the performer.
-        landmarks: whether landmarks are used, where there are any.
+        landmarks: whether to use landmarks, if there are any.
     """
 
     def __init__(self, features: Features, *, landmarks: bool = False) -> None:
@@ -40,7 +41,7 @@ class Validation:
         self._landmarks = landmarks and bool(features.manifest.landmarks)
 
     def __call__(self, explainer: Explainer) -> dict[str, float]:
-        """Returns the measures by name, each with `validation/` in front; none without held-out images."""
+        """Returns the measures by name, each beginning with `validation/`; empty without held-out images."""
         terms, weights = [], []
         for batch in self._features.batches("held_out", negatives=False):
             outputs = explainer(batch[self._features.manifest.target.name].astype(np.float32), training=False)
@@ -50,19 +51,13 @@ class Validation:
             return {}
         measures = {name: float(np.average([t[name] for t in terms], weights=weights)) for name in terms[0]}
         tracks = measure_tracks(explainer, explainer.head, self._features, "held_out")
-        measures |= _of_tracks(tracks)
+        parts_only = tracks.parts_only
+        measures |= {f"parts_only/{name}": error for name, error in parts_only.relative_error.items()}
+        measures |= {"parts_only/disagreement": 1 - parts_only.agreement, "outside_mask": tracks.outside_mask}
         if self._landmarks:
-            found = measure_landmarks(explainer, self._features, sum(weights))
-            measures |= {_WITH_LANDMARKS + name: value for name, value in found.items()}
+            with_landmarks = measure_landmarks(explainer, self._features, sum(weights))
+            measures |= {_WITH_LANDMARKS + name: value for name, value in with_landmarks.items()}
         return {PREFIX + name: value for name, value in measures.items()}
-
-
-def _of_tracks(tracks: TrackFidelity) -> dict[str, float]:
-    alone = tracks.parts_only
-    return {f"parts_only/{name}": error for name, error in alone.relative_error.items()} | {
-        "parts_only/disagreement": 1 - alone.agreement,
-        "outside_mask": tracks.outside_mask,
-    }
 
 
 def _loss_terms(explainer: Explainer, batch: Batch, outputs: dict[str, Any]) -> dict[str, float]:
