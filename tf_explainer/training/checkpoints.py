@@ -116,7 +116,8 @@ class Checkpoints:
 
     def _restore(self, checkpoint: pathlib.Path) -> TrainingState:
         try:
-            state = _read_state(checkpoint)
+            fields = _fields(checkpoint)
+            state = TrainingState(**fields | {"best": fields["best"] and tuple(fields["best"])})
             self._variables.read(str(checkpoint / "variables")).assert_consumed()
         except (OSError, ValueError, LookupError, TypeError, AssertionError, tf.errors.OpError) as error:
             raise UserError(
@@ -141,21 +142,20 @@ def _flush(path: pathlib.Path) -> None:
         os.close(handle)
 
 
-def _read_state(checkpoint: pathlib.Path) -> TrainingState:
-    fields = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-    return TrainingState(**fields | {"best": fields["best"] and tuple(fields["best"])})
+def _fields(checkpoint: pathlib.Path) -> dict[str, Any]:
+    return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
 
 
 def last_step(directory: str) -> int:
     """Returns how many optimizer steps the saved explainer was trained for; 0 without a checkpoint.
 
     Args:
-        directory: directory of the checkpoints.
+        directory: directory of the checkpoints, which another version of the program may have written.
     """
     checkpoints = sorted(pathlib.Path(directory).glob(_FINISHED))
     if not checkpoints:
         return 0
-    state = _read_state(checkpoints[-1])
-    if state.best:
-        state = _read_state(pathlib.Path(directory) / TrainingState(epochs=state.best[0]).name)
-    return state.step
+    fields = _fields(checkpoints[-1])
+    if fields["best"]:
+        fields = _fields(pathlib.Path(directory) / TrainingState(epochs=fields["best"][0]).name)
+    return fields["step"]
