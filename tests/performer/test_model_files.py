@@ -498,7 +498,7 @@ def test_a_class_may_take_grey_images(tmp_path):
     ("cls", "message"),
     [
         (Deciding, "Deciding was saved before its layers had weights, or cannot be built"),
-        (Masking, "Masking does more than to call layers on one image"),
+        (Masking, "Masking does more than call layers on one image"),
         (Unsteady, "Unsteady does something else than its layers one by one"),
     ],
 )
@@ -552,7 +552,7 @@ def test_files_of_keras_2_are_called_so(tmp_path, old, new):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it, not Keras 3: .*save it as HDF5"):
+    with pytest.raises(UserError, match=r"written by Keras 2.15.0, not by Keras 3: .*save it as HDF5"):
         read_model(path, 32)
 
 
@@ -567,6 +567,6 @@ def test_hdf5_files_of_keras_2_are_read_or_told_how_to_rebuild(tmp_path):
         config = file.attrs["model_config"].replace("GlobalAveragePooling2D", "TFOpLambda")
         file.attrs["model_config"] = config
     with pytest.raises(
-        UserError, match=r"Keras 2.15.0 has written it, not Keras 3: build the model in Keras 3"
+        UserError, match=r"written by Keras 2.15.0, not by Keras 3: build the model in Keras 3"
     ):
         read_model(path, 32)

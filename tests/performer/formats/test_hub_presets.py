@@ -108,7 +108,7 @@ def test_a_preset_is_read_with_its_head_and_its_preprocessing(preset, classifier
 
 
 def test_a_preset_that_preprocesses_needs_no_more(preset):
-    with pytest.raises(UserError, match="brings its own"):
+    with pytest.raises(UserError, match="has its own"):
         read_model(preset, SIDE, "resnet50")
 
 
