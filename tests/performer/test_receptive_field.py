@@ -308,5 +308,5 @@ def test_resizing_and_cropping_move_the_field():
 def test_layers_that_may_move_places_have_no_field(layer):
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, keras.layers.ReLU(name="map")(layer(image)))
-    with pytest.raises(UserError, match="receptive field behind layer"):
+    with pytest.raises(UserError, match="receptive field after layer"):
         receptive_field(model, "map")

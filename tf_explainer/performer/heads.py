@@ -1,4 +1,4 @@
-"""The head that a performer gets for the task at hand."""
+"""The classification head that is trained on a backbone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ POOLING = "head_pooling"
 
 
 def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) -> PerformerTrainingConfig:
-    """Decides on the pooling where it is `auto`: what the backbone's own classifier has.
+    """Replaces the pooling `auto` by that of the backbone's own classifier.
 
-    That is flatten for AlexNet and VGG, and average for all others.
+    That is `flatten` for AlexNet and VGG, and `average` for all others.
 
     Raises:
         UserError: there is no such backbone.
@@ -35,7 +35,7 @@ def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingCo
 
     Args:
         backbone: from images to a feature map `[B, h, w, C]`.
-        classes: how many there are.
+        classes: number of classes.
         config: pooling (not `auto`, see `with_pooling`), widths and dropout of the head.
 
     Returns:
