@@ -49,7 +49,7 @@ class Chance(L.Layer):
 def test_chance_is_found():
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, L.Flatten()(Chance()(image)))
-    with pytest.raises(UserError, match="the file says something else each time"):
+    with pytest.raises(UserError, match="the file gives an image different scores each time"):
         equivalence.check_steady(model, IMAGES, "the file")
 
 
