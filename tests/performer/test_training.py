@@ -100,7 +100,7 @@ def test_the_same_settings_find_it_again(made):
 def test_other_settings_are_refused(made):
     workdir, _ = made
     other = dataclasses.replace(TRAINING, epochs=5)
-    with pytest.raises(UserError, match=r"performer.keras was made with .*epochs \(4, now 5\).*--overwrite"):
+    with pytest.raises(UserError, match=r"keras was trained with .*epochs \(4, now 5\).*--overwrite"):
         existing_performer(DATASET, PERFORMER, other, workdir)
 
 
