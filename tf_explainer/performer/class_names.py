@@ -14,7 +14,6 @@ from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer.report import PerformerReport
 
-_IMAGENET = "imagenet"
 _IMAGENET_CLASSES = 1000
 
 
@@ -26,9 +25,8 @@ def named(config: PerformerConfig) -> PerformerConfig:
     """
     if len(config.class_names) != 1:
         return config
-    (only,) = config.class_names
-    names = _imagenet() if only == _IMAGENET else _lines(only)
-    return dataclasses.replace(config, class_names=names)
+    (source,) = config.class_names
+    return dataclasses.replace(config, class_names=_imagenet() if source == "imagenet" else _lines(source))
 
 
 def of_training(config: PerformerConfig, workdir: WorkDir, fingerprint: str) -> PerformerConfig:
@@ -84,11 +82,9 @@ def _lines(path: str) -> tuple[str, ...]:
 def _imagenet() -> tuple[str, ...]:
     """Returns Keras' names of ImageNet's 1000 classes; classes of the same name also get their synset."""
     try:
-        ((found),) = zip(
-            *keras.applications.imagenet_utils.decode_predictions(np.eye(1000, dtype=np.float32), top=1),
-            strict=True,
-        )
+        each_class = np.eye(_IMAGENET_CLASSES, dtype=np.float32)
+        decoded = keras.applications.imagenet_utils.decode_predictions(each_class, top=1)
     except Exception as error:  # Downloads raise undocumented types.
         raise UserError(f"--class_names=imagenet: Keras' list cannot be fetched: {error}") from error
-    names = [name for _, name, _ in found]
-    return tuple(name if names.count(name) == 1 else f"{name} ({synset})" for synset, name, _ in found)
+    names = [name for ((_, name, _),) in decoded]
+    return tuple(name if names.count(name) == 1 else f"{name} ({synset})" for ((synset, name, _),) in decoded)

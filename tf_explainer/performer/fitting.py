@@ -138,16 +138,9 @@ def train_head(
 def train_end_to_end(
     model: keras.Model, examples: Examples, config: PerformerTrainingConfig, progress: Progress
 ) -> np.ndarray:
-    """Trains all layers of a performer, in place, on flipped and shifted crops.
+    """Trains all layers of a performer, in place, on flipped and shifted crops from `collect_crops`.
 
-    Args:
-        model: the performer, from `heads.attach_head`.
-        examples: from `collect_crops`.
-        config: how to train.
-        progress: is called after every step.
-
-    Returns:
-        The trained performer's probabilities for all examples, `[N, classes]` float32.
+    Arguments and returned probabilities, `[N, classes]` float32, are those of `train_head`.
     """
     _fit(model, examples, config, _flipped_and_shifted, progress)
     _settle_statistics(model, examples.inputs[~examples.held_out], progress)

@@ -24,9 +24,9 @@ def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) 
     """
     if training.head_pooling != "auto":
         return training
-    if local_resnet.is_named(performer.backbone):
-        return dataclasses.replace(training, head_pooling="average")
-    flattens = chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
+    flattens = not local_resnet.is_named(performer.backbone) and (
+        chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
+    )
     return dataclasses.replace(training, head_pooling="flatten" if flattens else "average")
 
 

@@ -126,7 +126,7 @@ def between(lower: Any, upper: Any) -> keras.Model:
 
 
 def put_first(output: Any) -> None:
-    """Reorders each layer's calls, those that lead to a tensor first: `layer.output` is that of the first."""
+    """Puts each layer's calls that lead to a tensor first: `layer.output` is the output of the first call."""
     used: dict[int, tuple[Any, set[int]]] = {}
     for tensor in in_order(output):
         operation, node_index, _ = tensor._keras_history

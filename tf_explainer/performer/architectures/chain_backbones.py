@@ -13,8 +13,6 @@ from tf_explainer.performer.architectures.layer_chain import Chain, Convolution
 from tf_explainer.performer.architectures.matconvnet import read_network
 from tf_explainer.performer.architectures.published_chains import MEAN_COLOUR, PUBLISHED_CHAINS
 
-MATCONVNET_FILE = ".mat"
-
 
 def normalised(name: str) -> str:
     """Returns a backbone's name in lower case without `_` and `-`, to compare spellings."""
@@ -48,7 +46,7 @@ def build_chain_backbone(config: PerformerConfig, name: str, *, include_top: boo
     )
     if weights == "none":
         return build(PUBLISHED_CHAINS[name], mean=MEAN_COLOUR)
-    if not weights.endswith(MATCONVNET_FILE):
+    if not weights.endswith(".mat"):
         raise UserError(
             f"--backbone_weights={weights}: Keras has no weights of {name}; name the file that MatConvNet "
             "publishes (imagenet-caffe-alex.mat, imagenet-vgg-m.mat, imagenet-vgg-s.mat), or `none`"

@@ -43,9 +43,9 @@ def build(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
         UserError: the weights do not exist, or `include_top` is True.
     """
     if include_top or config.backbone_weights == "imagenet":
-        what = "classifier of its own" if include_top else "weights of ImageNet"
+        missing = "classifier of its own" if include_top else "weights of ImageNet"
         raise UserError(
-            f"--backbone={_NAME} has no {what}: train it, --backbone_weights=none --train_backbone"
+            f"--backbone={_NAME} has no {missing}: train it, --backbone_weights=none --train_backbone"
         )
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, -1, name="preprocessing")(image)

@@ -13,14 +13,12 @@ from tf_explainer.errors import UserError, first_line
 
 _SCHEMES = ("hf://", "kaggle://", "modelscope://")
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
-_CONFIG, _PACKAGE = "config.json", "keras_hub"
-_INSTALL = "pip install keras-hub, in the environment of this project"
 
 
 def is_preset(name: str) -> bool:
     """Returns whether `--performer` names a preset, not a file."""
     if os.path.exists(name):
-        return os.path.isdir(name) and _is_of_hub(os.path.join(name, _CONFIG))
+        return os.path.isdir(name) and _is_of_hub(os.path.join(name, "config.json"))
     return name.startswith(_SCHEMES) or bool(_NAME.fullmatch(name))
 
 
@@ -43,7 +41,10 @@ def load_preset(name: str) -> tuple[keras.Model, keras.layers.Layer | None]:
     except ImportError as error:
         is_sure = os.path.isdir(name) or name.startswith(_SCHEMES)
         what = "is a preset of KerasHub" if is_sure else "is no file, and might be a preset of KerasHub"
-        raise UserError(f"--performer={name} {what}, which is not installed: {_INSTALL}") from error
+        raise UserError(
+            f"--performer={name} {what}, which is not installed: pip install keras-hub, in the environment "
+            "of this project"
+        ) from error
     try:
         model = keras_hub.models.ImageClassifier.from_preset(name)
     except Exception as error:  # Downloads and presets of other kinds raise undocumented types.
@@ -57,7 +58,7 @@ def load_preset(name: str) -> tuple[keras.Model, keras.layers.Layer | None]:
 def _is_of_hub(path: str) -> bool:
     try:
         with open(path, encoding="utf-8") as file:
-            return str(json.load(file).get("registered_name", "")).startswith(f"{_PACKAGE}>")
+            return str(json.load(file).get("registered_name", "")).startswith("keras_hub>")
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -46,24 +46,24 @@ def with_layer_after(model: keras.Model, kind: type, layer: keras.layers.Layer) 
 
 
 def graph_of(model: keras.Model, tensors: Any) -> keras.Model:
-    """Returns a functional model that shares a model's layers.
+    """Returns the functional model of the layers that a model of a custom class calls.
 
     Args:
-        model: functional, sequential, or of a custom class.
-        tensors: symbolic inputs on which a custom class is called to find the layers that it calls.
+        model: of a custom class.
+        tensors: symbolic tensors of the shape and dtype of its inputs.
 
     Raises:
         Exception: a custom class may raise anything if it gets symbolic inputs.
     """
+    inputs = keras.tree.map_structure(lambda tensor: _input_like(tensor, model), tensors)
+    return keras.Model(inputs, model.call(inputs), name=model.name)
+
+
+def _graph(model: keras.Model, tensors: Any) -> keras.Model | None:
+    """Returns a model's graph; None if it has none, or if the graph gives other outputs than the model."""
     graph = layer_graph.functional(model)
-    if graph is None:
-        inputs = keras.tree.map_structure(lambda tensor: _input_like(tensor, model), tensors)
-        graph = keras.Model(inputs, model.call(inputs), name=model.name)
-    return graph
-
-
-def _graph_of_class(model: keras.Model, tensors: Any) -> keras.Model | None:
-    """Returns the graph of a model of a custom class; None if it has none, or gives other outputs."""
+    if graph is not None:
+        return graph
     try:
         graph = graph_of(model, tensors)
         equivalence.check_same(model, graph, equivalence.drawn_features(graph), model.name)
@@ -80,11 +80,7 @@ def _input_like(tensor: Any, model: keras.Model) -> Any:
 
 def _call(model: keras.Model, owners: dict[int, str], *args: Any, **kwargs: Any) -> Any:
     """Calls a model's layers one by one, or the model itself if it has no graph."""
-    if len(args) != 1:
-        return model(*args, **kwargs)
-    graph = layer_graph.functional(model)
-    if graph is None:
-        graph = _graph_of_class(model, args[0])
+    graph = _graph(model, args[0]) if len(args) == 1 else None
     if graph is None:
         return model(*args, **kwargs)
 
