@@ -114,7 +114,7 @@ def test_a_preset_that_preprocesses_needs_no_more(preset):
 
 def test_a_preset_without_a_head_is_refused(classifier, tmp_path):
     classifier.backbone.save_to_preset(str(tmp_path))
-    with pytest.raises(UserError, match="KerasHub cannot load it as a classifier"):
+    with pytest.raises(UserError, match="KerasHub cannot load it as an image classifier"):
         read_model(str(tmp_path), SIDE)
 
 
