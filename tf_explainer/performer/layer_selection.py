@@ -86,7 +86,7 @@ def target_layer(model: keras.Model) -> str:
     found = [each for each in found if each.kind == _BY_ACTIVATION] or found
     if not found:
         raise UserError(
-            "no layer can be chosen as the target layer: none is a local map that everything passes through "
+            "no layer qualifies as the target layer: none is a local map that everything passes through "
             f"and that sees half of the image of {side} pixels; name one by --target_layer"
         )
     limit = max(coarsest_stride(side), min(each.receptive_field.stride for each in found))
