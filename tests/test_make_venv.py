@@ -96,7 +96,7 @@ def test_names_that_do_not_run_are_passed_over(project, tmp_path):
     stub(tmp_path / "bin", "python", f'exec "{sys.executable}" "$@"')
     result = make(project, "no_such_environment", path=tmp_path / "bin")
     assert (
-        "there is no environment 'no_such_environment'; there are beside, core, dev, installer"
+        "there is no environment 'no_such_environment'; choose from beside, core, dev, installer"
         in result.stderr_text
     )
 

@@ -90,7 +90,7 @@ def test_layers_are_listed_where_the_rule_finds_none(listing, tmp_path):
     arguments = (f"--performer={tmp_path}/performer.keras", "--image_size=32")
     text = listing(*arguments)
     assert row(text, "narrow").startswith("  narrow  32 x 32 x 4  activation")
-    assert text.splitlines()[-1].startswith("> no layer can be the target layer by itself: ")
+    assert text.splitlines()[-1].startswith("> no layer qualifies as the target layer: ")
     assert "name one by --target_layer" in text
     assert row(listing(*arguments, "--target_layer=narrow"), "narrow").startswith("> narrow")
 
@@ -100,5 +100,5 @@ def test_a_network_without_any_map_is_refused(listing, tmp_path):
     keras.Model(image, L.Dense(3, activation="softmax")(L.Flatten()(image))).save(
         tmp_path / "performer.keras"
     )
-    with pytest.raises(UserError, match="no layer can be the target layer"):
+    with pytest.raises(UserError, match="no layer qualifies as the target layer"):
         listing(f"--performer={tmp_path}/performer.keras", "--image_size=32")

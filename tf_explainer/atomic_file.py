@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are whole."""
+"""Writes files atomically: they appear under their final name only when they are complete."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Gives a temporary path beside `path`, and renames it to `path` if the block succeeds.
+    """Yields a temporary path beside `path`, and renames it to `path` if the block succeeds.
 
-    The temporary name keeps the suffix (Keras chooses a format by it); its parents are created.
-    Whatever happens, `path` is the old file or the whole new one.
+    The temporary name keeps the suffix, by which Keras chooses a format; its parents are created. Whatever
+    happens, `path` is either the old file or the complete new one.
 
     Args:
         path: the final, local path.
@@ -38,10 +38,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Gives a temporary directory beside `path`, which becomes `path` if the block succeeds.
+    """Yields a temporary directory beside `path`, and renames it to `path` if the block succeeds.
 
     Args:
-        path: the final, local path; a directory of that name is replaced with all that it holds.
+        path: the final, local path; an existing directory is replaced, with all its files.
 
     Yields:
         The directory to write to.
@@ -58,13 +58,13 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def _umask() -> int:
-    # The process's mask can only be read by setting it.
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a whole text file, or nothing."""
+    """Writes a text file atomically."""
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_text(text, encoding="utf-8")

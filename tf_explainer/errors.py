@@ -1,4 +1,4 @@
-"""The one exception that a binary shows to a person as a single readable message."""
+"""The exception that a binary shows as a single message without a traceback, and help to write messages."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ def nearest_names(name: str, known: Iterable[str], count: int = 5) -> str:
     """Lists the known names closest to `name`, for "did you mean" messages.
 
     Args:
-        name: what the person wrote.
-        known: what exists.
-        count: how many names at most.
+        name: what the user wrote.
+        known: the valid names.
+        count: how many names to list at most.
 
     Returns:
-        Comma-separated names, best first; all of them where none is close.
+        Comma-separated names, best first; if none is close, the first `4 * count` known ones.
     """
     known = list(known)
     close = difflib.get_close_matches(name, known, n=count, cutoff=0.4)
     return ", ".join(close or known[: 4 * count])
 
 
+def first_line(error: Exception) -> str:
+    """Returns the first line of an error's message, or its type if the message is empty."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def full_disk(error: BaseException) -> str | None:
-    """Says in one line that a disk is full, if that is what an error, or one that led to it, comes from."""
+    """Returns a message that a disk is full if that caused an error, directly or indirectly, else None."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         number = getattr(cause, "errno", None)
-        # HDF5 and TensorFlow have it in the words of their messages alone.
+        # HDF5 and TensorFlow say it only in their messages.
         if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(cause):
             name = getattr(cause, "filename", None)
             where = f" where {name} was to be written" if name else ""

@@ -1,4 +1,4 @@
-"""How far some work is: a line that changes on a terminal or in a notebook, else one every few seconds."""
+"""Progress of some work: a line updated in place on a terminal or in a notebook, else some separate lines."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import tqdm
 from tqdm.utils import disp_trim
 
 _COLUMNS = 80
-# Seconds from which on there is a speed: what begins with many things done would seem to take no time.
+# Seconds before a speed is shown: work that resumes with many things done would seem to be very fast.
 _EARLIEST = 0.5
 
 
 class ProgressBar(tqdm.tqdm):
-    """A count of things done, with speed and time left, on the error output.
+    """A count of things done, with speed and remaining time, on the standard error.
 
     Args:
-        work: what is done.
-        total: how many things there are; None: not known.
-        unit: what they are, in the plural, if `work` does not say it.
-        file: where to write; None: the error output.
-        **options: as for `tqdm.tqdm`.
+        work: description of the work.
+        total: number of things to do; None: unknown.
+        unit: name of the things, in the plural, if `work` does not name them.
+        file: where to write; None: the standard error.
+        **options: passed to `tqdm.tqdm`.
 
     Attributes:
-        speed: what stands for the speed; None: things a second.
+        speed: text to show as the speed; None: things per second.
     """
 
     speed: str | None = None
@@ -46,7 +46,7 @@ class ProgressBar(tqdm.tqdm):
         if self._lines:
             options |= {"file": self._lines, "mininterval": 0}
         else:
-            # tqdm writes nothing where a terminal does not tell how many lines it has.
+            # tqdm writes nothing if a terminal does not report its number of lines.
             options |= {"file": output, "nrows": 24}
         self.total = total
         super().__init__(desc=work, total=total, unit=unit and f" {unit}", **options)
@@ -54,7 +54,7 @@ class ProgressBar(tqdm.tqdm):
     def __str__(self) -> str:
         values = self.format_dict
         text = self.format_meter(**values | {"bar_format": self._format(values)})
-        # A line that wraps would be written anew below each time.
+        # A line that wraps would not be overwritten.
         return text if self._lines else disp_trim(text, _columns(self.fp) - 1)
 
     def _format(self, values: Mapping[str, Any]) -> str:
@@ -69,31 +69,30 @@ class ProgressBar(tqdm.tqdm):
         return f"{done}, {self.speed or f'{rate:.1f}{self.unit}/s'}, {{remaining}} left{{postfix}}"
 
     def update(self, n: float | None = 1) -> bool | None:
-        """Moves on; a total that turns out too small grows."""
+        """Adds to the count; the total grows if it turns out to be too small."""
         if self.total is not None and self.n + (n or 0) > self.total:
             self.total = self.n + (n or 0)
         return super().update(n)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool | None:
-        """Shows where it is; in whole lines, where it ended only once."""
+        """Shows the current state; in line mode the final state is shown only by `close`."""
         if self._lines and not self._lines.ends and self.total is not None and self.n >= self.total:
             return None
         return super().display(msg, pos)
 
     def note(self, text: str) -> None:
-        """Writes a line that stays."""
-        file = self._lines.file if self._lines else self.fp
-        self.write(text, file=file)
+        """Writes a line that is not overwritten."""
+        self.write(text, file=self._lines.file if self._lines else self.fp)
 
     def close(self) -> None:
-        """Shows where it ended."""
+        """Shows the final state."""
         if self._lines:
             self._lines.ends = True
         super().close()
 
 
 def _columns(file: TextIO) -> int:
-    """Returns a terminal's width; some do not tell it."""
+    """Returns a terminal's width, or 80 if it is unknown."""
     try:
         return os.get_terminal_size(file.fileno()).columns or _COLUMNS
     except (OSError, ValueError):
@@ -101,7 +100,7 @@ def _columns(file: TextIO) -> int:
 
 
 class Stages:
-    """Shows one stage of some work after the other, each in a line of its own."""
+    """Shows the progress of consecutive stages, each in its own line."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -111,11 +110,11 @@ class Stages:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:  # As a condition it would be asked for its length.
+        if self._bar is not None:  # The truth value of a bar depends on its total.
             self._bar.close()
 
     def bar(self, stage: str, total: int | None = None, unit: str = "") -> ProgressBar:
-        """Returns the bar of a stage; another stage's is closed."""
+        """Returns the bar of a stage; closes that of the stage before."""
         if self._bar is None or stage != self._stage:
             self.__exit__()
             self._stage, self._bar = stage, ProgressBar(stage, total, unit=unit)
@@ -123,12 +122,12 @@ class Stages:
 
 
 def _in_notebook(file: TextIO) -> bool:
-    """Tells whether a file is shown below the cell that runs."""
+    """Returns whether a file is the output of a notebook's cell."""
     return type(file).__module__ == "ipykernel.iostream"
 
 
 class _Lines:
-    """Takes what would be written over one line again and again, and writes some of it as whole lines."""
+    """Writes updates as separate lines, at most one every `seconds`, unless `ends` is set."""
 
     seconds = 5.0
 
@@ -150,19 +149,19 @@ class _Lines:
 
 
 class _Cell(_Lines):
-    """Shows them in one place below a notebook's cell."""
+    """Shows updates in a single place below a notebook's cell."""
 
     seconds = 0.2
 
     def __init__(self, file: TextIO) -> None:
         super().__init__(file)
-        self._place: Any = None
+        self._handle: Any = None
 
     def show(self, line: str) -> None:
         data = {"text/plain": line}
-        if self._place is None:
+        if self._handle is None:
             from IPython.display import display
 
-            self._place = display(data, raw=True, display_id=True)
+            self._handle = display(data, raw=True, display_id=True)
         else:
-            self._place.update(data, raw=True)
+            self._handle.update(data, raw=True)

@@ -1,15 +1,15 @@
-"""What a classifier's scores say, by their kind.
+"""The kinds of a classifier's scores, and conversions between scores, probabilities and logits.
 
 | kind | scores | logits | log-odds of a class |
 | --- | --- | --- | --- |
 | `softmax` | probabilities that sum to 1 | their logarithms | `z_c - log sum_{k != c} exp z_k` |
-| `softmax_logits` | what a softmax is taken of | the scores | the same |
-| `sigmoid` | a probability for each class by itself | `log p / (1 - p)` | its logit |
-| `sigmoid_logits` | what a sigmoid is taken of | the scores | its logit |
+| `softmax_logits` | inputs of a softmax | the scores | the same |
+| `sigmoid` | an independent probability for each class | `log p / (1 - p)` | its logit |
+| `sigmoid_logits` | inputs of a sigmoid | the scores | its logit |
 
-One sigmoid, or one logit, is the second of two classes'. Which kind a network has, its graph tells
-(`performer.output_kind`). All functions take and return `[B, outputs]`, or `[B, classes]`: two classes where
-there is one output.
+A single output is the probability, or logit, of the second of two classes. `performer.output_kind`
+determines the kind from a network's graph. All functions take and return `[B, outputs]` or `[B, classes]`; a
+single output stands for two classes.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from keras import ops
 from tf_explainer.config import OutputKind
 from tf_explainer.errors import UserError
 
-# The smallest positive number that float32 holds in full precision.
+# The smallest positive float32 in full precision.
 _SMALLEST = 1.2e-38
-# The largest float32 below 1 is this far from it.
+# Distance between 1 and the largest float32 below 1.
 _NEXT_TO_ONE = 6e-8
-# Added to a logit, it takes it out of a sum of exponentials.
+# Added to a logit, it removes the logit from a sum of exponentials.
 _FAR_BELOW = -1e9
 _TOLERANCE = 1e-2
 
 
 def are_logits(kind: OutputKind) -> bool:
-    """Returns whether scores are logits, not probabilities."""
+    """Returns whether scores are logits rather than probabilities."""
     return kind.endswith("_logits")
 
 
 def are_exclusive(kind: OutputKind) -> bool:
-    """Returns whether an image is of one class alone, by a softmax."""
+    """Returns whether the classes exclude each other, as in a softmax."""
     return kind.startswith("softmax")
 
 
@@ -52,7 +52,7 @@ def class_probabilities(scores: Any, kind: OutputKind) -> Any:
 
 
 def logits_of(scores: Any, kind: OutputKind) -> Any:
-    """Returns what a softmax or sigmoid gives the probabilities of, `[B, outputs]` float32."""
+    """Returns the logits, `[B, outputs]` float32, of scores `[B, outputs]`."""
     scores = ops.cast(scores, "float32")
     if are_logits(kind):
         return scores
@@ -63,7 +63,7 @@ def logits_of(scores: Any, kind: OutputKind) -> Any:
 
 
 def from_logits(logits: Any, kind: OutputKind) -> Any:
-    """Returns the scores that have these logits, `[B, outputs]`."""
+    """Returns the scores, `[B, outputs]`, of logits `[B, outputs]`."""
     if are_logits(kind):
         return logits
     return ops.softmax(logits) if are_exclusive(kind) else ops.sigmoid(logits)
@@ -81,26 +81,26 @@ def log_odds(logits: Any, kind: OutputKind) -> Any:
 
 
 def decisions(scores: Any, kind: OutputKind) -> Any:
-    """Returns the likeliest class, `[B]` int32: of one output, a probability is cut at 0.5, a logit at 0."""
+    """Returns the likeliest class, `[B]` int32; a single output is compared with 0.5, or 0 for logits."""
     if scores.shape[-1] > 1:
         return ops.cast(ops.argmax(scores, axis=-1), "int32")
     return ops.cast(said(scores, kind)[:, 0], "int32")
 
 
 def said(scores: Any, kind: OutputKind) -> Any:
-    """Returns of which classes an image is said to be, each for itself, `[B, outputs]` bool."""
+    """Returns which outputs are above 0.5, or 0 for logits, as `[B, outputs]` bool."""
     return ops.cast(scores, "float32") > (0.0 if are_logits(kind) else 0.5)
 
 
 def check(scores: np.ndarray, kind: OutputKind) -> None:
-    """Refuses scores that are not of their kind.
+    """Checks that scores agree with their kind.
 
     Args:
         scores: `[B, outputs]`.
-        kind: what they are said to be.
+        kind: the expected kind.
 
     Raises:
-        UserError: what are to be probabilities is beyond 0 or 1, or does not sum to 1.
+        UserError: probabilities are not in [0, 1], or those of a softmax do not sum to 1.
     """
     scores = np.asarray(scores, np.float64)
     if are_logits(kind) or not scores.size:
@@ -109,11 +109,11 @@ def check(scores: np.ndarray, kind: OutputKind) -> None:
     if beyond.any():
         raise UserError(
             f"the performer's outputs are no probabilities ({scores[beyond][0]:.3g}), as --outputs={kind} "
-            "says: set the flag to what they are"
+            "says: set the flag to their real kind"
         )
     sums = scores.sum(axis=-1)
     if are_exclusive(kind) and (wrong := np.abs(sums - 1) > _TOLERANCE).any():
         raise UserError(
             f"the performer's outputs sum to {sums[wrong][0]:.3g}, not to 1, as --outputs={kind} says: set "
-            "the flag to what they are"
+            "the flag to their real kind"
         )

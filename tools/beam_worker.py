@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Starts one Beam worker, where a runner asks for it by `--environment_type=PROCESS`.
+"""Starts a single Beam worker, for runners with `--environment_type=PROCESS`.
 
-Beam's Python package brings a pool of workers, but no such program. A pool serves one task manager of
-Flink: two number their workers alike, and then each stops the other's.
+Beam's Python package has a program for a pool of workers, but none for a single worker. A pool can serve only
+one task manager of Flink: two would give their workers the same numbers, and each would stop the other's.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from google.protobuf import json_format, text_format
 
 
 def main() -> None:
-    """Asks the runner what to do, and does it until the runner is gone."""
+    """Gets the runner's settings, and works until the runner ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)

@@ -1,16 +1,15 @@
-"""Makes .venv hold exactly what a lock file of requirements/ lists, and the project itself.
+"""Installs exactly the packages of lock files in requirements/, and the project itself, into .venv.
 
     tools/make_venv.sh [--python=PYTHON] [ENVIRONMENT ...]
 
-ENVIRONMENT is the name of a lock file (core, which the demo needs, is the default); several add up. The
-project's own files stay where they are: TensorBoard looks for plugins among installed packages.
+ENVIRONMENT is the name of a lock file; the default is core, which the demo needs. Several add up. The project
+is installed in editable mode, because TensorBoard looks for plugins among installed packages.
 
 No resolver runs: a lock file is complete, so pip installs its lines as they are (`--no-deps`), each with its
-hash. `requirements/installer.txt` comes first, so that the rest does not depend on the pip that the
-interpreter brought.
+hash. `requirements/installer.txt` comes first, so that the rest does not depend on the interpreter's pip.
 
-.venv/unfinished stands while the environment is being made, so that an interrupted one is known and made
-anew; .venv/installed says from which files it was made; .venv.log has everything that pip printed.
+.venv/unfinished exists while the environment is being created, so that an interrupted one is detected and
+created again. .venv/installed lists the files that were installed from, and .venv.log has the output of pip.
 This file needs nothing but Python's standard library.
 """
 
@@ -39,36 +38,36 @@ INSTALLED = VENV / "installed"
 LOG = ROOT / ".venv.log"
 LOCK = ROOT / ".venv.lock"
 INSTALLER = "installer"
-# What a lock file repeats of others.
+# Lock files whose packages a lock file includes.
 CONTAINED = {"dev": ("gcp", "notebook", "core"), "gcp": ("core",), "gpu": ("core",), "notebook": ("core",)}
-# Settings of pip that say how an index is reached. All others (PIP_TARGET, PIP_USER, ...) would install
-# something else, or somewhere else, than the lock file says.
+# Settings of pip about the connection to an index. All others are dropped, as they could change what is
+# installed, or where (PIP_TARGET, PIP_USER, ...).
 KEPT_SETTINGS = {
     *("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS"),
     *("PIP_PROXY", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_TRUSTED_HOST", "PIP_KEYRING_PROVIDER", "PIP_NO_INPUT"),
     *("PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES", "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR"),
 }
-# A download of this many megabytes is worth a line.
+# Downloads of at least this many megabytes are printed.
 LARGE = 20
 
 
 class SetupError(Exception):
-    """The environment could not be made; the message says why and what to do."""
+    """The environment could not be created; the message says why and what to do."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Brings .venv, or a folder beside it, up to date."""
+    """Brings .venv, or the folder of --into, up to date."""
     parser = argparse.ArgumentParser(
         usage="tools/make_venv.sh [--python=PYTHON] [--into=FOLDER] [ENVIRONMENT ...]"
     )
-    parser.add_argument("--requested", action="store_true", help="the interpreter was asked for by name")
-    parser.add_argument("--into", type=pathlib.Path, help="a folder for the packages, instead of .venv")
+    parser.add_argument("--requested", action="store_true", help="the user chose this interpreter")
+    parser.add_argument("--into", type=pathlib.Path, help="folder for the packages, instead of .venv")
     parser.add_argument("environments", nargs="*", default=["core"])
     options = parser.parse_args(arguments)
     for name in options.environments:
         if not lock_file(name).exists():
             known = ", ".join(sorted(file.stem for file in lock_file(name).parent.glob("*.txt")))
-            raise SetupError(f"there is no environment {name!r}; there are {known}")
+            raise SetupError(f"there is no environment {name!r}; choose from {known}")
     with alone():
         if options.into:
             fill(options.into, options.environments)
@@ -77,13 +76,13 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def lock_file(name: str) -> pathlib.Path:
-    """The file that lists an environment's packages."""
+    """Returns the file that lists an environment's packages."""
     return ROOT / "requirements" / f"{name}.txt"
 
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Waits until no other set-up of this folder runs."""
+    """Waits until no other set-up of this folder is running, and keeps others waiting."""
     with LOCK.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +95,7 @@ def alone() -> Iterator[None]:
 
 
 def make(environments: Sequence[str], requested: bool) -> None:
-    """Makes .venv, adds to it what is missing, or leaves it alone where it has everything."""
+    """Creates .venv if it cannot be reused, and installs missing packages into it."""
     remove_leftovers()
     wanted = {name: checksum(lock_file(name)) for name in with_contained([INSTALLER, *environments])}
     project = checksum(ROOT / "pyproject.toml")
@@ -125,7 +124,7 @@ def make(environments: Sequence[str], requested: bool) -> None:
 
 
 def fill(folder: pathlib.Path, environments: Sequence[str]) -> None:
-    """Puts packages into a folder of their own, without what they depend on."""
+    """Installs packages without their dependencies into a folder."""
     stamp = folder / "installed"
     wanted = json.dumps([interpreter(PYTHON), *(checksum(lock_file(name)) for name in environments)])
     if stamp.exists() and stamp.read_text() == wanted:
@@ -138,23 +137,23 @@ def fill(folder: pathlib.Path, environments: Sequence[str]) -> None:
 
 
 def with_contained(environments: Sequence[str]) -> list[str]:
-    """Environments, and those whose packages they have as well."""
+    """Returns environments together with those that they include."""
     return list(dict.fromkeys(part for name in environments for part in (name, *CONTAINED.get(name, ()))))
 
 
 def checksum(path: pathlib.Path) -> str:
-    """A file's SHA-256; of a file that does not exist, an empty string."""
+    """Returns a file's SHA-256, or an empty string if the file does not exist."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def announce(name: str, place: str = "") -> None:
-    """Tells the person which lock file is being installed."""
+    """Prints which lock file is being installed."""
     packages = len(re.findall("^[^ #]+==", lock_file(name).read_text(), re.MULTILINE))
     say(f"Installing {packages} packages of requirements/{name}.txt{place} (details in {LOG.name})")
 
 
 def read_installed() -> dict | None:
-    """What .venv was made from; None where it is not one that was made here and finished."""
+    """Returns the content of .venv/installed, or None if .venv is unfinished or not from this program."""
     if UNFINISHED.exists():
         return None
     try:
@@ -165,7 +164,7 @@ def read_installed() -> dict | None:
 
 
 def reusable(installed: dict | None, requested: bool) -> bool:
-    """Whether .venv can stay: it works, and its lock files and its Python are those wanted."""
+    """Returns whether .venv can be kept: it works, and has the requested Python and current lock files."""
     if installed is None or interpreter(PYTHON) != installed["interpreter"]:
         return False
     if requested and installed["interpreter"] != interpreter(pathlib.Path(sys.executable)):
@@ -174,17 +173,17 @@ def reusable(installed: dict | None, requested: bool) -> bool:
 
 
 def interpreter(python: pathlib.Path) -> list[str]:
-    """What an environment was made from, and its version; an empty list where it does not run."""
+    """Returns the prefix and the version of an environment's interpreter, or [] if it does not run."""
     code = "import json, sys; print(json.dumps([sys.base_prefix, sys.version]))"
     return json.loads(output([str(python), "-I", "-c", code]) or "[]")
 
 
 def version() -> str:
-    """The version of the Python in .venv, such as 3.11."""
+    """Returns the version of the Python in .venv, such as 3.11."""
     return output([str(PYTHON), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
 
 
-# Prints why an environment that somebody has made cannot be used; nothing where it can.
+# Prints why an environment that the user has created cannot be used; prints nothing if it can.
 _FLAWS = """
 import importlib.metadata, pathlib, sys
 venv = pathlib.Path(sys.argv[1])
@@ -202,7 +201,7 @@ else:
 
 
 def adoptable(requested: bool) -> bool:
-    """Whether .venv is an environment that somebody made by hand, whole and with pip in it."""
+    """Returns whether .venv is a working environment with pip that the user has created."""
     if requested or UNFINISHED.exists() or INSTALLED.exists() or not VENV.exists():
         return False
     result = (
@@ -217,21 +216,21 @@ def adoptable(requested: bool) -> bool:
     )
     flaw = "it has no Python" if result is None else result.stdout.strip() or result.stderr.strip()[-200:]
     if flaw:
-        say(f"The .venv that is here cannot be used ({flaw})")
+        say(f"The existing .venv cannot be used ({flaw})")
     return not flaw
 
 
 def make_empty() -> None:
-    """Makes an environment with nothing but pip in it, in place of any that is here."""
-    # `python3` may be a link that an upgrade moves; an environment is made from what it stands for.
+    """Replaces .venv by a new environment that holds only pip."""
+    # Not `python3`, which may be a link that an upgrade changes.
     python = sys.executable
     name = ".".join(map(str, sys.version_info[:2]))
     say(f"Making .venv by {python} (Python {name})")
     remove()
     VENV.mkdir()
     UNFINISHED.touch()
-    failure = "the environment could not be made"
-    # Debian and Ubuntu ship Python without the part that puts pip into an environment.
+    failure = "the environment could not be created"
+    # Debian and Ubuntu ship Python without ensurepip.
     if has("ensurepip", "venv"):
         run([python, "-I", "-m", "venv", str(VENV)], failure)
     elif has("venv") and output([python, "-I", "-m", "pip", "--version"]):
@@ -248,23 +247,19 @@ def make_empty() -> None:
         run([python, "-I", "-m", "venv", str(VENV)], failure)
     else:
         raise SetupError(
-            f"{python} can make no environment: it has neither ensurepip nor pip"
+            f"{python} cannot create an environment: it has neither ensurepip nor pip"
             f" (on Debian and Ubuntu: apt install python{name}-venv)"
         )
 
 
 def has(*modules: str) -> bool:
-    """Whether this interpreter can import modules."""
-    return (
-        subprocess.run(
-            [sys.executable, "-I", "-c", f"import {', '.join(modules)}"], capture_output=True
-        ).returncode
-        == 0
-    )
+    """Returns whether this interpreter can import modules."""
+    command = [sys.executable, "-I", "-c", f"import {', '.join(modules)}"]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def remove() -> None:
-    """Removes .venv in one instant: an interrupted removal leaves nothing that looks like an environment."""
+    """Removes .venv atomically: an interrupted removal leaves nothing that looks like an environment."""
     if VENV.is_symlink() or VENV.is_file():
         VENV.unlink()
     elif VENV.exists():
@@ -273,13 +268,13 @@ def remove() -> None:
 
 
 def remove_leftovers() -> None:
-    """Ends removals that were interrupted."""
+    """Finishes interrupted removals."""
     for folder in ROOT.glob(".venv.removed-*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment variables without what would lead pip or Python elsewhere."""
+    """Returns the environment variables, without those that change what pip installs or Python imports."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -289,7 +284,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def kept_configuration(python: str) -> dict[str, str]:
-    """What pip's configuration files say of the index, as the environment variables that replace them."""
+    """Returns the settings of pip's configuration files about the index, as environment variables."""
     found = {}
     for line in output([python, "-I", "-m", "pip", "config", "list"]).splitlines():
         section, _, rest = line.partition(".")
@@ -301,21 +296,18 @@ def kept_configuration(python: str) -> dict[str, str]:
 
 
 def install(*arguments: str, into: pathlib.Path | None = None, python: str = str(PYTHON)) -> None:
-    """Has pip install what the arguments say, and nothing besides."""
-    place = [f"--target={into}"] if into else []
-    command = [python, "-I", "-m", "pip", "install", "--no-deps", "--no-build-isolation", *place, *arguments]
-    run(
-        command,
-        "pip failed",
-        kept_configuration(python) | clean_environment() | {"PIP_CONFIG_FILE": os.devnull},
-    )
+    """Installs packages by pip, without their dependencies."""
+    target = [f"--target={into}"] if into else []
+    command = [python, "-I", "-m", "pip", "install", "--no-deps", "--no-build-isolation", *target, *arguments]
+    environment = kept_configuration(python) | clean_environment() | {"PIP_CONFIG_FILE": os.devnull}
+    run(command, "pip failed", environment)
 
 
 def run(command: Sequence[str], failure: str, environment: dict[str, str] | None = None) -> None:
-    """Runs a command, its output into the log; a person sees the large downloads.
+    """Runs a command, and writes its output into the log; prints only large downloads.
 
     Raises:
-        SetupError: it failed.
+        SetupError: the command failed.
     """
     lines = []
     with LOG.open("a") as log:
@@ -338,11 +330,11 @@ def run(command: Sequence[str], failure: str, environment: dict[str, str] | None
             if download and int(download[3]) >= LARGE:
                 say(f"  {download[1]} {download[2]} ({download[3]} MB)")
     if process.wait():
-        raise SetupError(reason(lines) or f"{failure}: {last_words(lines)}. All of it is in {LOG}")
+        raise SetupError(reason(lines) or f"{failure}: {last_words(lines)}. The complete output is in {LOG}")
 
 
 def reason(lines: Sequence[str]) -> str:
-    """Why pip failed and what to do, for the two usual reasons; empty for others."""
+    """Returns why pip failed and what to do, for the usual reasons (disk, network), else an empty string."""
     text = "".join(lines)
     if re.search(r"No space left on device|Errno 28|Disk quota exceeded|Errno 122", text):
         return disk_full()
@@ -365,20 +357,20 @@ def reason(lines: Sequence[str]) -> str:
 
 
 def disk_full() -> str:
-    """What to do about a full disk."""
+    """Returns the message about a full disk."""
     folders = {"here": ROOT, "for temporary files (TMPDIR)": pathlib.Path(tempfile.gettempdir())}
     free = ", ".join(f"{shutil.disk_usage(path).free / 1e9:.1f} GB {name}" for name, path in folders.items())
     return f"the disk is full. Free: {free}. An environment takes 3 to 4 GB: make room, then try again"
 
 
 def last_words(lines: Sequence[str]) -> str:
-    """The line in which a program says why it failed."""
+    """Returns the last line of a program's output about an error, else the last line."""
     errors = [line.strip() for line in lines if line.startswith("ERROR") or "rror:" in line]
-    return (errors or [line.strip() for line in lines if line.strip()] or ["it said nothing"])[-1].rstrip(".")
+    return (errors or [line.strip() for line in lines if line.strip()] or ["no output"])[-1].rstrip(".")
 
 
 def output(command: Sequence[str]) -> str:
-    """What a command prints; empty where it fails."""
+    """Returns the standard output of a command, or an empty string if it fails."""
     try:
         result = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
     except OSError:
@@ -387,7 +379,7 @@ def output(command: Sequence[str]) -> str:
 
 
 def say(message: str) -> None:
-    """Tells the person."""
+    """Prints a message for the user."""
     print(message, file=sys.stderr, flush=True)
 
 
@@ -399,4 +391,4 @@ if __name__ == "__main__":
     except OSError as error:
         sys.exit(f"Error: {disk_full() if error.errno == 28 else error}")
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command goes on")
+        sys.exit("\nInterrupted; run the same command to continue")

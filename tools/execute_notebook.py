@@ -1,4 +1,4 @@
-"""Runs a notebook and writes a copy with what it shows.
+"""Runs a notebook and writes a copy with its outputs.
 
 tools/execute_notebook.py NOTEBOOK COPY   (make notebook)
 """
@@ -13,13 +13,13 @@ from nbclient import NotebookClient
 def execute(
     notebook: pathlib.Path, copy: pathlib.Path, folder: pathlib.Path, parameters: str | None = None
 ) -> None:
-    """Runs all cells, and writes the copy with their outputs, of those that ran before an error as well.
+    """Runs all cells, and writes a copy with their outputs, also if a cell fails.
 
     Args:
         notebook: the file.
         copy: where to write.
-        folder: in which the cells run.
-        parameters: what stands in place of the cell that is tagged so; None: that cell.
+        folder: working directory of the cells.
+        parameters: code that replaces the cell with the tag `parameters`; None: no cell is replaced.
     """
     content = nbformat.read(notebook, as_version=4)
     for cell in content.cells:
@@ -28,7 +28,7 @@ def execute(
     client = NotebookClient(
         content,
         timeout=3600,
-        coalesce_streams=True,  # Of a line that is written over again and again the last state is kept.
+        coalesce_streams=True,  # Keeps only the last state of a progress line.
         resources={"metadata": {"path": str(folder)}},
     )
     copy.parent.mkdir(parents=True, exist_ok=True)

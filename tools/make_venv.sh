@@ -1,13 +1,13 @@
 #!/bin/sh
-# Finds a Python that serves and hands over to tools/environment.py, which makes .venv.
+# Finds a suitable Python and runs tools/environment.py by it, which creates .venv.
 #
 #   tools/make_venv.sh [--python=PYTHON] [ENVIRONMENT ...]     as in `make setup`
-#   tools/make_venv.sh --into=FOLDER ENVIRONMENT               packages beside .venv, as in `make flink`
+#   tools/make_venv.sh --into=FOLDER ENVIRONMENT               packages in another folder, as in `make flink`
 #
-# PYTHON is the interpreter to take; default: the first that works.
+# PYTHON is the interpreter to use; default: the first that works.
 set -eu
 cd "$(dirname "$0")/.."
-# Packages and settings of another environment must not be taken for those of .venv.
+# Ignore packages and settings of another environment.
 unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONUSERBASE PYTHONSTARTUP PYTHONPLATLIBDIR
 
 fail() {
@@ -31,11 +31,11 @@ if [ -n "$requested" ]; then
   supported "$requested" || fail "PYTHON=$requested ($(version "$requested")) is not a Python 3.11 to 3.13"
   exec "$requested" -I tools/environment.py --requested "$@"
 fi
-# A name on the PATH may be a version manager's stub that does not run: each one is tried.
+# Try each name: on the PATH it may be a version manager's stub that does not run.
 for candidate in python3.12 python3.11 python3.13 python3 python; do
   if supported "$candidate"; then
     exec "$candidate" -I tools/environment.py "$@"
   fi
 done
-fail "found no Python 3.11 to 3.13 (python3 is $(version python3)). Install one, or say where it is:" \
+fail "found no Python 3.11 to 3.13 (python3 is $(version python3)). Install one, or name its path:" \
   "make setup PYTHON=/path/to/python3.11"

@@ -1,9 +1,9 @@
-"""Builds wheel, sdist and bill of materials of the last commit, bit by bit the same wherever it is done.
+"""Builds wheel, sdist and bill of materials of the last commit, reproducibly: bit by bit the same everywhere.
 
 tools/release.py OUTPUT   (make release)
 
-Times are those of the commit, or of SOURCE_DATE_EPOCH; owners and permissions are no one's in particular. The
-wheel is built from the sdist, so that whoever has that can build it, too.
+Times are those of the commit, or SOURCE_DATE_EPOCH; owners and permissions are normalised. The wheel is built
+from the sdist, so everyone who has the sdist can build the wheel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ROW = re.compile(
 def main(output: pathlib.Path) -> None:
     """Builds the last commit."""
     if changed := _git("status", "--porcelain"):
-        sys.exit(f"Error: a release is made of a commit; commit these first:\n{changed}")
+        sys.exit(f"Error: a release is built from a commit; commit these first:\n{changed}")
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or _git("log", "-1", "--format=%ct"))
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -44,46 +44,38 @@ def _git(*arguments: str) -> str:
 
 
 def build(sources: pathlib.Path, output: pathlib.Path, epoch: int) -> None:
-    """Builds a folder of sources.
+    """Builds wheel and sdist from a folder of sources.
 
     Args:
-        sources: the project's files; building leaves things behind in them.
+        sources: the project's files; the build adds files to the folder.
         output: a folder for the wheel and the sdist.
         epoch: the time of all files, in seconds since 1970.
     """
     with tempfile.TemporaryDirectory() as folder:
         _build("sdist", sources, pathlib.Path(folder), epoch)
-        (made,) = pathlib.Path(folder).glob("*.tar.gz")
-        sdist = output / made.name
-        sdist.write_bytes(gzip.compress(_normalised(made, epoch), mtime=epoch))
+        (original,) = pathlib.Path(folder).glob("*.tar.gz")
+        sdist = output / original.name
+        sdist.write_bytes(gzip.compress(_normalised(original, epoch), mtime=epoch))
         shutil.unpack_archive(sdist, folder)
-        _build("wheel", pathlib.Path(folder, made.name.removesuffix(".tar.gz")), output, epoch)
+        _build("wheel", pathlib.Path(folder, sdist.name.removesuffix(".tar.gz")), output, epoch)
 
 
 def _build(kind: str, sources: pathlib.Path, output: pathlib.Path, epoch: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        f"--{kind}",
-        "--no-isolation",
-        f"--outdir={output}",
-        str(sources),
-    ]
-    made = subprocess.run(
-        command,
+    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", f"--outdir={output}"]
+    result = subprocess.run(
+        [*command, str(sources)],
         env=os.environ | {"SOURCE_DATE_EPOCH": str(epoch)},
         umask=0o022,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if made.returncode:
-        sys.exit(f"Error: the {kind} could not be built:\n{made.stdout}")
+    if result.returncode:
+        sys.exit(f"Error: the {kind} could not be built:\n{result.stdout}")
 
 
 def _normalised(sdist: pathlib.Path, epoch: int) -> bytes:
-    """Returns the archive that is in an sdist, without what depends on machine and moment."""
+    """Returns the uncompressed archive of an sdist, without data that depends on the machine or the time."""
     with tempfile.TemporaryFile() as file:
         with (
             tarfile.open(sdist) as old,
@@ -100,7 +92,7 @@ def _normalised(sdist: pathlib.Path, epoch: int) -> bytes:
 
 
 def bill_of_materials(path: pathlib.Path, epoch: int) -> None:
-    """Writes what is installed with the project, and what is shipped in it, as CycloneDX has it."""
+    """Writes the packages that the project needs and the third-party files in it, in CycloneDX format."""
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "requirements/core.txt"]
     subprocess.run(
         [*command, "--pyproject=pyproject.toml", "--output-reproducible", f"--output-file={path.resolve()}"],

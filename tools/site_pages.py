@@ -1,7 +1,7 @@
-"""Makes pages of what the documents link to beside docs/: the files at the top, the notebooks, and the code.
+"""Generates pages for linked files other than docs/*.md: the files at the top, the notebooks, and the code.
 
-MkDocs calls it, as mkdocs.yml says. Paths of the site are those of the project, so that a relative link
-leads to the same thing here and where the project is hosted.
+MkDocs calls this module, as mkdocs.yml says. Paths of the site are those of the project, so that a relative
+link leads to the same file on the site and where the project is hosted.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("tf_explainer", "pipelines")
-# What those who call the library meet, besides the names of the package itself.
-MET = (
+# Classes and modules to document besides the public names of the package itself.
+DOCUMENTED = (
     "tf_explainer.explanation.run_parts.RunParts",
     "tf_explainer.explanation.run_parts.RunPart",
     "tf_explainer.explanation.explanations.Explanations",
@@ -30,20 +30,20 @@ _UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"
 
 
 class Page(File):
-    """A page that is written here, at the path of what it shows."""
+    """A generated page, at the path of the file that it shows."""
 
     def __init__(self, path: str, text: str, config: MkDocsConfig) -> None:
         super().__init__(path, None, config.site_dir, config.use_directory_urls)
         self.generated_by, self._content = "site_pages", text
 
     def is_documentation_page(self) -> bool:
-        """Whatever the name ends in."""
+        """Returns True, whatever the suffix."""
         return True
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Puts the files of docs/ where they lie in the project, and adds the others."""
-    for file in [file for file in files if file.src_dir == config.docs_dir]:  # Not those of the theme.
+    """Moves the pages of docs/ to their paths in the project, and adds the other pages."""
+    for file in [file for file in files if file.src_dir == config.docs_dir]:  # Not the theme's files.
         files.remove(file)
         if pathlib.PurePath(file.src_uri).suffix != ".ipynb":
             files.append(_file(f"docs/{file.src_uri}", config))
@@ -59,7 +59,7 @@ def _file(path: str, config: MkDocsConfig) -> File:
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Yields the pages that no file in Markdown stands for, and their text."""
+    """Yields the paths and texts of the pages that are not Markdown files."""
     yield "docs/api.md", api()
     for path in sorted((ROOT / "docs").glob("*.ipynb")):
         yield path.relative_to(ROOT).as_posix(), notebook(path.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def api() -> str:
-    """Returns the reference of the package's own names, and of what these lead to."""
+    """Returns the reference of the package's public names and of `DOCUMENTED`."""
     tree = ast.parse((ROOT / "tf_explainer/__init__.py").read_text(encoding="utf-8"))
     (public,) = (
         ast.literal_eval(node.value)
@@ -80,9 +80,9 @@ def api() -> str:
     )
     functions_first = sorted(public, key=lambda name: name[0].isupper())
     names = [f"{public[name]}.{name}" for name in functions_first]
-    blocks = "\n\n".join(f"::: {name}" for name in [*names, *MET])
+    blocks = "\n\n".join(f"::: {name}" for name in [*names, *DOCUMENTED])
     listed = ", ".join(f"`tf_explainer.{name}`" for name in public)
-    return f"# Python\n\n{listed}, and what these lead to.\n\n{blocks}\n"
+    return f"# Python\n\n{listed}, and the classes that they return or take.\n\n{blocks}\n"
 
 
 def notebook(text: str) -> str:
@@ -94,13 +94,13 @@ def notebook(text: str) -> str:
 
 
 def code(path: pathlib.Path) -> str:
-    """Returns a module as it stands."""
+    """Returns a page with the code of a module."""
     name = path.relative_to(ROOT).as_posix()
     return f"{_UNSEARCHED}# `{name}`\n\n~~~~~~python\n{path.read_text(encoding='utf-8')}\n~~~~~~\n"
 
 
 def folder(path: pathlib.Path) -> str:
-    """Returns a list of a package's modules, each with what it is for."""
+    """Returns a list of a package's modules, each with the first line of its docstring."""
     lines = []
     for module in sorted(path.iterdir()):
         text = module if module.suffix == ".py" else module / "__init__.py"

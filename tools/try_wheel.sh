@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs a wheel as a user would, into an environment of its own, and asks each console script for its flags.
+# Installs a wheel as a user would, into a new environment, and asks each console script for its flags.
 #
-#   tools/try_wheel.sh WHEEL [PYTHON]     PYTHON: the interpreter to take; default: that of .venv
+#   tools/try_wheel.sh WHEEL [PYTHON]     PYTHON: the interpreter to use; default: that of .venv
 set -eu
 wheel=$1
 python=${2:-.venv/bin/python}
@@ -15,7 +15,7 @@ fi
 "$folder/venv/bin/python" -m pip check
 cp "$wheel" "$folder"
 
-# Away from the sources, so that it is the installed package which is found.
+# Leave the sources, so that Python imports the installed package.
 cd "$folder"
 scripts=$(cd venv/bin && ls tf-explainer-*)
 for script in $scripts; do

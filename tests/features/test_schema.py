@@ -66,7 +66,7 @@ def test_other_text_is_no_manifest(text):
 
 def test_another_format_is_refused():
     text = MANIFEST.to_json().replace('"format_version": 2', '"format_version": 1')
-    with pytest.raises(ValueError, match="format version 1, this program reads 2"):
+    with pytest.raises(ValueError, match="format version 1, but this program reads 2"):
         Manifest.from_json(text)
 
 

@@ -182,7 +182,7 @@ def test_files_that_are_no_weights_are_called_what_they_are(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(whole)
     for path, reason in (
         (pointer, "it is a pointer of Git LFS"),
-        (whole, "a whole model is named by --performer"),
+        (whole, "for a complete model use --performer"),
     ):
         with pytest.raises(UserError, match=reason):
             build_backbone(dataclasses.replace(SMALL, backbone_weights=str(path)))

@@ -22,7 +22,7 @@ def test_names_from_a_file(tmp_path):
     named = class_names.named(PerformerConfig(class_names=(str(path),)))
     assert named.class_names == ("cat, grey", "dog")
     assert class_names.named(PerformerConfig(class_names=("a", "b"))).class_names == ("a", "b")
-    with pytest.raises(UserError, match="nor a file with a name a line"):
+    with pytest.raises(UserError, match="nor a file with one name per line"):
         class_names.named(PerformerConfig(class_names=("nowhere.txt",)))
 
 

@@ -77,7 +77,7 @@ def test_preprocessing_is_put_before(tmp_path):
     path = str(tmp_path / "again.keras")
     read.save(path)
     np.testing.assert_allclose(read_model(path, 32)(IMAGES), expected, rtol=1e-5)
-    with pytest.raises(UserError, match=r"--preprocessing=vgg16: .*again.keras preprocesses by itself"):
+    with pytest.raises(UserError, match=r"--preprocessing=vgg16: .*again.keras has its own"):
         read_model(path, 32, "vgg16")
 
 
@@ -161,7 +161,7 @@ def test_unknown_classes_are_refused_with_the_flag_that_names_their_module(tmp_p
     model = with_layer(own_layers.Half())
     path = saved(model, tmp_path)
     forget_own_layers()
-    with pytest.raises(UserError, match=r"not Keras' own: own_layers\.Half.*--performer_modules=MODULE"):
+    with pytest.raises(UserError, match=r"that Keras lacks: own_layers\.Half.*--performer_modules=MODULE"):
         read_model(path, 32)
     assert "own_layers" not in sys.modules  # the file's word is no reason to import it
     np.testing.assert_array_equal(read_model(path, 32, modules=["own_layers"])(IMAGES), model(IMAGES))
@@ -331,7 +331,7 @@ class OverBatch(L.Layer):
 
 
 def test_scores_that_depend_on_chance_or_on_the_batch_are_refused(tmp_path):
-    for layer, reason in ((Chance(), "draws by chance"), (OverBatch(), "means over the batch")):
+    for layer, reason in ((Chance(), "is random"), (OverBatch(), "statistics of the batch")):
         with pytest.raises(UserError, match=reason):
             read_model(saved(with_layer(layer), tmp_path), 32)
 
@@ -364,9 +364,9 @@ def test_grey_images_are_made_before_the_model(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ((32, 32, 4), "make the 4 channels from three by a layer"),
+        ((32, 32, 4), "a layer x that computes the 4 channels"),
         ((32, 48, 3), "only square images and maps can be explained"),
-        ((3, 32, 32), "channels first, and only maps with channels last"),
+        ((3, 32, 32), "channels first, but only maps with channels last"),
         ((48, 48, 3), r"not images of --image_size=32: set --image_size=48"),
         ((784,), "it has no feature maps"),
         ((None, 64, 3), "set --image_size=64"),
@@ -413,10 +413,10 @@ def test_several_inputs_or_outputs_are_refused_with_a_way_on(tmp_path):
     pooled = L.GlobalAveragePooling2D()(image)
     scores, boxes = L.Dense(2, name="scores")(pooled), L.Dense(4, name="boxes")(pooled)
     two = keras.Model([image, mask], L.Concatenate()([scores, mask]))
-    with pytest.raises(UserError, match=r"one input, an image, and has 2 \(image, mask\)"):
+    with pytest.raises(UserError, match=r"one input, an image, but has 2 \(image, mask\)"):
         read_model(saved(two, tmp_path), 32)
     model = keras.Model(image, [scores, boxes])
-    with pytest.raises(UserError, match=r"one output, the scores, and has 2 \(scores, boxes\)"):
+    with pytest.raises(UserError, match=r"one output, the scores, but has 2 \(scores, boxes\)"):
         read_model(saved(model, tmp_path), 32)
     one = keras.Model(model.inputs, model.outputs[0])
     np.testing.assert_allclose(read_model(saved(one, tmp_path), 32)(IMAGES), model(IMAGES)[0], rtol=1e-5)
@@ -498,7 +498,7 @@ def test_a_class_may_take_grey_images(tmp_path):
     ("cls", "message"),
     [
         (Deciding, "Deciding was saved before its layers had weights, or cannot be built"),
-        (Masking, "Masking does more than to call layers on one image"),
+        (Masking, "Masking does more than call layers on one image"),
         (Unsteady, "Unsteady does something else than its layers one by one"),
     ],
 )
@@ -552,7 +552,7 @@ def test_files_of_keras_2_are_called_so(tmp_path, old, new):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    with pytest.raises(UserError, match=r"Keras 2.15.0 has written it, not Keras 3: .*save it as HDF5"):
+    with pytest.raises(UserError, match=r"written by Keras 2.15.0, not by Keras 3: .*save it as HDF5"):
         read_model(path, 32)
 
 
@@ -567,6 +567,6 @@ def test_hdf5_files_of_keras_2_are_read_or_told_how_to_rebuild(tmp_path):
         config = file.attrs["model_config"].replace("GlobalAveragePooling2D", "TFOpLambda")
         file.attrs["model_config"] = config
     with pytest.raises(
-        UserError, match=r"Keras 2.15.0 has written it, not Keras 3: build the model in Keras 3"
+        UserError, match=r"written by Keras 2.15.0, not by Keras 3: build the model in Keras 3"
     ):
         read_model(path, 32)

@@ -104,7 +104,9 @@ def test_the_graph_tells(name, units):
 )
 def test_what_the_graph_does_not_tell_is_asked(end, asked):
     model = model_of(end)
-    with pytest.raises(UserError, match=r"cannot be told from its last operation .* say it by --outputs"):
+    with pytest.raises(
+        UserError, match=r"last operation .* does not tell the kind of its outputs: set --outputs"
+    ):
         output_kind.output_kind(model.outputs[0])
     assert output_kind.output_kind(model.outputs[0], asked) == asked
     check_against_the_model(model, asked)
@@ -121,8 +123,8 @@ def test_several_logits_may_be_of_sigmoids():
     [
         (lambda x, n, _: L.Dense(n, "tanh")(x), "auto", r"tanh.*Rescaling\(0.5, 0.5\)"),
         (lambda x, n, _: L.Dense(n, "tanh")(x), "sigmoid_logits", r"tanh.*Rescaling\(0.5, 0.5\)"),
-        (lambda x, n, _: L.Dense(n, "sigmoid")(x), "softmax", "makes sigmoid"),
-        (lambda x, n, _: L.Dense(n)(x), "softmax", "makes sigmoid_logits or softmax_logits"),
+        (lambda x, n, _: L.Dense(n, "sigmoid")(x), "softmax", "returns sigmoid"),
+        (lambda x, n, _: L.Dense(n)(x), "softmax", "returns sigmoid_logits or softmax_logits"),
         (lambda x, n, _: L.Softmax(axis=0)(L.Dense(n)(x)), "auto", "softmax over axis 0"),
     ],
 )

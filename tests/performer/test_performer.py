@@ -203,7 +203,7 @@ def test_fingerprint_is_that_of_the_file_and_not_of_the_layers_chosen(unchanged,
     ("changes", "message"),
     [
         ({"target_layer": "conv_pw_11_rel"}, "--target_layer=conv_pw_11_rel: .*nearest: conv_pw_11_relu,"),
-        ({"target_layer": "conv_pw_11"}, "can be negative.*'conv_pw_11_relu'"),
+        ({"target_layer": "conv_pw_11"}, "lies before its activation.*'conv_pw_11_relu'"),
         ({"target_layer": "fc1"}, r"--target_layer=fc1 is no feature map: its output is \[B, 8\]"),
         ({"distilled_layers": ("fc3",)}, "--distilled_layers=fc3: .*nearest: fc"),
         ({"distilled_layers": ()}, "--distilled_layers is empty"),

@@ -17,7 +17,7 @@ from tf_explainer.performer import layer_graph, layer_selection
 from tf_explainer.performer.model_files import read_model
 from tf_explainer.performer.performer import Performer
 
-REFUSALS = ("no layer can be the target layer by itself", "can only be the lowest of the distilled layers")
+REFUSALS = ("no layer qualifies as the target layer", "can only be the lowest of the distilled layers")
 """What a model of this kind may be refused for, and nothing else."""
 
 SETTINGS = {

@@ -100,7 +100,7 @@ def test_the_same_settings_find_it_again(made):
 def test_other_settings_are_refused(made):
     workdir, _ = made
     other = dataclasses.replace(TRAINING, epochs=5)
-    with pytest.raises(UserError, match=r"performer.keras was made with .*epochs \(4, now 5\).*--overwrite"):
+    with pytest.raises(UserError, match=r"keras was trained with .*epochs \(4, now 5\).*--overwrite"):
         existing_performer(DATASET, PERFORMER, other, workdir)
 
 
@@ -109,11 +109,11 @@ def test_performers_of_unknown_origin_are_refused(made, tmp_path):
     strange = WorkDir(root=str(tmp_path))
     assert existing_performer(DATASET, PERFORMER, TRAINING, strange) is None
     pathlib.Path(strange.performer).write_bytes(pathlib.Path(workdir.performer).read_bytes())
-    with pytest.raises(UserError, match=r"how .*performer.keras was made is not known.*--overwrite"):
+    with pytest.raises(UserError, match=r"settings of .*performer.keras are unknown.*--overwrite"):
         existing_performer(DATASET, PERFORMER, TRAINING, strange)
     report = json.loads(pathlib.Path(workdir.performer_report).read_text())
     pathlib.Path(strange.performer_report).write_text(json.dumps(report | {"fingerprint": "0f"}))
-    with pytest.raises(UserError, match=r"is not the model that .*performer.json tells of"):
+    with pytest.raises(UserError, match=r"is not the model that .*performer.json describes"):
         existing_performer(DATASET, PERFORMER, TRAINING, strange)
 
 

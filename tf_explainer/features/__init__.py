@@ -1,1 +1,1 @@
-"""Stored features: their format, and how they are read."""
+"""Stored features: their format, and their readers."""

@@ -1,4 +1,4 @@
-"""Stored features as `tf.data`: records, folds, and the batches that training sees."""
+"""Stored features as `tf.data`: single images of a split, and shuffled batches for training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tf_explainer.features import schema, stored_records
 from tf_explainer.features.schema import Manifest
 from tf_explainer.features.stored_records import Split
 
-# Records in memory while shuffling: they are parsed, not yet decoded, so this is about 100 MB of VGG-16.
+# Number of records in the shuffle buffer; they are parsed but not decoded, so VGG-16's take about 100 MB.
 SHUFFLE_BUFFER = 512
 
 
-# No Python statement depends on a tensor: AutoGraph would find nothing to convert, and takes seconds for it.
+# No Python statement depends on a tensor, so AutoGraph would take seconds to find nothing to convert.
 @tf.autograph.experimental.do_not_convert
 def feature_dataset(
     manifest: Manifest,
@@ -32,18 +32,18 @@ def feature_dataset(
 
     Args:
         manifest: of the set.
-        features_dir: where its files lie.
-        folds: how many folds the images are divided into.
-        held_out_fold: the one that `held_out` has and `train` has not.
-        split: which images.
-        views: of every image; they follow each other.
-        with_crops: whether the performer's inputs are decoded too.
+        features_dir: directory of its files.
+        folds: number of folds into which the images are divided.
+        held_out_fold: the fold that is `held_out`; the others are `train`.
+        split: the images to return.
+        views: the views of every image, which follow each other.
+        with_crops: whether to decode the performer's inputs too.
 
     Returns:
         Dictionaries of `id` (string), `view` (string), `affine` (`[4]` float32, see `views.Crop`), `label`
         (int64), `fold_position` (float32), `landmarks` (`[K, 4]` float32), `scores` (`[num_scores]` float32),
-        the layers' features by name (float16, `[L, L, D]` and `[units]`), and `crop` (`[S, S, 3]` uint8) if
-        asked for.
+        the layers' features by name (float16, `[L, L, D]` and `[units]`), and with `with_crops` also `crop`
+        (`[S, S, 3]` uint8).
 
     Raises:
         UserError: a view is not stored.
@@ -74,24 +74,24 @@ def training_dataset(
     skip: int = 0,
     divide: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
 ) -> tf.data.Dataset:
-    """Returns one epoch of shuffled batches: one pass over the categories' images, none lost.
+    """Returns one epoch of shuffled batches: each training image of the categories, once.
 
     Args:
         manifest: of the set.
-        features_dir: where its files lie.
-        folds: how many folds the images are divided into.
-        held_out_fold: the one that is left out.
-        batch_size: images of the categories a batch; the last batch may have fewer.
-        negatives_per_batch: images of the negative class that follow them, where there is such a class;
-            they begin again when they are used up.
+        features_dir: directory of its files.
+        folds: number of folds into which the images are divided.
+        held_out_fold: the fold to leave out.
+        batch_size: images of the categories per batch; the last batch may have fewer.
+        negatives_per_batch: images of the negative class, if there is one, that follow in each batch; they
+            are repeated as necessary.
         seed: of the order.
-        epoch: of the order: every epoch has its own, the same whenever it is run.
-        views: of every image; those of one image stay together, and count as one image of a batch.
-        skip: batches to leave out at the start, those that an interrupted training has behind it.
-        divide: cuts the batches into the replicas' shares; only what it leaves is decoded.
+        epoch: number of the epoch; each has its own order, which is reproducible.
+        views: the views of every image, which stay together and count as one image of a batch.
+        skip: number of batches to skip, those before an interruption of the training.
+        divide: divides the batches between replicas; only the batches that it returns are decoded.
 
     Returns:
-        Dictionaries as from `feature_dataset`, batched: `[B * V, ...]`, an image's V views one by one.
+        Dictionaries as from `feature_dataset`, batched: `[B * V, ...]`, the V views of an image in a row.
 
     Raises:
         UserError: a view is not stored.
@@ -115,17 +115,17 @@ def training_dataset(
         return tf.reshape(record[schema.LABEL], [-1])[0] == negative
 
     def one_by_one(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Puts the views' axis `[B, V, ...]` into the batch's; replicas have their shares by then."""
+        """Merges the axes of images and views `[B, V, ...]`; called after the division between replicas."""
         if len(views) == 1:
             return batch
         return {name: tf.reshape(v, tf.concat([[-1], tf.shape(v)[2:]], 0)) for name, v in batch.items()}
 
-    def batches(of: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        return of.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed).batch(size)
+    def shuffled(images: tf.data.Dataset) -> tf.data.Dataset:
+        return images.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
 
-    def decoded(of: tf.data.Dataset) -> tf.data.Dataset:
+    def decoded(batches: tf.data.Dataset) -> tf.data.Dataset:
         return (
-            divide(of.skip(skip))
+            divide(batches.skip(skip))
             .map(
                 lambda batch: stored_records.decoded(one_by_one(batch), manifest, with_crops=False),
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -135,17 +135,12 @@ def training_dataset(
         )
 
     if negative is None or not manifest.class_counts[manifest.classes[negative]]:
-        return decoded(batches(records, batch_size))
-    categories = batches(records.filter(lambda r: tf.logical_not(is_negative(r))), batch_size)
+        return decoded(shuffled(records).batch(batch_size))
+    categories = shuffled(records.filter(lambda r: tf.logical_not(is_negative(r)))).batch(batch_size)
     if not negatives_per_batch:
         return decoded(categories)
-    # Shuffled before it is repeated: each pass over the negatives ends before the next begins.
-    negatives = (
-        records.filter(is_negative)
-        .shuffle(SHUFFLE_BUFFER, seed=shuffle_seed)
-        .repeat()
-        .batch(negatives_per_batch)
-    )
+    # Shuffled before repeated, so that each pass over the negatives ends before the next begins.
+    negatives = shuffled(records.filter(is_negative)).repeat().batch(negatives_per_batch)
     return decoded(
         tf.data.Dataset.zip(categories, negatives).map(
             lambda a, b: {name: tf.concat([a[name], b[name]], axis=0) for name in a}

@@ -1,7 +1,4 @@
-"""How features become bytes and back: NumPy writes, TensorFlow reads; `schema` has the layout.
-
-Every encoding gives back the very bits of the float16 values, whatever they are.
-"""
+"""Lossless encoding of float16 features, in the layout of `schema`: NumPy encodes, TensorFlow decodes."""
 
 from __future__ import annotations
 
@@ -15,15 +12,15 @@ import tensorflow as tf
 Encoding = Literal["float16", "gzip", "sparse"]
 
 _STREAMS = 3
-# Matches of distance 1 only: runs. Features repeat nothing else, so that a search for longer matches makes
-# streams of VGG-16 larger, at twice the time and more.
+# Only matches at distance 1, that is runs: features repeat nothing else. A full search for matches makes the
+# streams of VGG-16 larger, and takes more than twice the time.
 _STRATEGY = zlib.Z_RLE
 _LEVEL, _WINDOW_BITS, _MEMORY = 6, 15, 9
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(bool)
 
 
 def to_float16(features: np.ndarray) -> np.ndarray:
-    """Rounds features, of any shape, to what is stored: little-endian float16, in C order.
+    """Rounds features, of any shape, to the stored type: little-endian float16, in C order.
 
     Raises:
         OverflowError: a value is not finite in float16 (its range ends at 65,504).
@@ -45,13 +42,13 @@ def encode(features: np.ndarray, encoding: Encoding) -> tuple[bytes, ...]:
         encoding: of the set.
 
     Returns:
-        The record's byte strings: one, or the three streams of `sparse`.
+        The byte strings to store: one, or three for `sparse`.
     """
     if encoding != "sparse":
         return (features.tobytes(),)
-    # Channel by channel: most channels are silent, or active in one region.
+    # Channel by channel, as most channels are zero or active in one region only.
     bits = np.moveaxis(features, -1, 0).ravel().view("<u2")
-    present = bits != 0  # As bits, so that -0.0 is a value.
+    present = bits != 0  # Compares bits, so that -0.0 is stored.
     values = bits[present]
     streams = np.packbits(present, bitorder="little"), values >> 8, values & 255
     return tuple(_deflate(stream.astype(np.uint8).tobytes()) for stream in streams)
@@ -63,20 +60,20 @@ def _deflate(stream: bytes) -> bytes:
 
 
 def file_compression(encoding: Encoding) -> str:
-    """Returns the compression of whole files, as TensorFlow names it."""
+    """Returns TensorFlow's name of the compression of the TFRecord files."""
     return "GZIP" if encoding == "gzip" else ""
 
 
 def specification(encoding: Encoding) -> tf.io.FixedLenFeature:
-    """Returns what a layer's features are in a record, to be parsed."""
+    """Returns the specification by which TensorFlow parses a layer's features in a record."""
     return tf.io.FixedLenFeature((_STREAMS,) if encoding == "sparse" else (), tf.string)
 
 
 def decode(stored: tf.Tensor, shape: tuple[int, ...], encoding: Encoding) -> tf.Tensor:
-    """Decodes a layer's features; works inside `tf.data`, batch by batch as well as one by one.
+    """Decodes a layer's features of single images or batches, inside `tf.data`.
 
     Args:
-        stored: string `[...]`, or `[..., 3]` where the encoding is `sparse`, as parsed by `specification`.
+        stored: string `[...]`, or `[..., 3]` for the encoding `sparse`, as parsed by `specification`.
         shape: of one image's features.
         encoding: of the set.
 
@@ -93,11 +90,11 @@ def decode(stored: tf.Tensor, shape: tuple[int, ...], encoding: Encoding) -> tf.
 
 
 def _decode_sparse(streams: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """From the streams of a batch, `[B, 3]`, to its values, `[B * units]` float16."""
+    """Decodes the streams of a batch, `[B, 3]`, to its values, `[B * units]` float16."""
     units, channels = math.prod(shape), shape[-1]
     streams = tf.io.decode_compressed(streams, "ZLIB")
     mask = tf.gather(tf.constant(_BITS), tf.cast(tf.io.decode_raw(streams[:, 0], tf.uint8), tf.int32))
-    # Values of all images in a row: their number differs from image to image.
+    # The values of all images are concatenated, as their number differs between images.
     high, low = (tf.io.decode_raw(tf.strings.reduce_join(streams[:, stream]), tf.uint8) for stream in (1, 2))
     values = tf.bitcast(tf.stack([low, high], axis=-1), tf.float16)
     present = tf.where(tf.reshape(mask, (tf.shape(mask)[0], -1)))
@@ -106,5 +103,5 @@ def _decode_sparse(streams: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     index = image * units + unit % places * channels + unit // places
     size = tf.cast(tf.shape(mask)[0], tf.int64) * units
     dense = tf.SparseTensor(index[:, None], values, size[None])
-    # Not in ascending order: the file's checksum stands for the rest of what could be validated.
+    # No validation: the indices are not in ascending order, and errors in a file change its checksum.
     return tf.sparse.to_dense(dense, validate_indices=False)

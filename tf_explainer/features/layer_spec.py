@@ -1,4 +1,4 @@
-"""What is known of a stored layer of the performer."""
+"""The description of a stored layer of the performer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerSpec:
-    """One stored layer.
+    """A stored layer; its statistics are those of the original views.
 
     Attributes:
-        name: the performer's layer.
-        shape: per image: `(H, W, C)` for the target layer, `(C,)` for distilled ones.
-        mean: mean activation over all images and units; this and the others are of the original views.
+        name: of the layer in the performer.
+        shape: per image: `(H, W, C)` for the target layer, `(C,)` for distilled layers.
+        mean: mean activation over all images and units.
         mean_norm: mean over images of the Euclidean norm of `max(x, 0)` (lambda_l of the paper).
         mean_square_norm: mean over images of the squared Euclidean norm.
         zeros: share of exact zeros.

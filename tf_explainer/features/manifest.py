@@ -1,4 +1,4 @@
-"""The manifest of a set of features: read, and checked against files and performer."""
+"""Reads the manifest of a set of features, and checks it against the files and the performer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _EXTRACT = "run `python -m pipelines.extract_features` with the same flags"
 
 
 def read_manifest(features_dir: str) -> Manifest:
-    """Reads the manifest of a whole set of features, and checks that its files are there in full length.
+    """Reads the manifest of a complete set of features, and checks that its files exist in the right size.
 
     Args:
         features_dir: directory, local or `gs://`.
 
     Raises:
-        UserError: there is no manifest (the set is not whole), it is damaged or of another format version, or
-            a shard is missing or torn.
+        UserError: there is no manifest (the set is incomplete), it is damaged or has another format version,
+            or a shard is missing or has another size.
     """
     path = posixpath.join(features_dir, schema.MANIFEST)
     if not tf.io.gfile.exists(path):
@@ -36,17 +36,20 @@ def read_manifest(features_dir: str) -> Manifest:
     for shard in manifest.shards:
         file = posixpath.join(features_dir, shard.file)
         if not tf.io.gfile.exists(file):
-            raise UserError(f"{file} is missing, though {path} lists it: {_EXTRACT}, for this file alone")
+            raise UserError(
+                f"{file} is missing, though {path} lists it: {_EXTRACT} to restore only this file"
+            )
         length = tf.io.gfile.stat(file).length
         if length != shard.bytes:
             raise UserError(
-                f"{file} has {length} bytes, its manifest says {shard.bytes}: {_EXTRACT}, for this file alone"
+                f"{file} has {length} bytes, but its manifest says {shard.bytes}: {_EXTRACT} to restore only "
+                "this file"
             )
     return manifest
 
 
 def verify_checksums(manifest: Manifest, features_dir: str) -> None:
-    """Reads every shard of a set, and compares it with the manifest.
+    """Compares the checksum of every shard with the manifest.
 
     Raises:
         UserError: the content of a shard has changed.
@@ -58,14 +61,14 @@ def verify_checksums(manifest: Manifest, features_dir: str) -> None:
             while block := file.read(1 << 20):
                 digest.update(block)
         if digest.hexdigest() != shard.sha256:
-            raise UserError(f"{path} is not what its manifest says: remove it, then {_EXTRACT}")
+            raise UserError(f"{path} has changed since it was written: remove it, then {_EXTRACT}")
 
 
 def check_manifest(manifest: Manifest, performer: Performer) -> None:
-    """Refuses features that are not this performer's, or not of the layers asked for.
+    """Checks that features were stored with this performer and for its layers.
 
     Raises:
-        UserError: names both sides and what to do.
+        UserError: they were not; the message names both values and what to do.
     """
     config = performer.config
     for flag, asked, stored in [
@@ -78,12 +81,12 @@ def check_manifest(manifest: Manifest, performer: Performer) -> None:
     ]:
         if asked != stored:
             raise UserError(
-                f"{flag}={asked}, but the stored features are of {stored}: change the flag, or {_EXTRACT} in "
-                "another --workdir (or with --overwrite)"
+                f"{flag}={asked}, but the stored features are of {stored}: change the flag, or {_EXTRACT} "
+                "and another --workdir (or --overwrite)"
             )
     if performer.fingerprint != manifest.performer:
         raise UserError(
-            f"the stored features are of a performer with fingerprint {manifest.performer[:12]}, but the "
-            f"performer at hand has {performer.fingerprint[:12]}: {_EXTRACT} in another --workdir (or with "
-            "--overwrite), or name the right file, --performer=FILE"
+            f"the stored features are of a performer with fingerprint {manifest.performer[:12]}, but this "
+            f"performer has {performer.fingerprint[:12]}: {_EXTRACT} and another --workdir (or --overwrite), "
+            "or name the right file, --performer=FILE"
         )

@@ -1,4 +1,4 @@
-"""What the stored scores say of the stored labels: a performer's classes beside those of a data set."""
+"""Relates the performer's classes to those of the data set, to compare stored scores with labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tf_explainer.performer.performer import Performer
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """A performer's outputs.
+    """The meaning of a performer's outputs.
 
     Attributes:
-        kind: what they are.
-        names: of its classes, two for one output; `output 0`, ... where they are not known.
-        classes: the data set's, by label.
+        kind: of the outputs.
+        names: names of the performer's classes, two for one output; `output 0`, ... if they are unknown.
+        classes: names of the data set's classes, by label.
     """
 
     kind: OutputKind
@@ -29,23 +29,24 @@ class Outputs:
 
     @property
     def of_labels(self) -> np.ndarray:
-        """The performer's class that each label stands for, `[classes]` int; -1: none."""
+        """The performer's class of each label, `[classes]` int; -1 if there is none."""
         return np.array([self.names.index(name) if name in self.names else -1 for name in self.classes], int)
 
     def decisions(self, stored: np.ndarray) -> np.ndarray:
-        """Returns the likeliest of the performer's classes, `[B]` int, by scores `[B, outputs]`."""
+        """Returns the likeliest of the performer's classes, `[B]` int, from scores `[B, outputs]`."""
         return ops.convert_to_numpy(scores.decisions(stored, self.kind))
 
     def labels(self, stored: np.ndarray) -> np.ndarray:
-        """Returns the label of the likeliest class, `[B]` int; -1 where the data set has no such class."""
-        label_of = np.full(len(self.names), -1)
-        for label, output in enumerate(self.of_labels):
-            if output >= 0:
-                label_of[output] = label
-        return label_of[self.decisions(stored)]
+        """Returns the label of the likeliest class, `[B]` int; -1 if the data set lacks the class.
+
+        Args:
+            stored: scores `[B, outputs]`.
+        """
+        label_of = [self.classes.index(name) if name in self.classes else -1 for name in self.names]
+        return np.array(label_of, int)[self.decisions(stored)]
 
     def probabilities(self, stored: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of the performer's classes, `[B, classes]`, by scores `[B, outputs]`.
+        """Returns the probabilities of the performer's classes, `[B, classes]`, from scores `[B, outputs]`.
 
         Raises:
             UserError: the scores are not of their kind.
@@ -55,15 +56,16 @@ class Outputs:
 
 
 def outputs_of(performer: Performer, manifest: Manifest) -> Outputs:
-    """Puts a performer's classes beside those of the data set whose features are stored.
+    """Relates a performer's classes to those of the data set whose features are stored.
 
-    The names are those that a person or the training tells; else the data set's, if it has as many classes
-    before any was left out: Keras numbers folders in the order of their names.
+    If neither the user nor the training has named the performer's classes, they get the names of the data
+    set's classes, if there are as many (with those that `--categories` leaves out): Keras numbers folders in
+    the order of their names.
     """
-    offered = manifest.all_classes or manifest.classes
+    all_classes = manifest.all_classes or manifest.classes
     names = performer.config.class_names
-    if not names and len(offered) == performer.num_classes:
-        names = offered
+    if not names and len(all_classes) == performer.num_classes:
+        names = all_classes
     return Outputs(
         kind=performer.output_kind,
         names=names or tuple(f"output {number}" for number in range(performer.num_classes)),

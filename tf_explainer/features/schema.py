@@ -1,33 +1,33 @@
-"""The name, shape and dtype of everything that is stored: a TFRecord per view of an image, a manifest a set.
+"""The names, shapes and dtypes in a set of features: a TFRecord for each view of an image, and a manifest.
 
 A record is a `tf.train.Example` with
 
 | key | type | content |
 | --- | --- | --- |
-| `id` | bytes | the image's id, and behind it `#` and the view unless that is the original |
+| `id` | bytes | the image's id, followed by `#` and the view for views other than the original |
 | `view` | bytes | `original`, `flip`, `shift` or `crop` (`tf_explainer.features.views`) |
-| `affine` | floats, `[4]` | scale_y, offset_y, scale_x, offset_x: from the original view to this one |
+| `affine` | floats, `[4]` | scale_y, offset_y, scale_x, offset_x: map from the original view to this one |
 | `label` | int64 | index into the manifest's `classes` |
-| `fold_position` | float | where the image, in all views, lies in [0, 1) when folds are made |
+| `fold_position` | float | position of the image in [0, 1), by which folds are divided; equal for all views |
 | `landmarks` | floats, `[K * 4]` | y, x, height, width per landmark in units of the view; NaN: absent |
 | `crop` | bytes | the performer's input as JPEG |
 | `scores` | floats, `[num_scores]` | the performer's output |
 | `features/LAYER` | bytes, one or three | the layer's output as float16, in the manifest's `encoding` |
 
-Encodings (`tf_explainer.features.feature_coding`), all of them lossless:
+Encodings (`tf_explainer.features.feature_coding`), all lossless:
 
 - `float16`: one byte string, the little-endian values in C order, `[H, W, C]` or `[C]`.
-- `gzip`: the same, in TFRecord files that are GZIP-compressed as a whole.
+- `gzip`: the same, in TFRecord files that are compressed by GZIP.
 - `sparse`: three byte strings, each a ZLIB stream (RFC 1950). The values are taken channel by channel: value
   `i` is that of channel `i // (H * W)` at row `i % (H * W) // W` and column `i % W`; in a layer of shape
   `[C]`, that of channel `i`.
   1. The mask: bit `i % 8` of byte `i // 8`, counted from the lowest, is 1 unless all 16 bits of value `i` are
-     0 (so it is 1 for -0.0). The bits behind the last value are 0.
+     0 (so it is 1 for -0.0). The bits after the last value are 0.
   2. The high bytes (sign, exponent, two bits of the mantissa) of the values in the mask, in their order.
-  3. Their low bytes.
+  3. The low bytes of these values.
 
-An image's records follow each other, the original view first. It is stored in all views or in none: an input
-of the extraction is an image, and so is an output or a dead letter.
+The records of an image follow each other, the original view first. An image is stored in all views or not at
+all, so the counts of inputs, outputs and dead letters are counts of images.
 
 The writer is `pipelines.extraction.feature_extraction`, the reader is `tf_explainer.features.dataset`.
 """
@@ -70,7 +70,7 @@ def shard_name(index: int, num_shards: int) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One file of the set; a shard without images is a file without records."""
+    """A file of the set; it may have no records."""
 
     file: str
     records: int
@@ -80,29 +80,29 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a whole set of features consists of; written last, so that its presence says "whole".
+    """The content of a set of features; written last, so that a set with a manifest is complete.
 
     Attributes:
         classes: names by label.
         negative_class: the class that stands for "no object", or None.
         landmarks: names by row of the records' landmarks.
-        num_scores: width of the performer's output; that of `classes` where it was made for them.
+        num_scores: width of the performer's output.
         image_size: side of the crops and of the performer's input, in pixels.
-        performer: fingerprint of architecture, weights and preprocessing.
-        target: the layer that is explained.
-        distilled: the layers to give back, lowest first.
+        performer: fingerprint of the performer's architecture, weights and preprocessing.
+        target: the layer to explain.
+        distilled: the layers to reconstruct, lowest first.
         receptive_field: geometry of the target layer's units.
         dtype: of the stored features.
-        encoding: of the features: `float16`, `gzip` or `sparse`, see above.
-        views: those that are stored of every image, besides the original.
+        encoding: of the features: `float16`, `gzip` or `sparse`, see the module's docstring.
+        views: the stored views of every image, besides the original.
         shards: the files.
         inputs, outputs, dead_letters: counts of images; inputs = outputs + dead_letters, and the shards have
             (1 + views) records per output.
         class_counts: images by class.
-        configuration: the settings that the set was made with, for the person and for refusal.
-        versions: packages that made it.
+        configuration: settings of the extraction, for users and to refuse other settings.
+        versions: of the packages that wrote the set.
         all_classes: names of the data set's classes in its own order, with those that `--categories` leaves
-            out; empty: `classes` are all.
+            out; empty if there are no others than `classes`.
         format_version: of this layout.
     """
 
@@ -142,13 +142,13 @@ class Manifest:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: the text is no manifest of this format version.
+            ValueError: the text is not a manifest of this format version.
         """
         try:
             fields = json.loads(text)
             if fields["format_version"] != FORMAT_VERSION:
                 raise ValueError(
-                    f"format version {fields['format_version']}, this program reads {FORMAT_VERSION}"
+                    f"format version {fields['format_version']}, but this program reads {FORMAT_VERSION}"
                 )
             return cls(
                 **fields

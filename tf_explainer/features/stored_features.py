@@ -20,13 +20,13 @@ Batch = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """A whole set of stored features.
+    """A set of stored features.
 
     Attributes:
         manifest: of the set.
-        directory: where its files lie.
+        directory: directory of its files.
         dataset: how images are divided into folds.
-        outputs: what the stored scores say; None: nobody has said it, and they are compared with no label.
+        outputs: meaning of the stored scores; None: unknown, so scores are not compared with labels.
     """
 
     manifest: Manifest
@@ -41,9 +41,9 @@ class Features:
 
         Args:
             split: `all`, `train` or `held_out`.
-            negatives: whether images of the negative class are among them.
-            views: of every image; they follow each other.
-            with_crops: whether the performer's inputs are.
+            negatives: whether to include images of the negative class.
+            views: the views of every image, which follow each other.
+            with_crops: whether to include the performer's inputs.
         """
         images = feature_dataset(
             self.manifest,
@@ -60,11 +60,11 @@ class Features:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Names of the classes that have parts."""
+        """Names of all classes but the negative one."""
         return tuple(name for name in self.manifest.classes if name != self.manifest.negative_class)
 
     @property
     def grid(self) -> UnitGrid:
-        """Where the units look: those of the interpretable layers at the same places as the performer's."""
+        """Positions of the target layer's units, which are also those of the interpretable layers' units."""
         manifest = self.manifest
         return UnitGrid.of(manifest.receptive_field, manifest.image_size, manifest.target.shape[0])

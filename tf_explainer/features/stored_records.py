@@ -1,4 +1,4 @@
-"""Records of stored features, parsed and decoded by TensorFlow."""
+"""Parses and decodes records of stored features with TensorFlow."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def parsed(
 
     Args:
         manifest: of the set.
-        files: paths of its shards, in the order in which they are read, a few at once.
-        folds: how many folds the images are divided into.
-        held_out_fold: the one that `held_out` has and `train` has not.
-        split: which images.
-        views: of every image; they follow each other.
+        files: paths of the shards in the order to read them; up to four are read in parallel.
+        folds: number of folds into which the images are divided.
+        held_out_fold: the fold that is `held_out`; the others are `train`.
+        split: the images to return.
+        views: the views of every image, which follow each other.
 
     Raises:
         UserError: a view is not stored.
@@ -40,14 +40,14 @@ def parsed(
     stored = schema.ORIGINAL, *manifest.views
     if absent := sorted(set(views) - set(stored)):
         raise UserError(
-            f"there is no view {absent[0]!r} among the stored features' ({', '.join(stored)}): run "
+            f"the view {absent[0]!r} is not stored (only {', '.join(stored)}): run "
             "`python -m pipelines.extract_features` with the same flags, --views and --overwrite"
         )
     compression = feature_coding.file_compression(manifest.encoding)
     records = tf.data.Dataset.from_tensor_slices(list(files)).interleave(
         lambda file: tf.data.TFRecordDataset(file, compression_type=compression),
         cycle_length=min(4, max(1, len(files))),
-        block_length=len(stored),  # One image.
+        block_length=len(stored),  # The records of one image.
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -64,7 +64,7 @@ def parsed(
         return records
 
     def is_held_out(record: dict[str, tf.Tensor]) -> tf.Tensor:
-        # In float64, as `images.fold_of`: in float32 the product can round up to the next fold.
+        # In float64, as in `images.folds.fold_of`: in float32 the product may round up to the next fold.
         return tf.cast(tf.cast(record[schema.FOLD_POSITION], tf.float64) * folds, tf.int32) == held_out_fold
 
     if split == "held_out":
@@ -100,11 +100,11 @@ def decoded(record: dict[str, tf.Tensor], manifest: Manifest, with_crops: bool) 
     Args:
         record: as from `parsed`.
         manifest: of the set.
-        with_crops: whether the performer's input is decoded too, of a single record.
+        with_crops: whether to decode the performer's input too; only for single records.
 
     Returns:
-        By the names of `schema` and the layers': features `[(B,) L, L, D]` or `[(B,) units]`, `scores`
-        `[(B,) classes]`, landmarks `[(B,) K, 4]`, and the crop, `[S, S, 3]` uint8.
+        Values by the keys of `schema` and the names of layers: features `[(B,) L, L, D]` or `[(B,) units]`,
+        `scores` `[(B,) num_scores]`, landmarks `[(B,) K, 4]`, and the crop, `[S, S, 3]` uint8.
     """
     unchanged = schema.ID, schema.VIEW, schema.AFFINE, schema.LABEL, schema.FOLD_POSITION, schema.SCORES
     decoded = {name: record[name] for name in unchanged}

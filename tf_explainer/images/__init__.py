@@ -1,1 +1,1 @@
-"""Images: what is known of one, its crop to the object, and its fold."""
+"""Images: their records, crops to the object, folds, and the positions of a map's units in them."""

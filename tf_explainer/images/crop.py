@@ -1,4 +1,4 @@
-"""The square crop to an object that a performer sees, and where landmarks lie in it."""
+"""The square crop to an object, which is the performer's input, and the landmarks in it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tf_explainer.images.record import Box, ImageRecord, UnreadableImageError
 def crop_to_object(record: ImageRecord, size: int) -> np.ndarray:
     """Crops an image to its object and resizes it to the performer's input.
 
-    The box is clipped to the image and rounded outward to whole pixels; the resize is bilinear with
-    anti-aliasing, in both directions independently (the aspect ratio is not kept, as in ICNN).
+    The box is clipped to the image and rounded outward to whole pixels. The crop is resized bilinearly with
+    anti-aliasing, without keeping the aspect ratio, as in ICNN.
 
     Args:
-        record: the image; without a box the whole of it is used.
+        record: the image; without a box the whole image is used.
         size: side of the square output, in pixels.
 
     Returns:
@@ -34,8 +34,7 @@ def crop_window(image: np.ndarray, window: Box, size: int) -> np.ndarray:
 
     Args:
         image: `[H, W, 3]` uint8.
-        window: in whole pixels; where it reaches beyond the image, the image's edge is repeated. Some of it
-            lies inside.
+        window: in whole pixels; it must overlap the image, whose edges are repeated beyond it.
         size: side of the square output, in pixels.
 
     Returns:
@@ -80,15 +79,15 @@ def clip_to_image(box: Box, width: int, height: int) -> Box:
 
 
 def landmarks_in_crop(record: ImageRecord, names: Sequence[str]) -> np.ndarray:
-    """Returns the landmarks as they lie in the crop, whatever its size.
+    """Returns the landmarks of an image in coordinates of its crop, independent of the crop's size.
 
     Args:
-        record: the image whose landmarks are asked for.
+        record: the image.
         names: the data set's landmarks, in the order of the rows.
 
     Returns:
-        `[len(names), 4]` float32: y, x, height, width in units of the crop's side, so that (0, 0) is
-        its top-left and (1, 1) its bottom-right corner; NaN rows where a landmark is not annotated.
+        `[len(names), 4]` float32: y, x, height, width in units of the crop's side, so that (0, 0) is its
+        top-left and (1, 1) its bottom-right corner; rows of landmarks without annotation are NaN.
     """
     box = clipped_box(record)
     height, width = box.ymax - box.ymin, box.xmax - box.xmin

@@ -1,4 +1,4 @@
-"""One record type for every image.
+"""The record of an image, for all data sets.
 
 Coordinates are continuous pixels: pixel `i` (0-based) covers `[i, i + 1)` and has its centre at
 `i + 0.5`. A 1-based MATLAB pixel `m` has its centre at `m - 0.5`.
@@ -34,14 +34,14 @@ class Landmark:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageReference:
-    """Everything about one image but its pixels.
+    """Everything about an image except its pixels.
 
     Attributes:
         id: unique in its data set, stable between runs and machines.
         label: index into the data set's classes.
-        location: where the source finds the pixels: a path, or a number written as text.
-        box: the object; None where the whole image is used.
-        landmarks: by name, only those annotated. Evaluation alone reads them.
+        location: where the source finds the pixels: a path, or a number as text.
+        box: of the object; None: the whole image is used.
+        landmarks: the annotated landmarks, by name; only used for measures.
     """
 
     id: str
@@ -53,7 +53,7 @@ class ImageReference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageRecord:
-    """One image with its reference.
+    """An image with its reference.
 
     Attributes:
         reference: id, label, box and landmarks.
@@ -65,11 +65,11 @@ class ImageRecord:
 
 
 class UnreadableImageError(Exception):
-    """One image cannot be used.
+    """An image cannot be used.
 
     Args:
-        reason: what the dead-letter file shows.
-        kind: the reason in a word, by which dead letters are counted.
+        reason: message for the dead-letter file.
+        kind: the reason in one word, by which dead letters are counted.
     """
 
     def __init__(self, reason: str, kind: str = "damaged") -> None:

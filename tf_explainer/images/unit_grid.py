@@ -1,4 +1,4 @@
-"""Where the units of a feature map lie in the image."""
+"""The positions of a feature map's units in the image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReceptiveField:
-    """Where a unit of the target layer looks, in continuous pixels of the performer's input.
+    """The receptive field of the target layer's units, in continuous pixels of the performer's input.
 
     Unit `i` (0-based, either axis) has its centre at `centre + stride * i` and covers `size` pixels.
     """
@@ -22,13 +22,13 @@ class ReceptiveField:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UnitGrid:
-    """Where the units of a map look, along either axis, in units of the crop.
+    """The positions of a map's units along either axis, in units of the crop's side.
 
     Attributes:
-        side: units along an axis, L.
+        side: number of units along an axis, L.
         first: centre of unit 0.
         spacing: distance between the centres of neighbours.
-        extent: side of the square that a unit effectively sees.
+        extent: side of a unit's effective receptive field.
     """
 
     side: int
@@ -40,14 +40,14 @@ class UnitGrid:
     def of(cls, field: ReceptiveField, image_size: int, side: int) -> UnitGrid:
         """Places the units of a map at the centres of their receptive fields.
 
-        What a unit effectively sees grows as the square root of what it could see (W. Luo et al.,
-        arXiv:1701.04128); the factor fits the sizes measured by B. Zhou et al., arXiv:1412.6856: 52, 60 and
+        The effective receptive field grows as the square root of the theoretical one (W. Luo et al.,
+        arXiv:1701.04128). The factor fits the sizes measured by B. Zhou et al., arXiv:1412.6856: 52, 60 and
         72 of 99, 131 and 195 pixels.
 
         Args:
-            field: geometry of the layer, in pixels of the performer's input.
-            image_size: side of that input, in pixels.
-            side: units along an axis.
+            field: receptive field, in pixels of the performer's input.
+            image_size: side of this input, in pixels.
+            side: number of units along an axis.
         """
         effective = min(field.size, 5.2 * math.sqrt(field.size))
         return cls(
@@ -58,7 +58,7 @@ class UnitGrid:
         )
 
     def centres(self, units: np.ndarray) -> np.ndarray:
-        """Returns where units look.
+        """Returns the centres of units.
 
         Args:
             units: `[...]` integers, `row * side + column`.
@@ -66,17 +66,16 @@ class UnitGrid:
         Returns:
             `[..., 2]` float64: y, x.
         """
-        rows_and_columns = np.stack(np.divmod(units, self.side), axis=-1)
-        return self.first + self.spacing * rows_and_columns
+        return self.first + self.spacing * np.stack(np.divmod(units, self.side), axis=-1)
 
     def units_at(self, places: np.ndarray) -> np.ndarray:
-        """Returns the units whose centres are nearest.
+        """Returns the units whose centres are nearest to points of the crop.
 
         Args:
-            places: `[..., 2]`: y, x in units of the crop.
+            places: `[..., 2]`: y, x in units of the crop's side.
 
         Returns:
-            `[..., 2]` int: row, column; at the border for places beyond it.
+            `[..., 2]` int: row, column; clipped to the map.
         """
         nearest = np.rint((places - self.first) / self.spacing)
         return np.clip(nearest, 0, self.side - 1).astype(int)

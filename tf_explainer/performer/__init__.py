@@ -1,1 +1,1 @@
-"""The network that is explained: read from a file or built on a backbone, and what is known of its layers."""
+"""The network to explain: read from a file or built on a backbone; its layers and their receptive fields."""

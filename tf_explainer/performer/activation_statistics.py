@@ -1,4 +1,4 @@
-"""What feature maps hold: how many zeros, and how much that lies below zero."""
+"""Statistics of feature maps: the share of zeros, and the energy of negative values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tf_explainer.performer import layer_graph
 
 @dataclasses.dataclass(frozen=True)
 class ActivationStatistics:
-    """Of one layer's map, over all units, channels and images.
+    """Statistics of a layer's map, over all units, channels and images.
 
     Attributes:
-        zeros: share of values that are 0 or below, in [0, 1]: what is stored as 0.
-        negative_energy: share of the sum of squares that lies below 0, in [0, 1]: what is cut away.
+        zeros: share of values that are 0 or negative, in [0, 1]; they are stored as 0.
+        negative_energy: share of the sum of squares due to negative values, in [0, 1]; a cut loses it.
     """
 
     zeros: float
@@ -27,7 +27,7 @@ class ActivationStatistics:
 def activation_statistics(
     model: keras.Model, layers: Sequence[str], images: Iterable[np.ndarray]
 ) -> dict[str, ActivationStatistics]:
-    """Measures layers' maps.
+    """Measures the maps of layers.
 
     Args:
         model: functional, from RGB pixels.
@@ -39,7 +39,7 @@ def activation_statistics(
     """
     places = layer_graph.places(model)
     maps = keras.Model(model.inputs[0], {name: places[name] for name in layers})
-    # By layer: how many values, how many not above 0, the sum of their squares, and that of all.
+    # By layer: number of values, number of values <= 0, sum of squares of these, and of all values.
     sums = {name: np.zeros(4) for name in layers}
     for image in images:
         outputs = maps.predict_on_batch(image[None])

@@ -1,7 +1,7 @@
-"""Weights files of backbones, loaded wholly or not at all.
+"""Strict loading of backbones' weights files.
 
-Keras' own `load_weights` passes over what a file holds too much, and its messages speak of variables. Here
-the file's arrays are compared with the model's first.
+Keras' own `load_weights` ignores superfluous arrays in a file, and its messages are about variables. Here the
+shapes in the file are first compared with the model's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tf_explainer.errors import UserError
 from tf_explainer.performer.formats import foreign_files
 
 _Shape = tuple[int, ...]
-# Statistics of ImageNet's pixels, 0 to 1, as keras.applications has them.
+# Statistics of ImageNet's pixels, 0 to 1, as in keras.applications.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -26,10 +26,10 @@ def load_weights_strictly(model: keras.Model, path: str) -> None:
 
     Args:
         model: a model of `keras.applications`.
-        path: `NAME.weights.h5` (Keras 3) or `NAME.h5` (as Keras' own downloads are).
+        path: `NAME.weights.h5` (Keras 3) or `NAME.h5` (such as Keras' own downloads).
 
     Raises:
-        UserError: there is no such file, it is no weights file, or it belongs to another architecture.
+        UserError: the file is missing, is not a weights file, or belongs to another architecture.
     """
     if not fits(model, path):
         raise UserError(
@@ -43,37 +43,38 @@ def load_weights_strictly(model: keras.Model, path: str) -> None:
 
 
 def fits(model: keras.Model, path: str) -> bool:
-    """Returns whether a weights file holds arrays of just the model's shapes.
+    """Returns whether a weights file holds exactly the model's arrays, by their shapes.
 
     Raises:
-        UserError: there is no such file, or it is no weights file.
+        UserError: the file is missing, or is not a weights file.
     """
     return _shapes_in_file(path) == _shapes_in_model(model)
 
 
 def rescaling_in_file(model: keras.Model, path: str) -> keras.layers.Rescaling | None:
-    """Returns the layer that an EfficientNet has behind its normalisation if its weights are ImageNet's.
+    """Returns the layer that an EfficientNet with ImageNet's weights has after its normalisation, else None.
 
-    `keras.applications` puts it there where it is asked for `weights="imagenet"`. It has no weights, so
-    that a file fits with and without it.
+    `keras.applications` adds it if it is called with `weights="imagenet"`. The layer has no weights, so the
+    arrays in a file do not tell whether the model had it.
 
     Args:
-        model: built without weights, with those of the file by now.
+        model: built without weights, with the file's weights loaded.
         path: of the file.
     """
-    adapted = [each for each in model.layers if isinstance(each, keras.layers.Normalization) and each.weights]
-    if not adapted:
+    normalisations = [
+        each for each in model.layers if isinstance(each, keras.layers.Normalization) and each.weights
+    ]
+    if not normalisations:
         return None
     with h5py.File(path, "r") as file:
         legacy = file.get("model_weights", file).attrs.get("layer_names")
         names = [str(name) for name in (file["layers"] if legacy is None else legacy.astype(str))]
-    has_it = sum(name.startswith("rescaling") for name in names) > 1
-    if legacy is not None and not has_it:
+    is_rescaled = sum(name.startswith("rescaling") for name in names) > 1
+    if legacy is not None and not is_rescaled:
         # Keras' own downloads are older than the layer.
-        has_it = np.allclose(adapted[0].adapt_mean, _MEAN, atol=1e-3)
-    return (
-        keras.layers.Rescaling([each**-0.5 for each in _DEVIATION], name="rescaling_back") if has_it else None
-    )
+        is_rescaled = np.allclose(normalisations[0].adapt_mean, _MEAN, atol=1e-3)
+    scale = [each**-0.5 for each in _DEVIATION]
+    return keras.layers.Rescaling(scale, name="rescaling_back") if is_rescaled else None
 
 
 def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:
@@ -83,15 +84,14 @@ def _shapes_in_model(model: keras.Model) -> Counter[_Shape]:
 def _shapes_in_file(path: str) -> Counter[_Shape]:
     if path.endswith(".mat"):
         raise UserError(
-            f"--backbone_weights={path} is a file of MatConvNet: it goes with --backbone=alexnet, vgg_m "
-            "or vgg_s"
+            f"--backbone_weights={path} is a file of MatConvNet: it needs --backbone=alexnet, vgg_m or vgg_s"
         )
     if not os.path.isfile(path):
         raise UserError(f"--backbone_weights={path}: there is no such file (nor is it `imagenet` or `none`)")
     shapes: Counter[_Shape] = Counter()
 
     def visit(name: str, entry: h5py.Group | h5py.Dataset) -> None:
-        # Dropout's random state is saved beside the weights.
+        # The random state of Dropout is saved with the weights.
         if isinstance(entry, h5py.Dataset) and "seed_generator" not in name:
             shapes[tuple(entry.shape)] += 1
 
@@ -104,15 +104,15 @@ def _shapes_in_file(path: str) -> Counter[_Shape]:
         is_cut = start.startswith(foreign_files.HDF5)
         reason = f": {error}" if is_cut else f": it {foreign_files.no_container(start)}"
         if start.startswith(foreign_files.ZIP):
-            reason = ": a whole model is named by --performer"
+            reason = ": for a complete model use --performer"
         raise UserError(f"--backbone_weights={path} is not a weights file (HDF5){reason}") from error
     return shapes
 
 
 def _difference(model: keras.Model, path: str) -> str:
-    """Names the largest arrays in which model and file differ."""
-    held, wanted = _shapes_in_file(path), _shapes_in_model(model)
-    return f"({_listed(held - wanted)} only in the file, {_listed(wanted - held)} only in the model)"
+    """Lists the shapes of the largest arrays that only the file or only the model has."""
+    stored, wanted = _shapes_in_file(path), _shapes_in_model(model)
+    return f"({_listed(stored - wanted)} only in the file, {_listed(wanted - stored)} only in the model)"
 
 
 def _listed(shapes: Counter[_Shape]) -> str:

@@ -1,4 +1,4 @@
-"""Backbones by name, with preprocessing and weights: those of Keras, published chains, `local_resnet`."""
+"""Backbones by name, with preprocessing and weights: Keras' models, published chains, and `local_resnet`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf_explainer.config import PerformerConfig
 from tf_explainer.errors import UserError, nearest_names
 from tf_explainer.performer import backbone_weights, keras_settings
 from tf_explainer.performer.architectures import local_resnet
-from tf_explainer.performer.architectures.chain_backbones import build_chain_backbone, chain_name
+from tf_explainer.performer.architectures.chain_backbones import build_chain_backbone, chain_name, normalised
 from tf_explainer.performer.backbone_weights import load_weights_strictly
 from tf_explainer.performer.preprocessing import Preprocessing
 from tf_explainer.performer.rebuilding import equivalence, unfolding
@@ -21,11 +21,11 @@ from tf_explainer.performer.rebuilding import equivalence, unfolding
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """One model of `keras.applications`.
+    """A model of `keras.applications`.
 
     Attributes:
-        name: its function's name, `MobileNetV2`.
-        module: the module that holds its `preprocess_input`, `mobilenet_v2`.
+        name: name of the function that builds it, `MobileNetV2`.
+        module: module of its `preprocess_input`, `mobilenet_v2`.
         build: the function.
     """
 
@@ -45,24 +45,17 @@ def find_application(name: str) -> Application:
     Raises:
         UserError: there is no such model; the message lists the nearest ones.
     """
-    functions = {key: value for key, value in vars(keras.applications).items() if inspect.isfunction(value)}
-    by_plain_name = {_plain(key): key for key in functions}
-    found = by_plain_name.get(_plain(name))
-    if found is None:
-        nearest = ", ".join(
-            by_plain_name[plain] for plain in nearest_names(_plain(name), by_plain_name).split(", ")
-        )
+    functions = {
+        normalised(key): value for key, value in vars(keras.applications).items() if inspect.isfunction(value)
+    }
+    function = functions.get(normalised(name))
+    if function is None:
+        nearest = nearest_names(normalised(name), functions).split(", ")
         raise UserError(
             f"--backbone={name} is no model of keras.applications, nor alexnet, vgg_m, vgg_s or "
-            "local_resnet; the nearest: "
-            f"{nearest}"
+            f"local_resnet; the nearest: {', '.join(functions[each].__name__ for each in nearest)}"
         )
-    function = functions[found]
-    return Application(found, function.__module__.rpartition(".")[2], function)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    return Application(function.__name__, function.__module__.rpartition(".")[2], function)
 
 
 def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> keras.Model:
@@ -70,15 +63,15 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
 
     Args:
         config: the backbone's name, weights, width multiplier and input size.
-        include_top: whether the ImageNet head is kept.
+        include_top: whether to keep the ImageNet head.
 
     Returns:
         A model from RGB pixels, 0 to 255, `[B, image_size, image_size, 3]` (input `image`, then the layer
         `preprocessing`) to the last feature map `[B, h, w, C]`, or with `include_top` to the class scores.
 
     Raises:
-        UserError: there is no such backbone, it cannot have that size or width multiplier, or its weights
-            cannot be had.
+        UserError: there is no such backbone, it does not support the size or width multiplier, or its weights
+            cannot be loaded.
     """
     keras_settings.check()
     if chain := chain_name(config.backbone):
@@ -86,18 +79,18 @@ def build_backbone(config: PerformerConfig, *, include_top: bool = False) -> ker
     if local_resnet.is_named(config.backbone):
         return local_resnet.build(config, include_top=include_top)
     application = find_application(config.backbone)
-    plain = _build(application, config, include_top)
+    original = _build(application, config, include_top)
     if config.backbone_weights not in ("imagenet", "none"):
-        load_weights_strictly(plain, config.backbone_weights)
-        if rescaled := backbone_weights.rescaling_in_file(plain, config.backbone_weights):
-            plain = unfolding.with_layer_after(plain, keras.layers.Normalization, rescaled)
+        load_weights_strictly(original, config.backbone_weights)
+        if rescaling := backbone_weights.rescaling_in_file(original, config.backbone_weights):
+            original = unfolding.with_layer_after(original, keras.layers.Normalization, rescaling)
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     preprocessing = Preprocessing(application.module, name="preprocessing")
-    model = unfolding.unfolded(plain, image, preprocessing(image))
+    model = unfolding.unfolded(original, image, preprocessing(image))
     model.name = application.name.lower()
     images = equivalence.drawn_images(config.image_size)
     equivalence.check_same(
-        plain, model, preprocessing(images), f"--backbone={config.backbone}", copy_inputs=images
+        original, model, preprocessing(images), f"--backbone={config.backbone}", copy_inputs=images
     )
     return model
 
@@ -124,8 +117,8 @@ def _build(application: Application, config: PerformerConfig, include_top: bool)
             f"--backbone_alpha={config.backbone_alpha}, --backbone_weights={config.backbone_weights}: {error}"
         ) from error
     except Exception as error:
-        # Keras raises a bare Exception where a download fails.
+        # Keras raises a bare Exception if a download fails.
         raise UserError(
             f"the ImageNet weights of --backbone={config.backbone} could not be fetched ({error}); "
-            "give a file that you have: --backbone_weights=FILE"
+            "name a local file: --backbone_weights=FILE"
         ) from error

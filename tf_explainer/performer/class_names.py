@@ -1,4 +1,4 @@
-"""Names of a performer's classes, in the order of its outputs: told by a person, or by its training."""
+"""Names of a performer's classes, in the order of its outputs: from the user or from its training."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from tf_explainer.config import PerformerConfig, WorkDir
 from tf_explainer.errors import UserError
 from tf_explainer.performer.report import PerformerReport
 
-_IMAGENET = "imagenet"
 _IMAGENET_CLASSES = 1000
 
 
 def named(config: PerformerConfig) -> PerformerConfig:
-    """Puts the names themselves in the place of the file that holds them, or of `imagenet`.
+    """Replaces `--class_names=FILE` or `imagenet` by the names themselves.
 
     Raises:
         UserError: the file cannot be read, or ImageNet's names cannot be fetched.
     """
     if len(config.class_names) != 1:
         return config
-    (only,) = config.class_names
-    names = _imagenet() if only == _IMAGENET else _lines(only)
-    return dataclasses.replace(config, class_names=names)
+    (source,) = config.class_names
+    return dataclasses.replace(config, class_names=_imagenet() if source == "imagenet" else _lines(source))
 
 
 def of_training(config: PerformerConfig, workdir: WorkDir, fingerprint: str) -> PerformerConfig:
-    """Adds the names that `train_performer` has left beside a performer, if it is that one."""
+    """Adds the names in the report of `train_performer`, if the report is about this performer."""
     try:
         with open(workdir.performer_report, encoding="utf-8") as file:
             report = PerformerReport.from_json(file.read())
@@ -44,31 +42,31 @@ def of_training(config: PerformerConfig, workdir: WorkDir, fingerprint: str) -> 
 
 
 def of_own_head(performer_config: PerformerConfig, classes: int) -> PerformerConfig:
-    """Adds ImageNet's names where a backbone has its own head, of ImageNet's classes.
+    """Adds ImageNet's names for a backbone with its own head, if it has ImageNet's number of classes.
 
-    Where Keras' list of them cannot be fetched, they stay without names, and it is logged.
+    If Keras' list of the names cannot be fetched, a warning is logged, and the classes have no names.
     """
     if performer_config.class_names or classes != _IMAGENET_CLASSES:
         return performer_config
     try:
         return dataclasses.replace(performer_config, class_names=_imagenet())
     except UserError as error:
-        logging.warning("%s. Classes are called by their numbers, unless a file names them", error)
+        logging.warning("%s. Classes are numbered; to name them, set --class_names=FILE", error)
         return performer_config
 
 
 def check(names: Sequence[str], classes: int) -> None:
-    """Refuses names that are not one for each class.
+    """Checks that there are no names at all, or a different name for each class.
 
     Raises:
-        UserError: they are too many or too few, or one stands for several classes.
+        UserError: there are too many or too few names, or a name stands for several classes.
     """
     if not names:
         return
     if len(names) != classes:
-        raise UserError(f"--class_names: {len(names)} names, but the performer tells {classes} classes apart")
-    if twice := [name for name in names if list(names).count(name) > 1]:
-        raise UserError(f"--class_names: {twice[0]!r} stands for several classes")
+        raise UserError(f"--class_names: {len(names)} names, but the performer has {classes} classes")
+    if duplicates := [name for name in names if list(names).count(name) > 1]:
+        raise UserError(f"--class_names: {duplicates[0]!r} stands for several classes")
 
 
 def _lines(path: str) -> tuple[str, ...]:
@@ -77,18 +75,16 @@ def _lines(path: str) -> tuple[str, ...]:
             return tuple(line.strip() for line in file if line.strip())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"--class_names={path}: neither several names (a,b), nor a file with a name a line: {error}"
+            f"--class_names={path}: neither several names (a,b) nor a file with one name per line: {error}"
         ) from error
 
 
 def _imagenet() -> tuple[str, ...]:
-    """Returns Keras' own names of ImageNet's 1000 classes; some have one name, and get their synset, too."""
+    """Returns Keras' names of ImageNet's 1000 classes; classes of the same name also get their synset."""
     try:
-        ((found),) = zip(
-            *keras.applications.imagenet_utils.decode_predictions(np.eye(1000, dtype=np.float32), top=1),
-            strict=True,
-        )
-    except Exception as error:  # Whatever a download raises.
-        raise UserError(f"--class_names=imagenet: Keras' list of them cannot be fetched: {error}") from error
-    names = [name for _, name, _ in found]
-    return tuple(name if names.count(name) == 1 else f"{name} ({synset})" for synset, name, _ in found)
+        each_class = np.eye(_IMAGENET_CLASSES, dtype=np.float32)
+        decoded = keras.applications.imagenet_utils.decode_predictions(each_class, top=1)
+    except Exception as error:  # Downloads raise undocumented types.
+        raise UserError(f"--class_names=imagenet: Keras' list cannot be fetched: {error}") from error
+    names = [name for ((_, name, _),) in decoded]
+    return tuple(name if names.count(name) == 1 else f"{name} ({synset})" for ((synset, name, _),) in decoded)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-# Settings that say how a model came about or is trained, not what it computes.
+# Settings about the model's creation or training, which do not change what it computes.
 _IRRELEVANT = ("trainable", "seed", "build_config", "module", "registered_name")
 _IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
@@ -18,8 +18,8 @@ _IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 def fingerprint(model: keras.Model) -> str:
     """Returns the SHA-256 of a functional model's architecture and weights, in hexadecimal.
 
-    Names of layers do not count: Keras numbers them differently in every process. Neither do initialisers,
-    regularisers, constraints, seeds, or whether layers are trainable.
+    Names of layers are ignored, as Keras numbers them differently in every process. So are initialisers,
+    regularisers, constraints, seeds, and whether layers are trainable.
     """
     config = model.get_config()
     positions = {layer["name"]: position for position, layer in enumerate(config["layers"])}
@@ -35,11 +35,11 @@ def fingerprint(model: keras.Model) -> str:
 
 
 def _normalised(value: Any, positions: Mapping[str, int]) -> Any:
-    """Drops what is irrelevant, and replaces names of layers by their positions."""
+    """Drops irrelevant settings, and replaces names of layers by their positions."""
     if isinstance(value, Mapping):
         if "inbound_nodes" in value:
             value = {**value, "name": None, "config": {**value["config"], "name": None}}
-        return {key: _normalised(part, positions) for key, part in value.items() if _relevant(key)}
+        return {key: _normalised(part, positions) for key, part in value.items() if _is_relevant(key)}
     if isinstance(value, list | tuple):
         parts = list(value)
         if _is_reference(parts) and parts[0] in positions:
@@ -48,10 +48,10 @@ def _normalised(value: Any, positions: Mapping[str, int]) -> Any:
     return value
 
 
-def _relevant(key: str) -> bool:
+def _is_relevant(key: str) -> bool:
     return key not in _IRRELEVANT and not key.endswith(_IRRELEVANT_ENDINGS)
 
 
 def _is_reference(parts: list[Any]) -> bool:
-    """Returns whether a list is Keras' (layer, call, output)."""
+    """Returns whether a list is a reference to a tensor, (layer, call, output)."""
     return len(parts) == 3 and isinstance(parts[0], str) and all(isinstance(part, int) for part in parts[1:])

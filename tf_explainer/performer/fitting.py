@@ -1,4 +1,4 @@
-"""Fits a performer's weights: of a head on a frozen backbone, or of everything, end to end."""
+"""Training of a performer's weights: a head on a frozen backbone, or all layers end to end."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tf_explainer.performer import layer_graph
 from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.heads import POOLING
 
-# What is done, steps so far, steps in all, measures.
+# Arguments: the current activity, steps done, steps in total, metrics.
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 _LARGEST_SHIFT = 0.1
 
 
 def silent(*_: Any) -> None:
-    """Progress that nobody sees."""
+    """Reports no progress."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examples:
-    """What is trained on.
+    """Training and held-out examples.
 
     Attributes:
-        inputs: `[N, ...]`: crops (uint8), or what the frozen backbone makes of them (float16).
+        inputs: `[N, ...]`: crops (uint8), or features of a frozen backbone (float16).
         labels: `[N]` int64.
-        held_out: `[N]` bool; training does not see these.
+        held_out: `[N]` bool; whether an example is kept out of training.
     """
 
     inputs: np.ndarray
@@ -42,7 +42,7 @@ class Examples:
 
 
 def collect_crops(crops: Iterable[LabelledCrop], total: int, progress: Progress) -> Examples:
-    """Keeps the crops themselves, for training end to end."""
+    """Collects the crops themselves, `[N, S, S, 3]` uint8, for training end to end."""
     return _collect(crops, lambda images: images, 64, total, progress)
 
 
@@ -54,15 +54,15 @@ def collect_features(
     batch_size: int,
     progress: Progress,
 ) -> Examples:
-    """Runs the backbone once per image, and keeps what the head sees and, in a file, the target layer's maps.
+    """Runs the frozen backbone once per image; stores the target layer's maps in a file.
 
     Args:
-        maps: of the target layer; those that are not there yet are computed and added.
-        above: from these maps to what the head sees; like all that is below, it will not change.
+        maps: maps of the target layer; missing ones are computed and added.
+        above: the frozen layers from these maps to the head's input.
         crops: the images.
-        total: how many are expected.
-        batch_size: images at once.
-        progress: is told about every batch.
+        total: expected number of images.
+        batch_size: images per batch.
+        progress: is called after every batch.
 
     Returns:
         Features `[N, D]` float16, clipped to its range.
@@ -111,15 +111,15 @@ def train_head(
 ) -> np.ndarray:
     """Trains a performer's head, in place, on the features of its frozen backbone.
 
-    A backbone's features may be in the hundreds. The head is trained on features divided by their root mean
-    square, and its first layer takes the divisor in afterwards, so that Adam's step means the same for every
-    backbone and the performer needs no layer more.
+    A backbone's features may be in the hundreds. They are divided by their root mean square, so that one
+    learning rate of Adam suits every backbone. Afterwards the kernel of the head's first layer is divided by
+    it, so that the performer needs no additional layer.
 
     Args:
-        model: the performer, from `performer_heads.attach_head`.
-        examples: of `collect_features`.
+        model: the performer, from `heads.attach_head`.
+        examples: from `collect_features`.
         config: how to train.
-        progress: is told about every step.
+        progress: is called after every step.
 
     Returns:
         The trained performer's probabilities for all examples, `[N, classes]` float32.
@@ -138,16 +138,9 @@ def train_head(
 def train_end_to_end(
     model: keras.Model, examples: Examples, config: PerformerTrainingConfig, progress: Progress
 ) -> np.ndarray:
-    """Trains all of a performer, in place, on flipped and shifted crops.
+    """Trains all layers of a performer, in place, on flipped and shifted crops from `collect_crops`.
 
-    Args:
-        model: the performer, from `performer_heads.attach_head`.
-        examples: of `collect_crops`.
-        config: how to train.
-        progress: is told about every step.
-
-    Returns:
-        The trained performer's probabilities for all examples, `[N, classes]` float32.
+    Arguments and returned probabilities, `[N, classes]` float32, are those of `train_head`.
     """
     _fit(model, examples, config, _flipped_and_shifted, progress)
     _settle_statistics(model, examples.inputs[~examples.held_out], progress)
@@ -157,19 +150,19 @@ def train_end_to_end(
 def _settle_statistics(model: keras.Model, images: np.ndarray, progress: Progress) -> None:
     """Sets the statistics of batch normalisation to their means over the training images.
 
-    The running statistics of a short training still remember how it began: some backbones' memory is a
-    thousand steps long.
+    After a short training the running statistics still depend on its first steps: with the momentum of some
+    backbones they average over a thousand steps.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    memories = [layer.momentum for layer in layers]
+    momenta = [layer.momentum for layer in layers]
     starts = range(0, len(images), 64)
     for number, start in enumerate(starts):
         for layer in layers:
             layer.momentum = number / (number + 1)
         model(images[start : start + 64], training=True)
         progress("settling statistics", number + 1, len(starts), {})
-    for layer, memory in zip(layers, memories, strict=True):
-        layer.momentum = memory
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _fit(
@@ -186,7 +179,6 @@ def _fit(
         loss="sparse_categorical_crossentropy",
         weighted_metrics=["accuracy"],
     )
-    # The batches come shuffled.
     model.fit(batches, epochs=config.epochs, shuffle=False, verbose=0, callbacks=[_Reporter(progress, steps)])
 
 
@@ -195,15 +187,15 @@ def _batches(
     config: PerformerTrainingConfig,
     augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None,
 ) -> tf.data.Dataset:
-    """Returns one epoch of the training images: inputs, labels, and weights that make classes equal."""
+    """Returns one shuffled epoch: inputs, labels, and weights by which all classes count the same."""
     rows = np.flatnonzero(~examples.held_out)
     counts = np.bincount(examples.labels[rows])
     inputs, labels = tf.constant(examples.inputs[rows]), tf.constant(examples.labels[rows])
     weights = tf.constant(len(rows) / (len(counts) * counts), tf.float32)
 
     def batch(indices: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        chosen, label = tf.gather(inputs, indices), tf.gather(labels, indices)
-        return augment(chosen, seed) if augment else chosen, label, tf.gather(weights, label)
+        images, label = tf.gather(inputs, indices), tf.gather(labels, indices)
+        return augment(images, seed) if augment else images, label, tf.gather(weights, label)
 
     order = tf.data.Dataset.range(len(rows)).shuffle(len(rows), seed=config.seed).batch(config.batch_size)
     seeds = tf.data.Dataset.random(seed=config.seed, rerandomize_each_iteration=True).batch(2)
@@ -212,19 +204,19 @@ def _batches(
 
 
 def _flipped_and_shifted(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors half of the images, and moves each by up to a tenth of its size; edges are repeated."""
+    """Mirrors half of the images, and shifts each by up to a tenth of its size, repeating its edges."""
     count, size = tf.shape(images)[0], images.shape[1]
     reach = int(size * _LARGEST_SHIFT)
     mirror = tf.random.stateless_uniform((count, 1), seed) < 0.5
     shift = tf.random.stateless_uniform((2, count, 1), seed + 1, -reach, reach + 1, tf.int32)
-    place = tf.range(size)[None]
-    rows = tf.clip_by_value(place + shift[0], 0, size - 1)
-    columns = tf.clip_by_value(tf.where(mirror, size - 1 - place, place) + shift[1], 0, size - 1)
+    index = tf.range(size)[None]
+    rows = tf.clip_by_value(index + shift[0], 0, size - 1)
+    columns = tf.clip_by_value(tf.where(mirror, size - 1 - index, index) + shift[1], 0, size - 1)
     return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 
 class _Reporter(keras.callbacks.Callback):
-    """Hands Keras' own account of the training on."""
+    """Reports the metrics of Keras' training after every batch."""
 
     def __init__(self, progress: Progress, steps: int) -> None:
         super().__init__()
@@ -233,5 +225,5 @@ class _Reporter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         del batch
         self._done += 1
-        measures = {name: float(value) for name, value in (logs or {}).items()}
-        self._progress("training", self._done, self._steps, measures)
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self._progress("training", self._done, self._steps, metrics)

@@ -1,4 +1,4 @@
-"""The head that a performer gets for the task at hand."""
+"""The classification head that is trained on a backbone."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ POOLING = "head_pooling"
 
 
 def with_pooling(training: PerformerTrainingConfig, performer: PerformerConfig) -> PerformerTrainingConfig:
-    """Decides on the pooling where it is `auto`: what the backbone's own classifier has.
+    """Replaces the pooling `auto` by that of the backbone's own classifier.
 
-    That is flatten for AlexNet and VGG, and average for all others.
+    That is `flatten` for AlexNet and VGG, and `average` for all others.
 
     Raises:
         UserError: there is no such backbone.
     """
     if training.head_pooling != "auto":
         return training
-    if local_resnet.is_named(performer.backbone):
-        return dataclasses.replace(training, head_pooling="average")
-    flattens = chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
+    flattens = not local_resnet.is_named(performer.backbone) and (
+        chain_name(performer.backbone) or find_application(performer.backbone).name.startswith("VGG")
+    )
     return dataclasses.replace(training, head_pooling="flatten" if flattens else "average")
 
 
@@ -35,7 +35,7 @@ def attach_head(backbone: keras.Model, classes: int, config: PerformerTrainingCo
 
     Args:
         backbone: from images to a feature map `[B, h, w, C]`.
-        classes: how many there are.
+        classes: number of classes.
         config: pooling (not `auto`, see `with_pooling`), widths and dropout of the head.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Settings of a person's or machine's Keras by which networks would be built otherwise than expected."""
+"""Checks the user's Keras settings, which could change how networks are built."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WHY = {
 
 
 def check() -> None:
-    """Refuses settings that differ from those that the chain needs, without importing Keras.
+    """Refuses settings that this project cannot work with, without importing Keras.
 
     Raises:
-        UserError: names the setting, and the file or variable that makes it.
+        UserError: a setting differs; the message names it, and the file or variable that sets it.
     """
     path = os.path.join(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras")), "keras.json")
     settings = _read(path)
@@ -43,5 +43,5 @@ def _read(path: str) -> dict[str, object]:
         with open(path, encoding="utf-8") as file:
             settings = json.load(file)
     except (OSError, ValueError):
-        return {}  # As Keras does.
+        return {}  # Keras ignores a broken file too.
     return settings if isinstance(settings, dict) else {}

@@ -1,6 +1,6 @@
-"""The graph of a functional Keras model: what feeds what, and where it can be cut in two.
+"""The graph of a functional Keras model: what each tensor is computed from, and where the graph can be cut.
 
-What Keras keeps private of its models (`_keras_history`, `Functional`) is used here and nowhere else.
+Keras' private attributes (`_keras_history`, `Functional`) are used only in this module.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from keras.src.models.functional import Functional
 from tf_explainer.errors import UserError
 from tf_explainer.performer.architectures.local_response_normalization import LocalResponseNormalization
 
-# By the names of functions, layers and operations alike, without underscores.
+# Names of functions, layers and operations, in lower case, without underscores.
 _NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hardsigmoid", "softplus", "softmax", "exponential"}
-# Little of what these make is below zero.
+# Only a small share of their output is negative.
 _NEARLY_NON_NEGATIVE = {"silu", "swish", "gelu", "hardsilu", "hardswish", "mish", "leakyrelu"}
 _OTHER_ACTIVATIONS = {
     *_NEARLY_NON_NEGATIVE,
@@ -26,7 +26,7 @@ _OTHER_ACTIVATIONS = {
     *("tanh", "hardtanh", "softsign", "loglogistic", "logsigmoid", "glu", "squareplus", "sparseplus"),
     *("tanhshrink", "softshrink", "hardshrink", "threshold"),
 }
-# Layers that make no features of their own, but hand on those below them in other places.
+# Layers that compute no new features, but only move, pool or drop those of the layer below.
 RESAMPLING = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
@@ -41,7 +41,7 @@ _AVERAGING = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
 )
-# Of non-negative inputs these make non-negative outputs.
+# Their outputs are non-negative if their inputs are.
 _SIGN_KEEPING = (
     *RESAMPLING,
     keras.layers.Concatenate,
@@ -49,7 +49,7 @@ _SIGN_KEEPING = (
     keras.layers.Multiply,
     LocalResponseNormalization,
 )
-# What may stand between a convolution and the activation that is its own.
+# Layers that may lie between a convolution and its activation.
 _BETWEEN = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
 _WEIGHTED = (
     keras.layers.Conv2D,
@@ -61,18 +61,18 @@ _WEIGHTED = (
 
 
 def producer(tensor: Any) -> Any:
-    """Returns the layer or operation that made a symbolic tensor."""
+    """Returns the layer or operation that computes a symbolic tensor."""
     return tensor._keras_history.operation
 
 
 def sources(tensor: Any) -> list[Any]:
-    """Returns the symbolic tensors that a tensor was made from; none for a model's input."""
+    """Returns the symbolic tensors that a tensor is computed from; none for a model's input."""
     history = tensor._keras_history
     return history.operation._inbound_nodes[history.node_index].input_tensors
 
 
 def functional(model: keras.Model) -> keras.Model | None:
-    """Returns a model as a functional one of the same layers; None if it is no graph, or more."""
+    """Returns a functional model of the same layers; None if a model has its own `call`, or no graph yet."""
     if type(model).call not in (Functional.call, keras.Sequential.call):
         return None
     if isinstance(model, Functional):
@@ -82,22 +82,22 @@ def functional(model: keras.Model) -> keras.Model | None:
 
 
 def is_functional(model: Any) -> bool:
-    """Returns whether a model is a functional one that is its graph, and no more."""
+    """Returns whether a model is functional and its `call` is Keras' own."""
     return isinstance(model, Functional) and type(model).call is Functional.call
 
 
 def is_plainly_functional(model: keras.Model) -> bool:
-    """Returns whether a model is functional, and no class of someone's own."""
+    """Returns whether a model is functional, and not of a custom subclass."""
     return type(model) is Functional
 
 
 def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., Any]) -> Any:
-    """Runs through a functional model's graph.
+    """Calls the operations of a functional model in order, and returns its outputs.
 
     Args:
         graph: the model.
-        tensors: what takes the place of its inputs.
-        call: `call(operation, *args, **kwargs)` gives what takes the place of an operation's outputs.
+        tensors: its inputs.
+        call: computes an operation's outputs, `call(operation, *args, **kwargs)`.
     """
     return graph._run_through_graph(list(tensors), call_fn=call)
 
@@ -105,28 +105,28 @@ def called_on(graph: keras.Model, tensors: Sequence[Any], call: Callable[..., An
 def between(lower: Any, upper: Any) -> keras.Model:
     """Returns the model from one symbolic tensor to others that are computed from it; it shares the layers.
 
-    `keras.Model(lower, upper)` takes later calls of the layer that made `lower` for its new input.
+    `keras.Model(lower, upper)` confuses its new input with later calls of the layer that computes `lower`.
 
     Args:
-        lower: a tensor through which all passes that `upper` knows of the model's input.
-        upper: another, or a new layer's output, or several by name; `lower` itself may be among them.
+        lower: a tensor that separates `upper` from the model's input, see `separates`.
+        upper: a tensor, or several by name; it may belong to a new layer, and `lower` may be among them.
     """
     start = keras.Input(batch_shape=lower.shape, dtype=lower.dtype)
-    made = {id(lower): start}
+    copies = {id(lower): start}
     below = {id(tensor) for tensor in in_order(lower)}
     for tensor in itertools.chain.from_iterable(map(in_order, keras.tree.flatten(upper))):
-        if id(tensor) in below or id(tensor) in made:
+        if id(tensor) in below or id(tensor) in copies:
             continue
         operation, node_index, _ = tensor._keras_history
         node = operation._inbound_nodes[node_index]
-        args, kwargs = node.arguments.fill_in(made)
+        args, kwargs = node.arguments.fill_in(copies)
         results = keras.tree.flatten(operation(*args, **kwargs))
-        made |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
-    return keras.Model(start, keras.tree.map_structure(lambda tensor: made[id(tensor)], upper))
+        copies |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
+    return keras.Model(start, keras.tree.map_structure(lambda tensor: copies[id(tensor)], upper))
 
 
 def put_first(output: Any) -> None:
-    """Makes the calls that lead to a tensor the first of their layers, which `layer.output` gives."""
+    """Puts each layer's calls that lead to a tensor first: `layer.output` is the output of the first call."""
     used: dict[int, tuple[Any, set[int]]] = {}
     for tensor in in_order(output):
         operation, node_index, _ = tensor._keras_history
@@ -141,24 +141,24 @@ def put_first(output: Any) -> None:
 
 
 def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
-    """Returns a model, its layers, and theirs, however deep."""
+    """Returns a model, its layers, and all layers nested in them."""
     return model._flatten_layers()
 
 
 def places(model: keras.Model) -> dict[str, Any]:
-    """Returns all symbolic tensors of a functional model by their names, sources before what they feed.
+    """Returns all symbolic tensors of a functional model by name, each after the tensors it is computed from.
 
-    A tensor is called as the layer or operation that made it. Where that is called more than once, or makes
-    more than one tensor, each has its number: `relu.1`, `relu.2`, in the order of the calls.
+    A tensor has the name of the layer or operation that computes it. If that is called several times, or has
+    several outputs, a number follows in the order of the calls: `relu.1`, `relu.2`.
     """
     ordered: dict[int, Any] = {}
     for output in model.outputs:
         ordered |= {id(tensor): tensor for tensor in in_order(output)}
-    made: dict[int, list[Any]] = {}
+    by_producer: dict[int, list[Any]] = {}
     for tensor in ordered.values():
-        made.setdefault(id(producer(tensor)), []).append(tensor)
+        by_producer.setdefault(id(producer(tensor)), []).append(tensor)
     names = {}
-    for tensors in made.values():
+    for tensors in by_producer.values():
         tensors.sort(key=lambda tensor: tuple(tensor._keras_history[1:]))
         name = producer(tensors[0]).name
         for number, tensor in enumerate(tensors, start=1):
@@ -167,10 +167,10 @@ def places(model: keras.Model) -> dict[str, Any]:
 
 
 def place(model: keras.Model, name: str) -> Any:
-    """Returns one of the `places` by its name.
+    """Returns a symbolic tensor of a functional model by its name, see `places`.
 
     Raises:
-        UserError: there is none of this name, or several calls of a layer of it.
+        UserError: no layer has this name, or the layer is called several times.
     """
     found = places(model)
     if name not in found:
@@ -184,7 +184,7 @@ def place(model: keras.Model, name: str) -> Any:
 
 
 def in_order(tensor: Any) -> list[Any]:
-    """Returns all tensors that a tensor depends on, and itself: sources before what they feed."""
+    """Returns a tensor and all that it depends on, each after the tensors it is computed from."""
     ordered: dict[int, Any] = {}
     pending = [tensor]
     while pending:
@@ -203,7 +203,7 @@ def depends_on(upper: Any, lower: Any) -> bool:
 
 
 def separates(lower: Any, upper: Any) -> bool:
-    """Returns whether everything that `upper` knows of the model's input passes through `lower`."""
+    """Returns whether every path from the model's input to `upper` passes through `lower`."""
     seen, pending = set(), [upper]
     while pending:
         tensor = pending.pop()
@@ -217,7 +217,7 @@ def separates(lower: Any, upper: Any) -> bool:
 
 
 def averages(model: keras.Model) -> bool:
-    """Returns whether a functional model takes means of maps, channel by channel, and does nothing else."""
+    """Returns whether a functional model only averages maps, channel by channel."""
     return model.output_shape[-1] == model.input_shape[-1] and all(
         isinstance(operation, (keras.layers.InputLayer, *_AVERAGING)) for operation in model.operations
     )
@@ -226,19 +226,19 @@ def averages(model: keras.Model) -> bool:
 def is_rectified(tensor: Any) -> bool:
     """Returns whether a tensor cannot be negative, as far as the graph alone tells.
 
-    True behind a ReLU (or another activation that is never negative), and behind pooling, padding, dropout,
+    True after a ReLU (or another activation that is never negative), and after pooling, padding, dropout,
     sums, products and concatenations of such tensors.
     """
     return _is_behind(tensor, _NON_NEGATIVE)
 
 
 def is_nearly_rectified(tensor: Any) -> bool:
-    """Returns whether little of a tensor is below zero, as behind swish or GELU; see `is_rectified`."""
+    """Returns whether a tensor is hardly ever negative, as after swish or GELU; see `is_rectified`."""
     return _is_behind(tensor, _NON_NEGATIVE | _NEARLY_NON_NEGATIVE)
 
 
 def is_activated(tensor: Any) -> bool:
-    """Returns whether a tensor is what an activation, negative or not, has made; see `is_rectified`."""
+    """Returns whether a tensor is the output of any activation, negative or not; see `is_rectified`."""
     return _is_behind(tensor, _NON_NEGATIVE | _OTHER_ACTIVATIONS)
 
 
@@ -250,7 +250,7 @@ def _is_behind(tensor: Any, activations: Collection[str]) -> bool:
 
 
 def activation(operation: Any) -> str:
-    """Returns what a layer or operation applies, in lower case without underscores; else its class's name."""
+    """Returns the name of an operation's activation, else of its class, in lower case without underscores."""
     if getattr(operation, "negative_slope", 0):
         return "leakyrelu"
     function = getattr(operation, "activation", None)
@@ -259,11 +259,11 @@ def activation(operation: Any) -> str:
 
 
 def activation_after(tensor: Any, upper: Any) -> Any | None:
-    """Returns what an activation makes of a map, if that is all that becomes of the map.
+    """Returns the output of a map's activation if nothing else uses the map, else None.
 
     Args:
-        tensor: a map that no activation has made, such as a convolution's.
-        upper: what is computed from it in the end.
+        tensor: a map before its activation, such as a convolution's output.
+        upper: the model's output.
     """
     consumers = [each for each in in_order(upper) if any(source is tensor for source in sources(each))]
     if len(consumers) != 1:
@@ -274,13 +274,13 @@ def activation_after(tensor: Any, upper: Any) -> Any | None:
 
 
 def is_activation(operation: Any) -> bool:
-    """Returns whether a layer or operation is an activation, and nothing else."""
+    """Returns whether a layer or operation only applies an activation."""
     known = activation(operation) in _NON_NEGATIVE | _OTHER_ACTIVATIONS
     return known and not isinstance(operation, _WEIGHTED)
 
 
 def is_vector(tensor: Any) -> bool:
-    """Returns whether a tensor is one vector for each image, if only as a map of one place `[B, 1, 1, C]`."""
+    """Returns whether a tensor is one vector per image: `[B, C]`, or a map of one unit `[B, 1, 1, C]`."""
     return tensor.shape[-1] is not None and tensor.shape[-1] == math.prod(
         side or 0 for side in tensor.shape[1:]
     )
@@ -292,21 +292,21 @@ def is_map(tensor: Any) -> bool:
 
 
 def passages(upper: Any) -> list[Any]:
-    """Returns the tensors that everything `upper` knows of the model's input passes through.
+    """Returns the tensors that every path from the model's input to `upper` passes through.
 
     Returns:
-        From the input to `upper` itself, each computed from the one before (the dominators of `upper`).
+        The dominators of `upper`, from the input to `upper` itself.
     """
     ordered = in_order(upper)
-    place = {id(tensor): index for index, tensor in enumerate(ordered)}
-    # The last place that is fed by one place or by any before it: what reaches beyond a tensor bypasses it.
-    furthest = list(range(len(ordered)))
+    indices = {id(tensor): index for index, tensor in enumerate(ordered)}
+    # The index of the last tensor that uses each tensor: an earlier tensor used after this one bypasses it.
+    last_use = list(range(len(ordered)))
     for index, tensor in enumerate(ordered):
         for source in sources(tensor):
-            furthest[place[id(source)]] = max(furthest[place[id(source)]], index)
+            last_use[indices[id(source)]] = index
     found, reach = [], 0
     for index, tensor in enumerate(ordered):
         if reach <= index:
             found.append(tensor)
-        reach = max(reach, furthest[index])
+        reach = max(reach, last_use[index])
     return found

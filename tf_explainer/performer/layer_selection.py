@@ -1,15 +1,14 @@
-"""Which layers are explained where nobody names them: the target layer and the distilled layers, by a rule.
+"""The rule that chooses the target layer and the distilled layers if the user names none.
 
-**Target layer.** Candidates are the feature maps that all of the scores' knowledge of the image passes
-through, that have at least 3 x 3 units on a regular grid, and whose units see at least half of the image's
-side. What an activation has made goes before sums and normalised maps: those are taken only where there is
-none of the former. Of these the deepest is taken whose units stand at most a fourteenth of the image apart
-(below 224 pixels: 16 pixels, but no more than an eighth of the image); where all are coarser, the deepest of
-the finest.
+**Target layer.** A candidate is a feature map that every path from the image to the scores passes through,
+with at least 3 x 3 units on a regular grid, each of which sees at least half of the image's side. Sums and
+normalised maps are considered only if no candidate is the output of an activation. The rule chooses the
+deepest candidate whose units are at most a fourteenth of the image apart (below 224 pixels: 16 pixels, but no
+more than an eighth of the image); if all are coarser, the deepest with the smallest distance.
 
-**Distilled layers.** The two last hidden Dense layers that everything passes through, if only dropout stands
-between them, else the last one; without a hidden Dense layer, the lowest vector above the target that is
-pooled from a map; without that, the scores.
+**Distilled layers.** The last two hidden Dense layers that every path passes through, if nothing but dropout
+lies between them, else the last one. Without a hidden Dense layer, the lowest vector above the target layer
+that is pooled from a map; without such a vector, the scores.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tf_explainer.performer import layer_graph
 from tf_explainer.performer.rebuilding import dense_weights
 from tf_explainer.performer.receptive_field import receptive_field
 
-# Half of the image: what sees less cannot tell a head. At least 3 x 3 units: a peak has a place.
+# Units that see less than half of the image cannot recognise a head; fewer than 3 x 3 units cannot locate it.
 _SEEN, _LEAST_UNITS = 0.5, 3
 _BY_ACTIVATION = "activation"
 _NORMALISATIONS = (
@@ -41,13 +40,13 @@ _NO_HIDDEN_LAYER = (*_SAME_VECTOR, keras.layers.Activation, keras.layers.Softmax
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A map that everything passes through.
+    """A map that every path from the image to the scores passes through.
 
     Attributes:
-        layer: its name.
+        layer: name of the map's layer.
         shape: of the map of one image, `(H, W, D)`.
-        receptive_field: of its units.
-        kind: what made it: `activation`, `sum` or `normalisation`.
+        receptive_field: of the map's units.
+        kind: the operation that computes the map: `activation`, `sum` or `normalisation`.
         negative: whether its units can be negative, as far as the graph tells.
     """
 
@@ -59,14 +58,14 @@ class Candidate:
 
 
 def with_layers(model: keras.Model, config: PerformerConfig) -> PerformerConfig:
-    """Fills in the layers that nobody has named.
+    """Fills in the layers that the user has not named.
 
     Args:
         model: the performer, flat and functional, of fixed input size.
-        config: an empty `target_layer` or `distilled_layers` is to be found.
+        config: its `target_layer` and `distilled_layers` are filled in if they are empty.
 
     Raises:
-        UserError: the model has no map that the rule could choose.
+        UserError: the model has no candidate for the target layer.
     """
     target = config.target_layer or target_layer(model)
     return dataclasses.replace(
@@ -77,7 +76,7 @@ def with_layers(model: keras.Model, config: PerformerConfig) -> PerformerConfig:
 
 
 def target_layer(model: keras.Model) -> str:
-    """Returns the name of the layer that the rule chooses.
+    """Returns the name of the target layer that the rule chooses.
 
     Raises:
         UserError: there is no candidate.
@@ -87,15 +86,15 @@ def target_layer(model: keras.Model) -> str:
     found = [each for each in found if each.kind == _BY_ACTIVATION] or found
     if not found:
         raise UserError(
-            "no layer can be the target layer by itself: none is a local map that everything passes through "
-            f"and sees half of the image of {side} pixels; name one by --target_layer"
+            "no layer qualifies as the target layer: none is a local map that everything passes through "
+            f"and that sees half of the image of {side} pixels; name one by --target_layer"
         )
-    most = max(coarsest_stride(side), min(each.receptive_field.stride for each in found))
-    return [each for each in found if each.receptive_field.stride <= most][-1].layer
+    limit = max(coarsest_stride(side), min(each.receptive_field.stride for each in found))
+    return [each for each in found if each.receptive_field.stride <= limit][-1].layer
 
 
 def coarsest_stride(image_size: int) -> float:
-    """Returns how far apart the units of a target layer may stand, in pixels."""
+    """Returns the largest allowed distance between the units of a target layer, in pixels."""
     return max(image_size / 14, min(16, image_size / 8))
 
 
@@ -106,7 +105,7 @@ def _is_suitable(candidate: Candidate, image_size: int) -> bool:
 def candidates(model: keras.Model) -> list[Candidate]:
     """Returns all maps that could be explained, lowest first.
 
-    Maps without a receptive field, whose units see all of the image otherwise than by windows, are left out.
+    Maps whose receptive field is unknown or the whole image are left out.
     """
     found = []
     scores = model.outputs[0]
@@ -130,7 +129,7 @@ def _names(model: keras.Model) -> dict[int, str]:
 
 
 def _kind(tensor: Any, scores: Any) -> str | None:
-    """What made a map that could be explained; None for other tensors, and before the map's activation."""
+    """Returns the kind of a map that could be explained, see `Candidate`; None for all other tensors."""
     operation = layer_graph.producer(tensor)
     if not layer_graph.is_map(tensor) or isinstance(operation, layer_graph.RESAMPLING):
         return None
@@ -144,19 +143,19 @@ def _kind(tensor: Any, scores: Any) -> str | None:
 
 
 def distilled_layers(model: keras.Model, target: str) -> tuple[str, ...]:
-    """Returns the names of the vectors above a layer that the rule chooses, lowest first."""
+    """Returns the names of the distilled layers that the rule chooses above a target layer, lowest first."""
     passages = layer_graph.passages(model.outputs[0])
-    named = _names(model)
-    names = [named[id(tensor)] for tensor in passages]
-    above = passages[names.index(target) + 1 :] if target in names else passages
+    names = _names(model)
+    path = [names[id(tensor)] for tensor in passages]
+    above = passages[path.index(target) + 1 :] if target in path else passages
     vectors = [tensor for tensor in above if layer_graph.is_vector(tensor)]
     pooled = [tensor for tensor in vectors if _is_pooled(tensor)]
-    chosen = _hidden(vectors) or [(pooled or vectors)[0 if pooled else -1]]
-    return tuple(named[id(tensor)] for tensor in chosen)
+    layers = _hidden(vectors) or pooled[:1] or vectors[-1:]
+    return tuple(names[id(tensor)] for tensor in layers)
 
 
 def _hidden(vectors: Sequence[Any]) -> list[Any]:
-    """The last two Dense layers below the one of the scores if one follows the other, else the last."""
+    """Returns the last two hidden Dense layers if one follows the other, else the last one, if any."""
     vectors = list(vectors)
     while vectors and isinstance(layer_graph.producer(vectors[-1]), _NO_HIDDEN_LAYER):
         vectors.pop()

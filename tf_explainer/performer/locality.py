@@ -1,4 +1,4 @@
-"""Whether a layer acts on each place of a map by itself, so that its units stand where those below stand."""
+"""Detects layers that act on each position of a map separately, so that positions stay what they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_explainer.performer import layer_graph
 
-# Of what people use most: each place by itself, whatever the settings.
+# Common layers that act on each position separately, whatever their settings.
 _LOCAL = (
     keras.layers.Activation,
     keras.layers.BatchNormalization,
@@ -38,40 +38,40 @@ _BY_NAME = {
     "Elu",
     "LeakyRelu",
 }
-# The largest answer of another place, as a share of the answer of the place that was changed.
+# Largest allowed change at another position, as a share of the change at the position that was changed.
 _ELSEWHERE = 0.1
 
 
 def is_local(output: Any) -> bool:
-    """Returns whether what made a map acts on each place of the one map below it by itself.
+    """Returns whether the layer that computes a map acts on each position of its only input separately.
 
-    What is not known is tried: where one place of a map is changed, no other may answer as much. (A flip
-    keeps a map's shape, too, and so does attention.)
+    Unknown layers are tested: if the input changes at one position, the output may hardly change at others.
+    (The shape does not tell: flips and attention keep it too.)
 
     Args:
-        output: symbolic, `[B, H, W, C]`, as is what it is made from.
+        output: symbolic map `[B, H, W, C]`, computed from a map of the same height and width.
     """
     operation = layer_graph.producer(output)
     if isinstance(operation, _LOCAL) or type(operation).__name__ in _BY_NAME:
         return True
     try:
-        return _answers_in_place(keras.Model(layer_graph.sources(output)[0], output))
-    except Exception:  # Whatever a layer raises where it is given a map alone.
+        return _changes_in_place(keras.Model(layer_graph.sources(output)[0], output))
+    except Exception:  # A custom layer may raise anything if it gets nothing but a map.
         return False
 
 
-def _answers_in_place(step: keras.Model) -> bool:
+def _changes_in_place(step: keras.Model) -> bool:
     rng = np.random.default_rng(0)
-    for place in ((0, 0), (0, 1)):
+    for position in ((0, 0), (0, 1)):
         before = rng.normal(size=step.inputs[0].shape[1:]).astype(np.float32)
         after = before.copy()
-        after[place] = rng.normal(size=before.shape[-1])
+        after[position] = rng.normal(size=before.shape[-1])
         maps = keras.ops.cast(step(np.stack([before, after]), training=False), "float32")
         first, second = keras.ops.convert_to_numpy(maps)
         change = np.abs(first - second).max(axis=-1)
-        here = change[place]
-        change[place] = 0
-        # What takes its scale from all places changes all of them, but one most.
+        here = change[position]
+        change[position] = 0
+        # Normalisation over all positions changes all of them a little.
         if change.max() > _ELSEWHERE * here:
             return False
     return True

@@ -1,4 +1,4 @@
-"""Keras files from outside, read safely and brought into one form: flat, functional, of fixed input size."""
+"""Reads Keras files safely, and converts them to flat functional models of fixed input size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_explainer.errors import UserError
+from tf_explainer.errors import UserError, first_line
 from tf_explainer.performer import keras_settings, layer_graph
 from tf_explainer.performer.formats import foreign_files, hub_presets, input_forms
 from tf_explainer.performer.formats.keras_archive import Configuration
@@ -32,27 +32,27 @@ def read_model(
     modules: Sequence[str] = (),
     trust_code: bool = False,
 ) -> keras.Model:
-    """Reads a model that takes images.
+    """Reads an image classifier.
 
-    Nested models are unfolded, so that every layer can be named; an input of free size gets the size that
-    is asked for. What a file says of losses, metrics and optimizers is not read. Nothing in a file is ever
-    unpickled, and no module is imported because a file names it.
+    Nested models are unfolded, so that every layer can be named; an input of variable size gets the given
+    size. Losses, metrics and optimizers are not read. Nothing in a file is unpickled, and no module is
+    imported because a file names it.
 
     Args:
-        path: a `.keras` or HDF5 file, whatever it is called, or a preset of KerasHub, see `hub_presets`.
+        path: a `.keras` or HDF5 file, with any suffix, or a preset of KerasHub, see `hub_presets`.
         image_size: side of the input, in pixels.
         preprocessing: a `keras.applications` module whose preprocessing is put before the model.
-        modules: Python modules that are imported first: they register classes that the file uses.
-        trust_code: whether code that the file holds is run; it can do whatever the person can.
+        modules: Python modules to import first: they register classes that the file uses.
+        trust_code: whether to run code in the file; it has all rights of the person who runs this program.
 
     Returns:
-        A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output. Its scores of
-        drawn images are those of the file's model, as Keras itself loads it.
+        A functional model from RGB pixels `[B, image_size, image_size, 3]` to its one output. On drawn images
+        it gives the same scores as the model that Keras loads from the file.
 
     Raises:
-        UserError: the file is missing or no Keras file, holds code that is not trusted or uses classes that
-            nothing registers, or the model is not one of one image and one output that can be taken apart
-            into layers, or is of another input size.
+        UserError: the file is missing or not a Keras file, holds code that is not trusted, or uses classes
+            that are not registered; or the model does not map one image to one output, has another input
+            size, or cannot be taken apart into layers.
     """
     keras_settings.check()
     scaling = None
@@ -66,18 +66,18 @@ def read_model(
     before = input_forms.layers_before(graph, path, image_size, preprocessing)
     if scaling is not None:
         if before:
-            raise UserError(f"--preprocessing={preprocessing}: {path} brings its own, leave the flag out")
+            raise UserError(f"--preprocessing={preprocessing}: {path} has its own, leave the flag out")
         before = [scaling]
     images = equivalence.drawn_images(image_size)
-    seen = images
+    inputs = images
     for layer in before:
-        seen = np.asarray(layer(seen))
-    equivalence.check_steady(original, seen, path)
+        inputs = np.asarray(layer(inputs))
+    equivalence.check_steady(original, inputs, path)
     if not before and _is_plain(original):
         return original
-    read = _flat(original, before, path, image_size)
-    equivalence.check_same(original, read, seen, f"{path}, taken apart into layers,", copy_inputs=images)
-    return read
+    flat = _flat(original, before, path, image_size)
+    equivalence.check_same(original, flat, inputs, f"{path}, taken apart into layers,", copy_inputs=images)
+    return flat
 
 
 def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
@@ -93,47 +93,43 @@ def _load(path: str, modules: Sequence[str], trust_code: bool) -> keras.Model:
     _check_code(configuration, path, trust_code)
     try:
         with configuration.loadable() as local, warnings.catch_warnings():
-            # Keras only warns where a file has no weights for a layer.
+            # Keras only warns if a file lacks the weights of a layer.
             warnings.filterwarnings("error", message=".*freshly-initialized weights")
             return keras.models.load_model(local, compile=False, safe_mode=not trust_code)
     except Exception as error:
-        # What a broken or foreign file raises is undocumented: ValueError, TypeError, KeyError, OSError, ...
+        # The errors for broken files are undocumented: ValueError, TypeError, KeyError, OSError, ...
         raise UserError(_not_loaded(path, configuration, error)) from error
 
 
 def _not_loaded(path: str, configuration: Configuration, error: Exception) -> str:
-    reason = _first_line(error)
+    reason = first_line(error)
     message = f"{path} could not be loaded as a Keras model: {reason}"
     if configuration.written_by.startswith(_OLD):
-        return f"{message}. {_of_old_keras(configuration)}"
+        return f"{message}. {_convert_old(configuration)}"
     if "nknown" in reason or "Could not locate" in reason or "not interpret" in reason:
         return f"{message}. {_MODULES}"
     return message
 
 
-def _of_old_keras(configuration: Configuration) -> str:
+def _convert_old(configuration: Configuration) -> str:
+    version = f"It was written by Keras {configuration.written_by}, not by Keras 3"
     rebuild = (
         "build the model in Keras 3, with layers in place of operations such as x / 255, give it the old "
         "weights, model.set_weights(old.get_weights()), and save it"
     )
-    said = f"Keras {configuration.written_by} has written it, not Keras 3"
     if configuration.is_hdf5:
-        return f"{said}: {rebuild}"
+        return f"{version}: {rebuild}"
     return (
-        f"{said}: load it by that Keras, save it as HDF5, model.save('NAME.h5'), and name that file; "
-        f"where that will not load either, {rebuild}"
+        f"{version}: load it with that Keras, save it as HDF5, model.save('NAME.h5'), and name that file; "
+        f"if that cannot be loaded either, {rebuild}"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _import(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except Exception as error:  # Whatever a person's own module raises.
+        except Exception as error:  # A custom module may raise anything.
             raise UserError(
                 f"--performer_modules={module} cannot be imported: {error}; "
                 "the folder that holds it must be in PYTHONPATH"
@@ -149,12 +145,14 @@ def _check_code(configuration: Configuration, path: str, trust_code: bool) -> No
         )
     if unknown := configuration.unknown_classes():
         if configuration.written_by.startswith(_OLD):
-            raise UserError(f"{path} uses {', '.join(unknown)}. {_of_old_keras(configuration)}")
-        raise UserError(f"{path} uses what is not Keras' own: {', '.join(unknown)}. {_MODULES}")
+            raise UserError(f"{path} uses {', '.join(unknown)}. {_convert_old(configuration)}")
+        raise UserError(
+            f"{path} uses classes or functions that Keras lacks: {', '.join(unknown)}. {_MODULES}"
+        )
 
 
 def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
-    """Finds the graph of a model that is a class of its own, by calling it on a symbolic image."""
+    """Finds the graph of a model of a custom class by calling it on a symbolic image."""
     refusal = (
         f"{path} is no functional Keras model, and cannot be taken apart: its class {type(model).__name__}"
     )
@@ -171,25 +169,25 @@ def _traced(model: keras.Model, path: str, image_size: int) -> keras.Model:
             )
         except UserError:
             raise
-        except Exception as error:  # Whatever a person's own class raises.
-            reason = reason or _first_line(error)
+        except Exception as error:  # A custom class may raise anything.
+            reason = reason or first_line(error)
         else:
             return traced
-    raise UserError(f"{refusal} does more than to call layers on one image ({reason})")
+    raise UserError(f"{refusal} does more than call layers on one image ({reason})")
 
 
 def _is_plain(model: keras.Model) -> bool:
-    """Whether a model is what everything else here takes, as it is."""
+    """Returns whether a model needs no conversion: it is flat, functional and of fixed input size."""
     if not layer_graph.is_plainly_functional(model):
         return False
     is_flat = not any(isinstance(layer, keras.Model) for layer in model.layers)
-    one_each = all(hasattr(end, "shape") for end in (model.input, model.output))
+    has_single_ends = all(hasattr(end, "shape") for end in (model.input, model.output))
     shape = model.inputs[0].shape
-    return is_flat and one_each and shape[0] is None and None not in shape[1:]
+    return is_flat and has_single_ends and shape[0] is None and None not in shape[1:]
 
 
 def _flat(model: keras.Model, before: Sequence[Any], path: str, image_size: int) -> keras.Model:
-    """Puts layers before a model, and rebuilds it on an input of fixed size, without nesting."""
+    """Puts layers before a model, and rebuilds it without nesting, with an input of fixed size."""
     image = keras.Input((image_size, image_size, 3), name="image")
     pixels = image
     for layer in before:
@@ -198,6 +196,5 @@ def _flat(model: keras.Model, before: Sequence[Any], path: str, image_size: int)
         return unfolding.unfolded(model, image, pixels)
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"{path} cannot be unfolded into one flat model of --image_size={image_size}: "
-            f"{_first_line(error)}"
+            f"{path} cannot be unfolded into one flat model of --image_size={image_size}: {first_line(error)}"
         ) from error

@@ -1,8 +1,9 @@
-"""What a network's outputs are (`tf_explainer.scores`), as its last activation tells, or a person.
+"""The kind of a network's outputs (`tf_explainer.scores`): from its last activation, or set by the user.
 
-Behind the last activation may stand what changes no value: casts, reshapes, dropout, linear activations.
-Without an activation, a layer that computes sums of products gives logits: one, of a sigmoid; several, of a
-softmax. Of anything else (ReLU, tanh, a mean of several networks) the graph does not tell what it means.
+The last activation may be followed by operations that change no value: casts, reshapes, dropout, linear
+activations. Without an activation, a layer that computes sums of products returns logits: one is the logit of
+a sigmoid, several are those of a softmax. For anything else (ReLU, a mean of several networks) the graph does
+not determine the kind, and tanh is refused.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tf_explainer.config import OutputKind
 from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph
 
-# By the names of layers and operations alike, in lower case.
-_HAND_ON = {
+# Names of layers and operations, in lower case.
+_VALUE_KEEPING = {
     *("identity", "cast", "reshape", "flatten", "squeeze", "expanddims", "stopgradient"),
     *("dropout", "gaussiandropout", "gaussiannoise", "alphadropout", "activityregularization"),
 }
@@ -25,7 +26,7 @@ _AFFINE = {
     *("batchnormalization", "rescaling", "normalization", "add", "subtract", "negative", "average"),
     *("globalaveragepooling2d", "averagepooling2d", "mean"),
 }
-# Affine if the other factor is a number.
+# Affine if the second factor is a number.
 _SCALING = {"multiply", "divide", "truedivide"}
 _ACTIVATIONS = {
     **dict.fromkeys(("softmax", "softmaxv2"), "softmax"),
@@ -43,31 +44,28 @@ _WEIGHTED = (
 
 
 def output_kind(output: Any, asked: str = "auto") -> OutputKind:
-    """Returns what a network's outputs are.
+    """Returns the kind of a network's outputs.
 
     Args:
         output: its symbolic output `[B, outputs]`.
-        asked: `auto`, or the kind that a person says.
+        asked: the value of `--outputs`: `auto`, or a kind.
 
     Raises:
-        UserError: the graph does not tell, tells something else than the person, or the outputs say nothing
-            (one softmax is always 1).
+        UserError: the kind is unknown, the graph contradicts `asked`, or the one output is a softmax (always
+            1).
     """
-    told = _told(output)
-    if asked != "auto" and told is None:
-        kind: Any = asked
-    elif told is None:
+    found = _found(output)
+    kind: Any = found if asked == "auto" else asked
+    if kind is None:
         raise UserError(
-            f"what the performer's outputs mean cannot be told from its last operation ({_name(output)}): "
-            "say it by --outputs: softmax or sigmoid (probabilities), softmax_logits or sigmoid_logits"
+            f"the performer's last operation ({_name(output)}) does not tell the kind of its outputs: "
+            "set --outputs to softmax or sigmoid (probabilities), softmax_logits or sigmoid_logits"
         )
-    elif asked not in _possible(told):
+    if found is not None and kind not in _possible(found):
         raise UserError(
-            f"--outputs={asked}: the performer's last operation ({_name(output)}) makes "
-            f"{' or '.join(sorted(_possible(told) - {'auto'}))}: leave the flag out, or say one of these"
+            f"--outputs={asked}: the performer's last operation ({_name(output)}) returns "
+            f"{' or '.join(_possible(found))}: leave the flag out, or set it to one of these"
         )
-    else:
-        kind = told if asked == "auto" else asked
     if output.shape[-1] == 1 and scores.are_exclusive(kind):
         raise UserError(
             "the performer has one output, which a softmax makes 1 for every image: end it in a sigmoid, or "
@@ -77,14 +75,14 @@ def output_kind(output: Any, asked: str = "auto") -> OutputKind:
 
 
 def logits(output: Any, kind: OutputKind) -> Any:
-    """Returns what the last activation is applied to, as a symbolic tensor `[B, outputs]` float32.
+    """Returns the input of the last activation, as a symbolic tensor `[B, outputs]` float32.
 
-    No other activation is touched. Where the last one cannot be taken off (hard sigmoid, a mean of several
-    networks), logits are computed from the probabilities.
+    If the last activation cannot be removed (hard sigmoid, a mean of several networks), logits are computed
+    from the probabilities.
 
     Args:
         output: a network's symbolic output.
-        kind: of it.
+        kind: its kind, from `output_kind`.
     """
     last = _activation(_last(output))
     if scores.are_logits(kind) or last not in (kind, f"{kind}v2"):
@@ -94,13 +92,14 @@ def logits(output: Any, kind: OutputKind) -> Any:
     return keras.ops.cast(flat, "float32")
 
 
-def _told(output: Any) -> OutputKind | None:
+def _found(output: Any) -> OutputKind | None:
+    """Returns the kind that the graph determines, else None."""
     last = _last(output)
     name = _activation(last)
     if name in ("tanh", "hardtanh"):
         raise UserError(
             "the performer ends in tanh, whose outputs (-1 to 1) are neither probabilities nor logits: put "
-            "keras.layers.Rescaling(0.5, 0.5) behind it and say --outputs=sigmoid"
+            "keras.layers.Rescaling(0.5, 0.5) after it and set --outputs=sigmoid"
         )
     if name in ("softmax", "softmaxv2", "logsoftmax", "logsoftmaxv2"):
         _check_axis(last)
@@ -111,26 +110,24 @@ def _told(output: Any) -> OutputKind | None:
     return "sigmoid_logits" if output.shape[-1] == 1 else "softmax_logits"
 
 
-def _possible(told: OutputKind) -> set[str]:
-    """What a person may say of outputs that the graph tells of: of logits, whether their classes exclude."""
-    if told in ("softmax", "sigmoid"):
-        return {"auto", told}
-    return {"auto", "softmax_logits", "sigmoid_logits"}
+def _possible(found: OutputKind) -> tuple[str, ...]:
+    """Returns the kinds that `--outputs` may name: logits may be those of a softmax or of sigmoids."""
+    return ("sigmoid_logits", "softmax_logits") if scores.are_logits(found) else (found,)
 
 
 def _last(tensor: Any) -> Any:
-    """Returns the tensor that the last operation makes which changes values."""
+    """Returns the output of the last operation that changes values."""
     operation, inputs = layer_graph.producer(tensor), layer_graph.sources(tensor)
     if isinstance(operation, keras.Model):
         return _last(operation.outputs[0])
-    return _last(inputs[0]) if inputs and _hands_on(operation, tensor, inputs) else tensor
+    return _last(inputs[0]) if _keeps_values(operation, tensor, inputs) else tensor
 
 
-def _hands_on(operation: Any, tensor: Any, inputs: list[Any]) -> bool:
+def _keeps_values(operation: Any, tensor: Any, inputs: list[Any]) -> bool:
     if len(inputs) != 1 or inputs[0].shape[-1] != tensor.shape[-1] or not layer_graph.is_vector(inputs[0]):
         return False
     is_linear = isinstance(operation, keras.layers.Activation) and _name(tensor) == "linear"
-    return is_linear or type(operation).__name__.lower() in _HAND_ON
+    return is_linear or type(operation).__name__.lower() in _VALUE_KEEPING
 
 
 def _name(tensor: Any) -> str:
@@ -138,23 +135,23 @@ def _name(tensor: Any) -> str:
 
 
 def _activation(tensor: Any) -> str:
-    # What is a map, not one vector an image, is no score.
+    # A map is no score.
     return _name(tensor) if layer_graph.is_vector(tensor) and layer_graph.sources(tensor) else ""
 
 
 def _check_axis(tensor: Any) -> None:
     operation = layer_graph.producer(tensor)
-    of_layer = getattr(operation, "activation", None)
-    axis = getattr(operation, "axis", getattr(of_layer, "axis", -1))
+    layer_activation = getattr(operation, "activation", None)
+    axis = getattr(operation, "axis", getattr(layer_activation, "axis", -1))
     if axis not in (-1, len(tensor.shape) - 1):
         raise UserError(
-            f"the performer ends in a softmax over axis {axis}, which is not that of the classes: its scores "
-            "of an image depend on the other images; make it axis -1"
+            f"the performer ends in a softmax over axis {axis}, which is not the axis of the classes: the "
+            "scores of an image depend on the other images; change it to axis -1"
         )
 
 
 def _is_affine(tensor: Any) -> bool:
-    """Whether a tensor is sums of products of features, as far as the graph tells."""
+    """Returns whether a tensor holds sums of products of features, as far as the graph tells."""
     operation, inputs = layer_graph.producer(tensor), layer_graph.sources(tensor)
     if isinstance(operation, keras.Model):
         return _is_affine(operation.outputs[0])
@@ -162,8 +159,8 @@ def _is_affine(tensor: Any) -> bool:
         return layer_graph.activation(operation) == "linear"
     name = type(operation).__name__.lower()
     scales = name in _SCALING and len(inputs) == 1
-    hands_on = name in _HAND_ON or layer_graph.activation(operation) == "linear"
-    return bool(inputs) and (name in _AFFINE or scales or hands_on) and all(map(_is_affine, inputs))
+    keeps = name in _VALUE_KEEPING or layer_graph.activation(operation) == "linear"
+    return bool(inputs) and (name in _AFFINE or scales or keeps) and all(map(_is_affine, inputs))
 
 
 def _without_activation(tensor: Any) -> Any:
@@ -173,7 +170,7 @@ def _without_activation(tensor: Any) -> Any:
         below = _without_activation(operation.outputs[0])
         inside = keras.Model(operation.inputs if several else operation.inputs[0], below)
         return inside(inputs if several else inputs[0])
-    if _hands_on(operation, tensor, inputs):
+    if _keeps_values(operation, tensor, inputs):
         return _without_activation(inputs[0])
     if not isinstance(operation, _WEIGHTED):
         return inputs[0]

@@ -1,10 +1,10 @@
-"""The performer: the pre-trained network that is explained, and the pieces that the explainer needs of it.
+"""The performer: the pre-trained network to explain, and the pieces of it that the explainer needs.
 
 ```
 images -> preprocessing -> ... -> target layer --trunk--> distilled[0] -> distilled[1] ... --head--> scores
 ```
-Everything that the scores know of the image must pass through the target layer, and then through each
-distilled layer in turn: otherwise giving the distilled layers back would not give the scores back.
+All information that reaches the scores must pass through the target layer and then through each distilled
+layer in turn. Otherwise the scores could not be computed from the reconstructed distilled layers.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Performer:
     """A flat functional model and the layers at which it is explained.
 
     Attributes:
-        model: RGB pixels, 0 to 255, `[B, S, S, 3]`, float or uint8, to scores `[B, classes]`.
-        config: names the target layer and the distilled layers, as `layer_graph.places` does.
+        model: maps RGB pixels, 0 to 255, `[B, S, S, 3]`, float or uint8, to scores `[B, outputs]`.
+        config: names the target layer and the distilled layers by the keys of `layer_graph.places`.
 
     Raises:
-        UserError: a layer is not there, is in the wrong place, comes before its activation, or is bypassed;
-            what the outputs mean cannot be told; their names are not as many as they.
+        UserError: a layer does not exist, is in the wrong place, lies before its own activation, or is
+            bypassed; the meaning of the outputs is unknown; the number of class names is wrong.
     """
 
     model: keras.Model
@@ -63,89 +63,87 @@ class Performer:
             raise UserError("--distilled_layers is empty: name at least one layer above --target_layer")
         self._check_target()
         self._check_distilled()
-        _ = self.output_kind
+        _ = self.output_kind  # Raises if the kind is unknown.
         class_names.check(self.config.class_names, self.num_classes)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of architecture, weights and preprocessing; the layers chosen are no part of it."""
+        """SHA-256 of architecture, weights and preprocessing; it does not depend on the layers to explain."""
         return fingerprint(self.model)
 
     @functools.cached_property
     def output_kind(self) -> OutputKind:
-        """What its scores are."""
+        """Whether the scores are probabilities or logits, of a softmax or of sigmoids."""
         return output_kind.output_kind(self.model.outputs[0], self.config.outputs)
 
     @property
     def num_classes(self) -> int:
-        """How many classes its scores tell apart: one score, two classes."""
+        """Number of classes; a single score stands for two."""
         return max(2, self.model.outputs[0].shape[-1])
 
     @property
     def is_multi_label(self) -> bool:
-        """Whether it may say several classes of one image: it has several outputs, which exclude no other."""
+        """Whether an image can have several classes: there are several outputs, not of a softmax."""
         return self.model.outputs[0].shape[-1] > 1 and not scores.are_exclusive(self.output_kind)
 
     @property
     def treatment(self) -> Treatment:
-        """What is done to the target layer's map if it can be negative."""
-        return signed_maps.treatment(self._output(self.config.target_layer))
+        """How the explainer represents the target layer's map if it can be negative."""
+        return signed_maps.treatment(self._target)
 
     @property
     def feature_shape(self) -> tuple[int, int, int]:
-        """What is explained of one image, `(L, L, D)`: the target layer's map, as `signed_maps` treats it."""
-        height, width, channels = self._output(self.config.target_layer).shape[1:]
+        """Shape `(L, L, D)` of the features of one image: of the target layer's map after `treatment`."""
+        height, width, channels = self._target.shape[1:]
         return height, width, channels * (2 if self.treatment == "split" else 1)
 
     def distilled_units(self) -> dict[str, int]:
-        """Returns each distilled layer's width, lowest layer first."""
-        return {name: self._output(name).shape[-1] for name in self.config.distilled_layers}
+        """Returns the width of each distilled layer, lowest layer first."""
+        return {name: self._tensors[name].shape[-1] for name in self.config.distilled_layers}
 
     def feature_model(self) -> keras.Model:
-        """Returns a model of all that extraction stores; it shares the performer's weights.
+        """Returns a model that computes everything that extraction stores; it shares the performer's weights.
 
         Outputs, by name: the target layer's features `[B, L, L, D]`, never negative (`signed_maps`), each
-        distilled layer's `[B, units]` as the performer has it, and `scores`, `[B, classes]`.
+        distilled layer's unchanged output `[B, units]`, and `scores`, `[B, outputs]`.
         """
         return keras.Model(self.model.inputs[0], self._stored_outputs(), name="features")
 
     def below_target(self) -> keras.Model:
-        """Returns the model from images to the target layer's map as the performer has it."""
-        target = self._output(self.config.target_layer)
-        return keras.Model(self.model.inputs[0], target, name="below_target")
+        """Returns the model from images to the target layer's map, which may be negative."""
+        return keras.Model(self.model.inputs[0], self._target, name="below_target")
 
     def above_target(self) -> keras.Model:
-        """Returns the model from what `below_target` makes to what `feature_model` does."""
-        return layer_graph.between(self._output(self.config.target_layer), self._stored_outputs())
+        """Returns the model from the output of `below_target` to the outputs of `feature_model`."""
+        return layer_graph.between(self._target, self._stored_outputs())
 
     def trunk(self) -> keras.Model:
-        """Returns a frozen copy of the path from the target layer to what the first distilled layer sees.
+        """Returns a frozen copy of the layers between the target layer and the first distilled layer.
 
-        From `[B, L, L, D]` to `[B, inputs]`. A first distilled layer that is not Dense (global pooling) has
-        no weights to be learned again: it is the trunk's last layer. Variables are created in the scope in
-        which this is called.
+        It maps `[B, L, L, D]` to `[B, inputs]`. If the first distilled layer is not Dense (global pooling),
+        the decoder has no weights of it to learn, and it becomes the trunk's last layer. Variables are
+        created in the caller's scope.
         """
-        first = self._output(self.config.distilled_layers[0])
-        learned_again = dense_weights.has_weights(layer_graph.producer(first))
-        end = layer_graph.sources(first)[0] if learned_again else first
-        target = self._output(self.config.target_layer)
+        first = self._tensors[self.config.distilled_layers[0]]
+        is_learned_again = dense_weights.has_weights(layer_graph.producer(first))
+        end = _flat(layer_graph.sources(first)[0] if is_learned_again else first)
         if self.treatment != "split":
-            return self._copy(target, _flat(end), "trunk")
+            return self._copy(self._target, end, "trunk")
         features = keras.Input(self.feature_shape, name="above_and_below_zero")
-        above = self._copy(target, _flat(end), "above_target")
+        above = self._copy(self._target, end, "above_target")
         return keras.Model(
             features, above(signed_maps.signed(features, self.treatment)), name="trunk", trainable=False
         )
 
     def head(self) -> keras.Model:
-        """Returns a frozen copy of the path from the last distilled layer to the scores' logits.
+        """Returns a frozen copy of the layers from the last distilled layer to the logits of the scores.
 
-        From `[B, units]` to `[B, outputs]` float32, see `tf_explainer.scores`.
+        It maps `[B, units]` to `[B, outputs]` float32, see `tf_explainer.scores`.
         """
-        last, output = self._output(self.config.distilled_layers[-1]), self.model.outputs[0]
+        last, output = self._tensors[self.config.distilled_layers[-1]], self.model.outputs[0]
         features = keras.Input((last.shape[-1],), name="distilled")
         logits = output_kind.logits(output, self.output_kind)
-        if not layer_graph.depends_on(logits, last):  # The layer lies behind the last activation.
+        if not layer_graph.depends_on(logits, last):  # The layer comes after the last activation.
             logits = scores.logits_of(output, self.output_kind)
         if last is logits:
             return keras.Model(features, keras.layers.Identity()(features), name="head")
@@ -156,14 +154,17 @@ class Performer:
 
     def distilled_dense(self) -> dict[str, DenseWeights | None]:
         """Returns each distilled layer's weights, lowest layer first; None for those that are not Dense."""
-        layers = {name: layer_graph.producer(self._output(name)) for name in self.config.distilled_layers}
-        return {name: dense_weights.weights_of(layer) for name, layer in layers.items()}
+        return {
+            name: dense_weights.weights_of(layer_graph.producer(self._tensors[name]))
+            for name in self.config.distilled_layers
+        }
 
     def check(self) -> None:
-        """Runs what extraction and training make of the network, before anything is stored.
+        """Checks that the scores are deterministic, and that trunk and head can be copied.
 
         Raises:
-            UserError: the scores depend on chance or on a batch, or trunk or head cannot be copied.
+            UserError: the scores are random or depend on the other images of the batch, or trunk or head
+                cannot be copied.
         """
         images = equivalence.drawn_images(self.config.image_size)
         equivalence.check_steady(self.model, images, "the performer")
@@ -171,67 +172,65 @@ class Performer:
         self.head()
 
     def receptive_field(self) -> ReceptiveField:
-        """Returns where the target layer's units look, in continuous pixels of the input."""
+        """Returns the receptive fields of the target layer's units, in continuous pixels of the input."""
         return receptive_field(self.model, self.config.target_layer)
 
     @functools.cached_property
-    def _places(self) -> Mapping[str, Any]:
+    def _tensors(self) -> Mapping[str, Any]:
         return layer_graph.places(self.model)
 
-    def _output(self, name: str) -> Any:
-        return self._places[name]
+    @property
+    def _target(self) -> Any:
+        return self._tensors[self.config.target_layer]
 
     def _stored_outputs(self) -> dict[str, Any]:
-        target = self._output(self.config.target_layer)
-        outputs = {self.config.target_layer: signed_maps.non_negative(target, self.treatment)}
-        outputs |= {name: _flat(self._output(name)) for name in self.config.distilled_layers}
+        outputs = {self.config.target_layer: signed_maps.non_negative(self._target, self.treatment)}
+        outputs |= {name: _flat(self._tensors[name]) for name in self.config.distilled_layers}
         return outputs | {SCORES: self.model.outputs[0]}
 
     def _copy(self, lower: Any, upper: Any, name: str) -> keras.Model:
-        between = [layer_graph.producer(each).name for each in (lower, upper)]
+        first, last = (layer_graph.producer(each).name for each in (lower, upper))
         return frozen_copy(
-            layer_graph.between(lower, upper), name, f"a copy of the layers from {between[0]} to {between[1]}"
+            layer_graph.between(lower, upper), name, f"a copy of the layers from {first} to {last}"
         )
 
     def _require(self, name: str, flag: str) -> None:
-        if name in self._places:
+        if name in self._tensors:
             return
-        if uses := [each for each in self._places if each.rpartition(".")[0] == name]:
+        if calls := [each for each in self._tensors if each.rpartition(".")[0] == name]:
             raise UserError(
-                f"{flag}={name}: that layer is called {len(uses)} times; name the call that is meant: "
-                f"{', '.join(uses)}"
+                f"{flag}={name}: that layer is called {len(calls)} times; name one of the calls: "
+                f"{', '.join(calls)}"
             )
         raise UserError(
             f"{flag}={name}: the performer has no such layer; the nearest: "
-            f"{nearest_names(name, self._places)}"
+            f"{nearest_names(name, self._tensors)}"
         )
 
     def _check_target(self) -> None:
         name = self.config.target_layer
         self._require(name, "--target_layer")
-        output = self._output(name)
-        if not layer_graph.is_map(output):
-            raise UserError(f"--target_layer={name} is no feature map: its output is {_shape(output)}")
-        own = layer_graph.activation_after(output, self.model.outputs[0])
-        if own is not None and not layer_graph.is_activated(output):
-            behind = next(each for each, tensor in self._places.items() if tensor is own)
+        if not layer_graph.is_map(self._target):
+            raise UserError(f"--target_layer={name} is no feature map: its output is {_shape(self._target)}")
+        activated = layer_graph.activation_after(self._target, self.model.outputs[0])
+        if activated is not None and not layer_graph.is_activated(self._target):
+            after = next(each for each, tensor in self._tensors.items() if tensor is activated)
             raise UserError(
-                f"--target_layer={name} can be negative, but what its activation makes of it is explained: "
-                f"name the layer {behind!r}"
+                f"--target_layer={name} lies before its activation: name the activation's layer, {after!r}"
             )
 
     def _check_distilled(self) -> None:
         lower = self.config.target_layer
         for name in self.config.distilled_layers:
             self._require(name, "--distilled_layers")
-            output = self._output(name)
+            output = self._tensors[name]
             if not layer_graph.is_vector(output):
                 raise UserError(f"--distilled_layers={name} is no vector: its output is {_shape(output)}")
             layer = layer_graph.producer(output)
             if lower != self.config.target_layer and _is_closed(layer):
                 raise UserError(
                     f"--distilled_layers={name}: the weights of this {type(layer).__name__} cannot be read "
-                    f"({layer.quantization_mode or 'a class of its own'}), so that it can only be the lowest "
+                    f"({layer.quantization_mode or 'it is a custom class'}), so it can only be the lowest "
                     "of the distilled layers"
                 )
             self._check_step(lower, output, f"--distilled_layers={name}")
@@ -239,28 +238,28 @@ class Performer:
         self._check_step(lower, self.model.outputs[0], "the performer's output")
 
     def _check_step(self, lower: str, upper: Any, upper_name: str) -> None:
-        below = self._output(lower)
+        below = self._tensors[lower]
         if below is not upper and not layer_graph.depends_on(upper, below):
             raise UserError(f"{upper_name} does not lie above {lower!r}: name the layers lowest first")
         if not layer_graph.separates(below, upper):
-            whole = ", ".join(each.layer for each in layer_selection.candidates(self.model)[-8:])
+            possible = ", ".join(each.layer for each in layer_selection.candidates(self.model)[-8:])
             raise UserError(
-                f"{upper_name} also sees what bypasses {lower!r} (a skip connection): "
-                f"choose as --target_layer one that everything passes through: {whole}"
+                f"{upper_name} also gets input that bypasses {lower!r} (a skip connection): "
+                f"set --target_layer to a layer that everything passes through: {possible}"
             )
 
 
 def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
-    """Finds the performer: the file named, else the one in the work directory, else the backbone's own head.
+    """Loads the performer from `--performer`, else the work directory, else as a backbone with its own head.
 
     Args:
-        config: names file or backbone, and the layers; those that it leaves out are found by a rule
-            (`layer_selection`).
+        config: names the file or backbone, and the layers; `layer_selection` chooses layers that are not
+            named.
         workdir: may hold a `performer.keras`.
 
     Raises:
-        UserError: no performer can be had, the settings do not fit it, or its layers cannot be taken apart
-            without becoming another network.
+        UserError: there is no performer, the settings do not fit it, or copies of its layers compute
+            something else.
     """
     model = saved_model(config, workdir)
     if model is None:
@@ -270,7 +269,7 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
     performer.check()
     if config.class_names:
         return performer
-    # A file that is named may be another run's, which has its report beside it.
+    # --performer may name the file of another run, whose report lies beside it.
     trained_in = WorkDir(root=os.path.dirname(config.performer)) if config.performer else workdir
     return dataclasses.replace(
         performer, config=class_names.of_training(performer.config, trained_in, performer.fingerprint)
@@ -278,10 +277,10 @@ def load_performer(config: PerformerConfig, workdir: WorkDir) -> Performer:
 
 
 def saved_model(config: PerformerConfig, workdir: WorkDir | None) -> keras.Model | None:
-    """Reads the performer's file: the one named, else the one in the work directory; None if there is none.
+    """Reads the performer from `--performer`, else from the work directory; None if neither exists.
 
     Raises:
-        UserError: the file is not there, or no model that can be explained.
+        UserError: the named file is missing, or the model in the file cannot be explained.
     """
     if config.performer:
         return read_model(
@@ -305,7 +304,7 @@ def _backbone_with_head(config: PerformerConfig, workdir: WorkDir) -> keras.Mode
             reason = "has no head" if _is_headless(config) else f"cannot be used ({error})"
     raise UserError(
         f"there is no {workdir.performer}, and --backbone={config.backbone} with "
-        f"--backbone_weights={weights} {reason}: make a performer by "
+        f"--backbone_weights={weights} {reason}: train a performer by "
         "`python -m tf_explainer.train_performer` with these flags, or name one, --performer=FILE.keras"
     )
 
@@ -313,8 +312,8 @@ def _backbone_with_head(config: PerformerConfig, workdir: WorkDir) -> keras.Mode
 def _is_headless(config: PerformerConfig) -> bool:
     if config.backbone_weights == "imagenet":
         return False
-    plain = dataclasses.replace(config, backbone_weights="none")
-    return backbone_weights.fits(build_backbone(plain), config.backbone_weights)
+    without_weights = dataclasses.replace(config, backbone_weights="none")
+    return backbone_weights.fits(build_backbone(without_weights), config.backbone_weights)
 
 
 def _shape(tensor: Any) -> str:
@@ -326,5 +325,5 @@ def _flat(tensor: Any) -> Any:
 
 
 def _is_closed(layer: Any) -> bool:
-    """Whether a layer is a Dense one that the decoder cannot start from."""
+    """Returns whether a layer is a Dense one whose weights cannot initialise the decoder."""
     return isinstance(layer, keras.layers.Dense) and not dense_weights.has_weights(layer)

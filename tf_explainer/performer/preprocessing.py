@@ -1,4 +1,4 @@
-"""What stands between RGB pixels and a network, as layers: a performer's file is complete by itself."""
+"""Preprocessing of RGB pixels as layers, so that a performer's file needs no preprocessing outside of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tf_explainer.errors import UserError, nearest_names
 class Preprocessing(keras.layers.Layer):
     """Applies the `preprocess_input` of a `keras.applications` module to RGB pixels.
 
-    The identity for those modules whose models preprocess by themselves (EfficientNet, ConvNeXt,
+    It is the identity for modules whose models include their preprocessing (EfficientNet, ConvNeXt,
     MobileNetV3).
 
     Input `[B, H, W, 3]`, float or uint8, RGB, 0 to 255. Output `[B, H, W, 3]` in the layer's dtype.
@@ -32,7 +32,7 @@ class Preprocessing(keras.layers.Layer):
         self._preprocess = _preprocess_input(application)
 
     def call(self, inputs: Any) -> Any:
-        """Preprocesses."""
+        """Preprocesses `[B, H, W, 3]`."""
         return self._preprocess(ops.cast(inputs, self.compute_dtype), data_format="channels_last")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -46,13 +46,13 @@ class Preprocessing(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class Greyscale(keras.layers.Layer):
-    """Makes RGB pixels grey, as image readers do: 0.2989 R + 0.587 G + 0.114 B.
+    """Converts RGB pixels to grey, as image readers do: 0.2989 R + 0.587 G + 0.114 B.
 
     Input `[B, H, W, 3]`, float or uint8, RGB, 0 to 255. Output `[B, H, W, 1]` in the layer's dtype.
     """
 
     def call(self, inputs: Any) -> Any:
-        """Makes them grey."""
+        """Converts `[B, H, W, 3]` to `[B, H, W, 1]`."""
         return ops.image.rgb_to_grayscale(ops.cast(inputs, self.compute_dtype), data_format="channels_last")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -61,7 +61,7 @@ class Greyscale(keras.layers.Layer):
 
 
 def preprocessing_names() -> list[str]:
-    """Returns the names that `Preprocessing` takes."""
+    """Returns the names of modules that `Preprocessing` accepts."""
     modules = keras.applications
     shared = {"imagenet_utils"}
     return [n for n in dir(modules) if n not in shared and hasattr(getattr(modules, n), "preprocess_input")]

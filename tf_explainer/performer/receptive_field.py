@@ -1,4 +1,4 @@
-"""Receptive fields, computed from a model's graph: which pixels a unit of a layer can see.
+"""Receptive fields, computed from a model's graph: the pixels that a unit of a layer can see.
 
 Along either axis, unit `i` of a tensor sees the pixels `[low + stride * i, high + stride * i)`. A window of
 `k` inputs (dilation d, stride s, p inputs of padding before the first) maps this to
@@ -7,9 +7,8 @@ Along either axis, unit `i` of a tensor sees the pixels `[low + stride * i, high
 
 `same` padding depends on the input's size and may be uneven: `p` is the smaller half of
 `max((ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)`. Where branches meet, the field reaches from the lowest
-to the highest pixel that any of them sees, and its centre is the middle of that. Branches that see the whole
-image (squeeze-and-excitation) are left out where they only scale the local ones, that is in products: they
-say how much, not where.
+to the highest pixel that any of them sees; its centre is the middle of this range. Branches that see the
+whole image (squeeze-and-excitation) are ignored in products, where they only scale the local branches.
 """
 
 from __future__ import annotations
@@ -25,13 +24,12 @@ from tf_explainer.performer import layer_graph
 from tf_explainer.performer.locality import is_local
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
-_RESIZINGS = (keras.layers.Resizing,)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Span:
-    """What unit 0 sees along one axis, and how far apart units look."""
+    """Pixels that unit 0 sees along one axis, and the distance between neighbouring units."""
 
     low: float
     high: float
@@ -43,24 +41,24 @@ class _Span:
         )
 
 
-# Rows and columns; None stands for the whole image.
+# Spans of rows and columns; None: the whole image.
 _Field = tuple[_Span, _Span] | None
 
 
 def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
-    """Computes where the units of a layer look.
+    """Computes the receptive field of a layer's units.
 
     Args:
         model: a functional model with channels last and an input of fixed size `[B, H, W, C]`.
-        layer: its name (`layer_graph.places`); its output is a map `[B, L, L, D]`.
+        layer: name in `layer_graph.places` of a tensor `[B, L, L, D]`.
 
     Returns:
-        Size, stride and centre in continuous pixels of the model's input. The size of an oblong field is its
-        longer side.
+        Size, stride and centre in continuous pixels of the model's input. The size of a field that is not
+        square is its longer side.
 
     Raises:
         UserError: the layer sees the whole image, its units lie on no regular grid, or the geometry of a
-            layer below it is not known.
+            layer below it is unknown.
     """
     output = layer_graph.places(model)[layer]
     pixel = _Span(0.0, 1.0, 1.0)
@@ -88,7 +86,7 @@ def _field_above(output: Any, start: _Field) -> _Field:
 
 
 def _field(tensor: Any, inputs: list[Any], below: list[_Field]) -> _Field:
-    """Returns the field of a tensor from those of the tensors it is made of."""
+    """Returns the field of a tensor from the fields `below` of its inputs."""
     operation = layer_graph.producer(tensor)
     if all(field is None for field in below) or _is_global(operation, tensor):
         return None
@@ -106,19 +104,16 @@ def _field(tensor: Any, inputs: list[Any], below: list[_Field]) -> _Field:
 
 
 def _is_global(operation: Any, tensor: Any) -> bool:
-    pooled = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
-    return isinstance(operation, pooled) or not layer_graph.is_map(tensor) or _has_one_place(tensor)
-
-
-def _has_one_place(tensor: Any) -> bool:
-    return tuple(tensor.shape[1:3]) == (1, 1)
+    pooling = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+    has_one_unit = tuple(tensor.shape[1:3]) == (1, 1)
+    return isinstance(operation, pooling) or not layer_graph.is_map(tensor) or has_one_unit
 
 
 def _transformed(operation: Any, axis: int, output: Any, below: Any, span: _Span) -> _Span:
-    """Passes one axis through a layer of one input."""
+    """Returns the span of a layer's output along one axis, from that of its only input."""
     if getattr(operation, "data_format", "channels_last") == "channels_first":
         raise UserError(
-            f"layer {operation.name!r} has channels first, and only maps with channels last can be explained"
+            f"layer {operation.name!r} has channels first; only maps with channels last can be explained"
         )
     if isinstance(operation, _CONVOLUTIONS):
         return _windowed(span, operation, operation.kernel_size, operation.dilation_rate, axis, below)
@@ -128,25 +123,25 @@ def _transformed(operation: Any, axis: int, output: Any, below: Any, span: _Span
         return span.moved(-operation.padding[axis][0])
     if isinstance(operation, keras.layers.Cropping2D):
         return span.moved(operation.cropping[axis][0])
-    if isinstance(operation, _RESIZINGS) and _is_whole(operation, below):
+    if isinstance(operation, keras.layers.Resizing) and _keeps_all(operation, below):
         return _resized(span, below.shape[1 + axis] / output.shape[1 + axis])
     if isinstance(operation, keras.layers.CenterCrop) and output.shape[1 + axis] <= below.shape[1 + axis]:
         return span.moved((below.shape[1 + axis] - output.shape[1 + axis]) // 2)
     if output.shape[1:3] == below.shape[1:3] and is_local(output):
         return span
     raise UserError(
-        f"the receptive field behind layer {operation.name!r} ({type(operation).__name__}) is not known: "
+        f"the receptive field after layer {operation.name!r} ({type(operation).__name__}) is unknown: "
         "choose a --target_layer below it"
     )
 
 
-def _is_whole(operation: Any, below: Any) -> bool:
-    """Whether an image is resized as a whole, without cropping or padding: it is square, as the result is."""
+def _keeps_all(operation: Any, below: Any) -> bool:
+    """Returns whether a Resizing neither crops nor pads: both its input and its output are square."""
     return below.shape[1] == below.shape[2] and operation.height == operation.width
 
 
 def _resized(span: _Span, ratio: float) -> _Span:
-    """Passes one axis through interpolation: unit o sees the two units nearest to (o + 1/2) r - 1/2."""
+    """Returns the span after interpolation: unit o sees the two units nearest to (o + 1/2) r - 1/2."""
     at = ratio / 2 - 0.5
     return _Span(
         span.low + span.stride * (at - 0.5), span.high + span.stride * (at + 0.5), span.stride * ratio
@@ -173,7 +168,7 @@ def _at(setting: int | tuple[int, int], axis: int) -> int:
 
 
 def _merged(operation: Any, output: Any, inputs: list[Any], below: list[_Field]) -> _Field:
-    """Joins branches; global ones are left out of products."""
+    """Joins the fields of branches; products ignore the global ones."""
     local = [
         field
         for tensor, field in zip(inputs, below, strict=True)
@@ -181,7 +176,7 @@ def _merged(operation: Any, output: Any, inputs: list[Any], below: list[_Field])
     ]
     if len(local) < len(inputs) and type(operation).__name__ != "Multiply":
         raise UserError(
-            f"layer {operation.name!r} ({type(operation).__name__}) mixes in what sees the whole image: "
+            f"layer {operation.name!r} ({type(operation).__name__}) adds information of the whole image: "
             "choose a --target_layer below it"
         )
     rows, columns = zip(*local, strict=True)

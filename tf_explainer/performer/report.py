@@ -1,4 +1,4 @@
-"""What is kept of a performer's training: its settings, and how well it does on held-out images."""
+"""The report of a performer's training: its settings, and its accuracy on training and held-out images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from tf_explainer.config import DatasetConfig, PerformerConfig, PerformerTrainingConfig
 from tf_explainer.datasets.annotations import annotation_file
 
-# The layers that are explained may be chosen anew for one and the same performer.
+# Settings that may change without a new training, such as the layers to explain.
 _NOT_TRAINED = (
     "performer",
     "preprocessing",
@@ -27,11 +27,11 @@ _NOT_TRAINED = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """How one class fares.
+    """The accuracy for one class.
 
     Attributes:
-        images: how many of the class there are.
-        accuracy: share of them whose highest score is their class's, in [0, 1]; None without images.
+        images: number of images of the class.
+        accuracy: share of these images that are classified correctly, in [0, 1]; None without images.
     """
 
     images: int
@@ -43,10 +43,10 @@ class PerformerReport:
     """Content of `performer.json`.
 
     Attributes:
-        settings: those that the performer depends on, by group; none where its head was not trained here.
+        settings: those that the performer depends on, by group; empty if its head was not trained here.
         fingerprint: of the performer.
-        classes: names, in the order of its scores.
-        unreadable_images: how many were left out.
+        classes: names, in the order of the scores.
+        unreadable_images: number of images that could not be read.
         training, held_out: results by class.
     """
 
@@ -59,7 +59,7 @@ class PerformerReport:
 
     @classmethod
     def of_own_head(cls, fingerprint: str, classes: Sequence[str]) -> PerformerReport:
-        """Returns the report of a backbone with its own head, of which only the classes are known."""
+        """Returns the report of a backbone with its own head: only its fingerprint and classes are known."""
         return cls(
             settings={},
             fingerprint=fingerprint,
@@ -94,7 +94,7 @@ class PerformerReport:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: the text is no such report.
+            ValueError: the text is not such a report.
         """
         try:
             fields = json.loads(text)
@@ -112,7 +112,7 @@ def _percent(result: ClassResult) -> str:
 def settings_of(
     dataset: DatasetConfig, performer: PerformerConfig, training: PerformerTrainingConfig
 ) -> dict[str, dict[str, Any]]:
-    """Returns the settings that a trained performer depends on, as they come back from JSON."""
+    """Returns the settings that a trained performer depends on, in the types that JSON gives back."""
     settings = {
         "dataset": annotation_file.identity(dataset),
         "performer": dataclasses.asdict(performer),
@@ -124,7 +124,7 @@ def settings_of(
 
 
 def differing_settings(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> list[str]:
-    """Lists the settings in which two trainings differ, as `name (old, now new)`."""
+    """Returns the settings in which two trainings differ, each as `name (old, now new)`."""
     return [
         f"{name} ({old.get(group, {}).get(name)}, now {value})"
         for group, values in new.items()
@@ -136,16 +136,18 @@ def differing_settings(old: dict[str, dict[str, Any]], new: dict[str, dict[str, 
 def results_by_class(
     labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
 ) -> dict[str, ClassResult]:
-    """Returns how each class fares.
+    """Returns the accuracy for each class.
 
     Args:
         labels: `[N]`.
         probabilities: `[N, classes]`.
         classes: names by label.
     """
-    right = probabilities.argmax(1) == labels
-    return {name: _class_result(right[labels == label]) for label, name in enumerate(classes)}
-
-
-def _class_result(right: np.ndarray) -> ClassResult:
-    return ClassResult(images=len(right), accuracy=float(right.mean()) if len(right) else None)
+    is_correct = probabilities.argmax(1) == labels
+    results = {}
+    for label, name in enumerate(classes):
+        of_class = is_correct[labels == label]
+        results[name] = ClassResult(
+            images=len(of_class), accuracy=float(of_class.mean()) if len(of_class) else None
+        )
+    return results

@@ -1,9 +1,9 @@
-"""Feature maps that can be negative, made into maps that cannot.
+"""Converts feature maps that can be negative to non-negative ones.
 
-The explainer's tracks are never negative, so neither is what its decoder can be handed. A map whose negative
-values are small beside the others (swish, GELU, ...) is *cut*, to `max(x, 0)`. Of others, sums and normalised
-maps, a cut would take half: they are *split*, into `max(x, 0)` and `max(-x, 0)` side by side, of which the
-decoder's trunk takes the difference, so that nothing is lost.
+The tracks of the explainer are never negative, so the input of its decoder cannot be either. A map whose
+negative values are small (swish, GELU, ...) is *cut* to `max(x, 0)`. A cut would remove half of sums and
+normalised maps: they are *split* into `max(x, 0)` and `max(-x, 0)` side by side, and the decoder's trunk
+takes the difference, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Treatment = Literal["whole", "cut", "split"]
 
 
 def treatment(tensor: Any) -> Treatment:
-    """Returns what is done to a symbolic map `[B, H, W, D]`, as its graph tells."""
+    """Returns the treatment of a symbolic map `[B, H, W, D]`, determined from its graph."""
     if layer_graph.is_rectified(tensor):
         return "whole"
     return "cut" if layer_graph.is_nearly_rectified(tensor) else "split"
 
 
 def non_negative(tensor: Any, treated: Treatment) -> Any:
-    """Returns the map that is explained: `[B, H, W, D]`, or `[B, H, W, 2 D]` where it is split."""
+    """Returns the map to explain: `[B, H, W, D]`, or `[B, H, W, 2 D]` if it is split."""
     if treated == "whole":
         return tensor
     above = keras.layers.ReLU(name="above_zero")(tensor)
@@ -36,19 +36,19 @@ def non_negative(tensor: Any, treated: Treatment) -> Any:
 
 
 def signed(tensor: Any, treated: Treatment) -> Any:
-    """Returns the map that `non_negative` was made from, up to what was cut."""
+    """Reverses `non_negative`, up to the negative values that were cut."""
     if treated != "split":
         return tensor
     return keras.layers.Subtract(name="above_less_below_zero")(keras.ops.split(tensor, 2, axis=-1))
 
 
 def notice(layer: str, treated: Treatment, negative_energy: float | None) -> str:
-    """Tells a person what is done to a layer's map.
+    """Returns a sentence for the user about the treatment of a layer's map.
 
     Args:
         layer: its name.
         treated: `cut` or `split`.
-        negative_energy: share of its energy below zero, in [0, 1]; None where nobody has measured it.
+        negative_energy: share of its energy below zero, in [0, 1]; None if it was not measured.
     """
     share = "an unknown share" if negative_energy is None else f"{negative_energy:.1%}"
     if treated == "cut":

@@ -1,4 +1,4 @@
-"""Makes the performer of a task: reads the images, trains, and leaves `performer.keras` and its report."""
+"""Trains the performer for a task: reads the images, trains, and writes `performer.keras` and its report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tf_explainer.performer import fitting, layer_graph, layer_selection
 from tf_explainer.performer.backbone_maps.map_store import MapStore
 from tf_explainer.performer.backbones import build_backbone
 from tf_explainer.performer.fingerprint import fingerprint
-from tf_explainer.performer.fitting import Examples, Progress
+from tf_explainer.performer.fitting import Progress
 from tf_explainer.performer.heads import POOLING, attach_head, with_pooling
 from tf_explainer.performer.model_files import read_model
 from tf_explainer.performer.performer import Performer
@@ -33,13 +33,11 @@ from tf_explainer.performer.report import (
 def existing_performer(
     dataset: DatasetConfig, performer: PerformerConfig, training: PerformerTrainingConfig, workdir: WorkDir
 ) -> PerformerReport | None:
-    """Looks for a performer that was made before with the same settings.
-
-    Returns:
-        Its report, or None where the work directory holds no performer.
+    """Returns the report of the performer in the work directory, or None if there is no performer.
 
     Raises:
-        UserError: the work directory holds a performer made otherwise, or one that nothing is known of.
+        UserError: the performer was trained with other settings or not at all, or its report is missing or
+            belongs to another model.
     """
     if not os.path.exists(workdir.performer):
         return None
@@ -49,22 +47,21 @@ def existing_performer(
             report = PerformerReport.from_json(file.read())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"how {workdir.performer} was made is not known, as {workdir.performer_report} cannot be read "
+            f"the settings of {workdir.performer} are unknown, as {workdir.performer_report} cannot be read "
             f"({error}): {replace}"
         ) from error
     if not report.is_trained:
         raise UserError(
             f"{workdir.performer} is a backbone with its own head, which was not trained: {replace}"
         )
-    training = with_pooling(training, performer)
-    differing = differing_settings(report.settings, settings_of(dataset, performer, training))
-    if differing:
+    settings = settings_of(dataset, performer, with_pooling(training, performer))
+    if differing := differing_settings(report.settings, settings):
         raise UserError(
-            f"{workdir.performer} was made with other settings: {', '.join(differing)}; {replace}"
+            f"{workdir.performer} was trained with other settings: {', '.join(differing)}; {replace}"
         )
     if fingerprint(read_model(workdir.performer, performer.image_size)) != report.fingerprint:
         raise UserError(
-            f"{workdir.performer} is not the model that {workdir.performer_report} tells of: {replace}"
+            f"{workdir.performer} is not the model that {workdir.performer_report} describes: {replace}"
         )
     return report
 
@@ -85,28 +82,29 @@ def train_performer(
     Args:
         source: the images.
         dataset: which fold is held out.
-        performer: the backbone, and the layers that are to be explained later.
+        performer: the backbone, and the layers to explain later.
         training: the head, and how to train.
-        workdir: gets `performer.keras` and `performer.json`, and the maps of a backbone that is not trained;
-            what is there is replaced.
-        progress: is told about every step.
+        workdir: where `performer.keras`, `performer.json` and the maps of a frozen backbone are written;
+            existing files are replaced.
+        progress: is called after every step.
 
     Returns:
-        What `performer.json` holds.
+        The content of `performer.json`.
 
     Raises:
-        UserError: the images make no task, none can be read, or the settings do not fit together.
+        UserError: there are no training images of at least two classes, no image can be read, or the settings
+            do not fit together.
     """
     references = list(source.references())
-    seen = [reference.label for reference in references if not is_held_out(reference, dataset)]
-    check_classes(np.array(seen, np.int64), source.classes, dataset)
+    training_labels = [each.label for each in references if not is_held_out(each, dataset)]
+    check_classes(np.array(training_labels, np.int64), source.classes, dataset)
     if performer.backbone_weights == "none" and not training.train_backbone:
         raise UserError("--backbone_weights=none has learned nothing: add --train_backbone")
 
     training = with_pooling(training, performer)
     keras.utils.set_random_seed(training.seed)
     model = attach_head(build_backbone(performer), len(source.classes), training)
-    # A layer that cannot be explained is refused now, not after the training.
+    # Refuses layers that cannot be explained before the training, not after it.
     explained = Performer(model, layer_selection.with_layers(model, performer))
 
     crops = read_crops(source, references, performer.image_size, dataset)
@@ -123,23 +121,21 @@ def train_performer(
     check_classes(examples.labels[~examples.held_out], source.classes, dataset)
     train = fitting.train_end_to_end if training.train_backbone else fitting.train_head
     probabilities = train(model, examples, training, progress)
-    # Uncompiled, so that no optimizer is saved.
+    # A new, uncompiled model, so that no optimizer is saved.
     model = keras.Model(model.inputs[0], model.outputs[0], name="performer")
+
+    def results(rows: np.ndarray) -> dict[str, ClassResult]:
+        return results_by_class(examples.labels[rows], probabilities[rows], source.classes)
+
     report = PerformerReport(
         settings=settings_of(dataset, performer, training),
         fingerprint=fingerprint(model),
         classes=list(source.classes),
         unreadable_images=len(references) - len(examples.labels),
-        training=_result(examples, ~examples.held_out, probabilities, source.classes),
-        held_out=_result(examples, examples.held_out, probabilities, source.classes),
+        training=results(~examples.held_out),
+        held_out=results(examples.held_out),
     )
     with atomic_file.replacing(workdir.performer) as temporary:
         model.save(temporary)
     atomic_file.write_text(workdir.performer_report, report.to_json())
     return report
-
-
-def _result(
-    examples: Examples, rows: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
-) -> dict[str, ClassResult]:
-    return results_by_class(examples.labels[rows], probabilities[rows], classes)

@@ -48,7 +48,7 @@ def test_a_file_of_the_network_is_read_by_its_flag(tmp_path):
     np.testing.assert_array_equal(model.get_layer("conv4").get_weights()[0], layers[-5]["weights"][0])
     with pytest.raises(UserError, match="holds another network than vgg_m"):
         build_backbone(PerformerConfig(backbone="vgg_m", backbone_weights=path))
-    with pytest.raises(UserError, match=r"is a file of MatConvNet: it goes with --backbone=alexnet"):
+    with pytest.raises(UserError, match=r"is a file of MatConvNet: it needs --backbone=alexnet"):
         build_backbone(PerformerConfig(backbone="vgg16", backbone_weights=path, image_size=64))
 
 

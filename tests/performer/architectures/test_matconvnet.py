@@ -116,7 +116,7 @@ def test_the_mean_colour_stands_in_for_a_mean_image_of_another_size(tmp_path, ra
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({1: {"type": "sigmoid", "name": "s"}}, "type 'sigmoid', which is not known"),
+        ({1: {"type": "sigmoid", "name": "s"}}, "type 'sigmoid', which is not supported"),
         ({1: {"type": "relu", "name": "r", "leak": 0.1}}, "leaky ReLU"),
         ({2: {"type": "relu", "name": "twice"}}, "'twice' .* does not follow a convolution"),
         ({3: {"type": "pool", "name": "p", "method": "sum", "pool": 2.0}}, "pools by 'sum'"),

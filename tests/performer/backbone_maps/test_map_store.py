@@ -208,7 +208,7 @@ def test_a_disk_without_room_ends_it(file, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         store.keep(CROPS[:2], store.complete(CROPS[:2])[0])
         store.keep(CROPS[2:], store.complete(CROPS[2:])[0])
-    assert "more than half of the room" in caplog.text
+    assert "more than half of the free disk space" in caplog.text
     assert store.complete(CROPS)[1] == 2
 
 
@@ -217,7 +217,7 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path, caplog):
     store = MapStore(str(tmp_path / "file" / "maps.sqlite"), network())
     with caplog.at_level(logging.WARNING):
         store.keep(CROPS, store.complete(CROPS)[0])
-    assert "gets no more maps" in caplog.text
+    assert "no more maps are added" in caplog.text
 
 
 def test_threads_may_share_it(file):

@@ -32,13 +32,13 @@ CONTENTS = {
     b"\n<HTML><body>Sign in": "is a web page",
     b'{"class_name": "Functional"}': "is JSON text",
     b"\x1c\0\0\0TFL3": "is a TFLite model",
-    b"\x1f\x8b\x08": "is a packed archive",
+    b"\x1f\x8b\x08": "is an archive",
     b"\0" * 600: "nothing but zeros",
     b"\x80\x04\x95": "is no Keras file",
-    packed(a="1"): "zip archive of something else",
+    packed(a="1"): "zip archive of other files",
     packed(**{"archive__data.pkl": "1"}): "is a PyTorch file",
     packed(**{"model.keras": "1"}): "holds model.keras: unpack it",
-    packed(**{"model__config.json": "1"}): "zip what is in the folder",
+    packed(**{"model__config.json": "1"}): "zip the files in the folder",
 }
 
 
@@ -58,7 +58,7 @@ def test_parts_of_files_are_called_so(tmp_path, suffix, share):
     model().save(whole)
     part.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
     assert foreign_files.described(str(whole)) is None
-    assert "is cut off" in foreign_files.described(str(part))
+    assert "is an incomplete" in foreign_files.described(str(part))
 
 
 def test_a_damaged_file_is_called_so(tmp_path):

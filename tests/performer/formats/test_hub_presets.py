@@ -108,13 +108,13 @@ def test_a_preset_is_read_with_its_head_and_its_preprocessing(preset, classifier
 
 
 def test_a_preset_that_preprocesses_needs_no_more(preset):
-    with pytest.raises(UserError, match="brings its own"):
+    with pytest.raises(UserError, match="has its own"):
         read_model(preset, SIDE, "resnet50")
 
 
 def test_a_preset_without_a_head_is_refused(classifier, tmp_path):
     classifier.backbone.save_to_preset(str(tmp_path))
-    with pytest.raises(UserError, match="KerasHub cannot load it as a classifier"):
+    with pytest.raises(UserError, match="KerasHub cannot load it as an image classifier"):
         read_model(str(tmp_path), SIDE)
 
 

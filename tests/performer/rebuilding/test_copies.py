@@ -88,7 +88,7 @@ class Closed(L.Layer):
     ("layer", "reason"),
     [
         (Forgetful(2.0, name="forgetful"), "not the network any more.*'forgetful'"),
-        (Closed(1), "cannot be copied"),
+        (Closed(1), "cannot be made"),
     ],
     ids=["forgetful", "closed"],
 )

@@ -1,1 +1,1 @@
-"""Networks that Keras does not have: AlexNet, VGG-M and VGG-S, chains of layers; `local_resnet`."""
+"""Networks that Keras lacks: AlexNet, VGG-M and VGG-S, which are chains of layers, and `local_resnet`."""

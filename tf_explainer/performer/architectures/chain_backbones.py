@@ -1,4 +1,4 @@
-"""AlexNet, VGG-M and VGG-S as backbones: with weights of MatConvNet's files, or without any."""
+"""AlexNet, VGG-M and VGG-S as backbones, with weights from MatConvNet's files or without weights."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from tf_explainer.performer.architectures.layer_chain import Chain, Convolution
 from tf_explainer.performer.architectures.matconvnet import read_network
 from tf_explainer.performer.architectures.published_chains import MEAN_COLOUR, PUBLISHED_CHAINS
 
-MATCONVNET_FILE = ".mat"
+
+def normalised(name: str) -> str:
+    """Returns a backbone's name in lower case without `_` and `-`, to compare spellings."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def chain_name(backbone: str) -> str | None:
-    """Returns the name of a published chain, in any spelling (`AlexNet`, `vgg-m`); None: it is none."""
-    plain = backbone.lower().replace("_", "").replace("-", "")
-    return next((name for name in PUBLISHED_CHAINS if name.replace("_", "") == plain), None)
+    """Returns the key in `PUBLISHED_CHAINS` of a name in any spelling (`AlexNet`, `vgg-m`), else None."""
+    return next((name for name in PUBLISHED_CHAINS if normalised(name) == normalised(backbone)), None)
 
 
 def build_chain_backbone(config: PerformerConfig, name: str, *, include_top: bool) -> keras.Model:
     """Builds a published chain; see `backbones.build_backbone`.
 
     Args:
-        config: weights and input size; it has no width multiplier.
+        config: weights and input size; a width multiplier is refused.
         name: a key of `PUBLISHED_CHAINS`.
-        include_top: whether the ImageNet head is kept.
+        include_top: whether to keep the ImageNet head.
 
     Raises:
-        UserError: the weights are no file of MatConvNet, are another network's, or do not fit the images.
+        UserError: the weights are not a file of MatConvNet, belong to another network, or do not fit the
+            image size; or a width multiplier is set.
     """
     if config.backbone_alpha is not None:
         raise UserError(
@@ -43,7 +46,7 @@ def build_chain_backbone(config: PerformerConfig, name: str, *, include_top: boo
     )
     if weights == "none":
         return build(PUBLISHED_CHAINS[name], mean=MEAN_COLOUR)
-    if not weights.endswith(MATCONVNET_FILE):
+    if not weights.endswith(".mat"):
         raise UserError(
             f"--backbone_weights={weights}: Keras has no weights of {name}; name the file that MatConvNet "
             "publishes (imagenet-caffe-alex.mat, imagenet-vgg-m.mat, imagenet-vgg-s.mat), or `none`"
@@ -54,7 +57,7 @@ def build_chain_backbone(config: PerformerConfig, name: str, *, include_top: boo
 
 
 def _check_kernels(name: str, found: Chain, path: str, include_top: bool) -> None:
-    """Compares what makes a network: the convolutions' kernels. Strides and paddings are the file's."""
+    """Checks that a file has a network's convolution kernels; strides and paddings may differ."""
     if _kernels(found, include_top) != _kernels(PUBLISHED_CHAINS[name], include_top):
         raise UserError(
             f"--backbone_weights={path} holds another network than {name}: give the file that fits "
@@ -64,5 +67,6 @@ def _check_kernels(name: str, found: Chain, path: str, include_top: bool) -> Non
 
 def _kernels(chain: Chain, include_top: bool) -> list[tuple[int, int, int, int]]:
     body, top = layer_chain.split(chain)
-    layers = (*body, *top[:-1]) if include_top else body  # The last has as many filters as there are classes.
+    # The last layer's filters are the classes, which may differ.
+    layers = (*body, *top[:-1]) if include_top else body
     return [(*each.kernel, each.filters, each.groups) for each in layers if isinstance(each, Convolution)]

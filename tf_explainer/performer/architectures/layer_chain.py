@@ -1,6 +1,6 @@
-"""Networks that are one chain of layers, described as data and built as Keras models.
+"""Networks that are a single chain of layers, described as data and built as Keras models.
 
-Paddings are `(top, bottom, left, right)`; what does not fill a window at the far edge is left out.
+Paddings are `(top, bottom, left, right)`; incomplete windows at the bottom and right edges are dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NO_PADDING = (0, 0, 0, 0)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convolution:
-    """A convolution and its activation; behind the last pooling, a fully connected layer."""
+    """A convolution and its activation; after the last pooling, a fully connected layer."""
 
     name: str
     filters: int
@@ -73,17 +73,17 @@ def build(
     Args:
         chain: its layers, lowest first.
         name: of the model.
-        image_size: side of the images.
-        mean: subtracted from them, `[H, W, 3]`, RGB, 0 to 255; of other sizes its mean colour.
+        image_size: side of the images, in pixels.
+        mean: image to subtract, `[H, W, 3]`, RGB, 0 to 255; its mean colour if its size is not the images'.
         weights: kernel `[h, w, inputs / groups, filters]` and bias `[filters]` by layer; None: random.
-        include_top: whether what lies behind the last pooling is built, too, as Dense layers.
+        include_top: whether to build the layers after the last pooling too, as Dense layers.
 
     Returns:
         A model from RGB pixels, 0 to 255, `[B, image_size, image_size, 3]` (input `image`, then the layer
         `preprocessing`) to the last map `[B, h, w, C]`, or with `include_top` to the scores.
 
     Raises:
-        UserError: images of that size are too small, or do not fit the fully connected layers.
+        UserError: the images are too small, or do not fit the fully connected layers.
     """
     body, top = split(chain)
     if mean.shape[:2] != (image_size, image_size):
@@ -108,7 +108,7 @@ def build(
 
 
 def split(chain: Chain) -> tuple[Chain, Sequence[Convolution]]:
-    """Returns a chain up to its last pooling, and the fully connected layers behind it."""
+    """Returns a chain up to its last pooling, and the fully connected layers after it."""
     last = max((index for index, layer in enumerate(chain) if isinstance(layer, Pooling)), default=-1)
     return chain[: last + 1], [layer for layer in chain[last + 1 :] if isinstance(layer, Convolution)]
 
@@ -137,11 +137,11 @@ def _add(layer: Convolution | Pooling | Normalization, x: Any) -> Any:
 
 
 def _check_padding(layer: Convolution | Pooling, x: Any) -> None:
-    """Refuses poolings that zeros would change: they leave only the maximum of what is not below 0."""
+    """Refuses poolings whose result zero padding would change: all but max pooling of non-negative maps."""
     if isinstance(layer, Pooling) and (layer.method != "max" or not layer_graph.is_rectified(x)):
         raise UserError(
-            f"layer {layer.name!r} is a padded {layer.method} pooling of a map that is not behind a ReLU: "
-            "such networks cannot be read"
+            f"layer {layer.name!r} is a padded {layer.method} pooling; only padded max poolings after a ReLU "
+            "can be read"
         )
 
 

@@ -1,4 +1,4 @@
-"""Local response normalisation, which early networks have behind their first convolutions."""
+"""Local response normalisation, which early networks apply after their first convolutions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         self.size, self.kappa, self.alpha, self.beta = size, kappa, alpha, beta
 
     def call(self, inputs: Any) -> Any:
-        """Divides; squares are summed in float32, as they pass the range of float16."""
+        """Normalises `[B, H, W, C]`; sums squares in float32, as they would overflow float16."""
         x = ops.cast(inputs, "float32")
         below, channels = (self.size - 1) // 2, inputs.shape[-1]
         square = ops.pad(ops.square(x), [(0, 0), (0, 0), (0, 0), (below, self.size - 1 - below)])

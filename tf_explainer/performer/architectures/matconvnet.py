@@ -1,4 +1,4 @@
-"""Networks as MatConvNet publishes them: imagenet-caffe-alex.mat, imagenet-vgg-m.mat, imagenet-vgg-s.mat.
+"""Reads networks published by MatConvNet: imagenet-caffe-alex.mat, imagenet-vgg-m.mat, imagenet-vgg-s.mat.
 
 A file holds a cell array `layers` of structs with `type` (`conv`, `relu`, `pool`, `lrn`, `softmax`), `name`,
 and by type `weights`, `stride`, `pad`, `pool`, `method`, `param`; and the mean image, RGB, in
@@ -26,17 +26,15 @@ from tf_explainer.performer.architectures.layer_chain import (
     Weights,
 )
 
-_IGNORED = ("dropout",)
-
 
 @dataclasses.dataclass(frozen=True)
 class PublishedNetwork:
-    """What a file holds.
+    """The network in a file.
 
     Attributes:
         chain: the layers.
         weights: kernel `[h, w, inputs / groups, filters]` and bias `[filters]`, float32, by layer.
-        mean: subtracted from images, `[H, W, 3]` or `[1, 1, 3]`, RGB, 0 to 255.
+        mean: image or colour to subtract from images, `[H, W, 3]` or `[1, 1, 3]`, RGB, 0 to 255.
     """
 
     chain: Chain
@@ -48,12 +46,14 @@ def read_network(path: str) -> PublishedNetwork:
     """Reads a network.
 
     Raises:
-        UserError: there is no such file, it is no network of MatConvNet, or it has layers of other kinds.
+        UserError: the file is missing, is not a network of MatConvNet, or has layers that are not supported.
     """
     if not os.path.isfile(path):
         raise UserError(f"--backbone_weights={path}: there is no such file (nor is it `imagenet` or `none`)")
     if h5py.is_hdf5(path):
-        raise UserError(f"--backbone_weights={path} is of MATLAB 7.3: save it again in MATLAB by save('-v7')")
+        raise UserError(
+            f"--backbone_weights={path} has the format of MATLAB 7.3: save it again in MATLAB by save('-v7')"
+        )
     try:
         content = scipy.io.loadmat(path)
     except Exception as error:  # SciPy raises many types on damaged files.
@@ -72,7 +72,7 @@ def read_network(path: str) -> PublishedNetwork:
 
 
 class _Reader:
-    """Takes layers one by one."""
+    """Converts layers one by one."""
 
     def __init__(self) -> None:
         self.chain: list[Convolution | Pooling | Normalization] = []
@@ -89,7 +89,7 @@ class _Reader:
         elif kind == "pool":
             method = _text(layer["method"])
             if method not in ("max", "avg"):
-                raise UserError(f"layer {name!r} pools by {method!r}: only max and avg are known")
+                raise UserError(f"layer {name!r} pools by {method!r}: only max and avg are supported")
             size, stride = _pair(layer["pool"]), _pair(layer.get("stride", 1))
             padding = _padding(layer.get("pad", 0))
             self.chain.append(
@@ -98,14 +98,14 @@ class _Reader:
         elif kind in ("lrn", "normalize"):
             size, kappa, alpha, beta = np.ravel(layer["param"]).astype(float).tolist()
             self.chain.append(Normalization(name=name, size=int(size), kappa=kappa, alpha=alpha, beta=beta))
-        elif kind not in _IGNORED:
-            raise UserError(f"layer {name!r} is of the type {kind!r}, which is not known")
+        elif kind != "dropout":
+            raise UserError(f"layer {name!r} has the type {kind!r}, which is not supported")
 
     def _convolution(self, name: str, layer: Mapping[str, Any]) -> None:
         if np.any(np.ravel(layer.get("dilate", 1)) != 1):
-            raise UserError(f"layer {name!r} is dilated, which is not known")
+            raise UserError(f"layer {name!r} is dilated, which is not supported")
         kernel, bias = layer["weights"].ravel() if "weights" in layer else (layer["filters"], layer["biases"])
-        # MATLAB leaves out axes of length 1 at the end.
+        # MATLAB drops trailing axes of length 1.
         kernel = np.asarray(kernel, np.float32).reshape((*np.shape(kernel), 1, 1)[:4])
         height, width, inputs, filters = kernel.shape
         if self._channels % inputs:
@@ -129,7 +129,7 @@ class _Reader:
         if not isinstance(last, Convolution) or last.activation != "linear":
             raise UserError(f"layer {name!r} ({kind}) does not follow a convolution")
         if np.any(layer.get("leak", 0)):
-            raise UserError(f"layer {name!r} is a leaky ReLU, which is not known")
+            raise UserError(f"layer {name!r} is a leaky ReLU, which is not supported")
         self.chain[-1] = dataclasses.replace(last, activation=kind)
 
 
@@ -140,7 +140,7 @@ def _mean_image(content: Mapping[str, Any]) -> np.ndarray:
 
 
 def _struct(value: Any) -> dict[str, Any]:
-    """Returns the fields of a single struct; those that are empty are left out."""
+    """Returns the non-empty fields of a single struct."""
     record = np.asarray(value).ravel()[0]
     return {name: record[name] for name in record.dtype.names if np.size(record[name])}
 
@@ -150,13 +150,13 @@ def _text(value: Any) -> str:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    """Returns `(rows, columns)` of one number or two."""
+    """Returns `(rows, columns)` from one number or two."""
     numbers = [int(number) for number in np.ravel(value)]
     return (numbers[0], numbers[-1])
 
 
 def _padding(value: Any) -> tuple[int, int, int, int]:
-    """Returns `(top, bottom, left, right)` of one number, of `(vertical, horizontal)`, or of four."""
+    """Returns `(top, bottom, left, right)` from one number, from `(vertical, horizontal)`, or from four."""
     numbers = [int(number) for number in np.ravel(value)]
     if len(numbers) == 4:
         return (numbers[0], numbers[1], numbers[2], numbers[3])

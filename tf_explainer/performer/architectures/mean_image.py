@@ -1,4 +1,4 @@
-"""The preprocessing of early networks: the mean of their training images is subtracted."""
+"""The preprocessing of early networks: subtraction of the mean of their training images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="tf_explainer")
 class MeanImage(keras.layers.Layer):
-    """Subtracts an image, or one colour, that is kept as a weight.
+    """Subtracts an image, or a colour, that is a weight of the layer.
 
     Input `[B, H, W, 3]`, float or uint8, RGB, 0 to 255. Output `[B, H, W, 3]` in the layer's dtype.
 
     Args:
-        shape: of the mean: `(H, W, 3)`, or `(1, 1, 3)` for one colour.
+        shape: of the mean: `(H, W, 3)`, or `(1, 1, 3)` for a colour.
     """
 
     def __init__(self, shape: Sequence[int], **kwargs: Any) -> None:

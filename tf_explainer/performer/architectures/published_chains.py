@@ -1,7 +1,7 @@
-"""AlexNet (Krizhevsky et al. 2012), VGG-M and VGG-S (arXiv:1405.3531), as MatConvNet has them.
+"""AlexNet (Krizhevsky et al. 2012), VGG-M and VGG-S (arXiv:1405.3531), as published by MatConvNet.
 
-The papers explain these beside VGG-16. AlexNet is for images of 227 pixels, the others for 224. Where weights
-are read from a published file, strides, paddings and constants are the file's.
+The papers explain these networks besides VGG-16. AlexNet takes images of 227 pixels, the others of 224. If
+weights are read from a published file, strides, paddings and constants come from this file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from tf_explainer.performer.architectures.layer_chain import Chain, Convolution, Normalization, Pooling
 
 MEAN_COLOUR = np.array([123.68, 116.779, 103.939], np.float32).reshape(1, 1, 3)
-"""The mean colour of ImageNet's training images, RGB; published files bring a mean of their own."""
+"""The mean colour of ImageNet's training images, RGB; published files have their own mean."""
 
 
 def _pooling(number: int, size: int, stride: int, far: int = 0) -> Pooling:
@@ -78,4 +78,4 @@ PUBLISHED_CHAINS: dict[str, Chain] = {
         *_TOP,
     ),
 }
-"""The networks by the value of `PerformerConfig.backbone`."""
+"""The networks by name, a value of `PerformerConfig.backbone`."""

@@ -1,1 +1,1 @@
-"""The maps of a frozen backbone, kept so that no image passes through it twice."""
+"""Stored maps of a frozen backbone, so that it runs only once on every image."""

@@ -1,10 +1,10 @@
-"""Feature maps as bytes, without loss.
+"""Lossless encoding of feature maps as bytes.
 
 ```
-bits of "is not 0", 8 a byte | the values that are not 0, in order
+bits of "is not 0", 8 per byte | the values that are not 0, in order
 ```
-Most values of a map are 0 behind a ReLU: VGG-16's block5_conv3 takes 40 kB instead of 401, in a tenth of
-the time that ZLIB takes for as much.
+After a ReLU most values of a map are 0: VGG-16's block5_conv3 takes 40 kB instead of 401, in a tenth of the
+time that ZLIB takes for the same size.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 
 
 def encode(values: np.ndarray) -> bytes:
-    """Encodes a map of any shape and floating-point type, bit by bit: -0.0 is not 0."""
+    """Encodes a map of any shape and floating-point type; -0.0 counts as not 0."""
     bits = _bits(np.ascontiguousarray(values))
     is_set = bits != 0
     return np.packbits(is_set).tobytes() + bits[is_set].tobytes()
 
 
 def decode(encoded: bytes, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Gives back what `encode` was given, of any shape.
+    """Returns the map, of any shape, that `encode` encoded.
 
     Args:
-        encoded: its bytes.
-        shape: what it was.
+        encoded: the bytes from `encode`.
+        shape: of the map.
         dtype: of its values.
 
     Raises:
-        ValueError: the bytes are no such map.
+        ValueError: the bytes do not encode such a map.
     """
     values = np.zeros(shape, dtype)
     bits = _bits(values)

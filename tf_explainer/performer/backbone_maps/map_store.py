@@ -1,9 +1,9 @@
-"""A file of maps, each found by what it was computed from: the pixels, and the network up to the map.
+"""A file of feature maps; the key of a map is a hash of the pixels and of the network below the map.
 
-`train_performer` leaves the maps there that its frozen backbone makes, and extraction takes them over. What
-was made from other pixels, by other weights, another version of Keras or TensorFlow, or on another kind of
-device is never found, and neither is what a disk has damaged. So the file may be old, torn or missing: then
-maps are computed, as they would be without it.
+`train_performer` stores the maps of its frozen backbone, and extraction reuses them. A map is found only if
+it was computed from the same pixels, with the same weights, versions of Keras and TensorFlow, and kind of
+device, and if its checksum is correct. Other maps are computed again, so the file may be old, damaged or
+missing.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _TABLE = "CREATE TABLE IF NOT EXISTS maps (crop BLOB PRIMARY KEY, network BLOB, 
 class MapStore:
     """The maps of one network in a file.
 
-    It may be used by several threads, and read by several processes.
+    Several threads may use the store, and several processes may read it.
 
     Args:
-        path: of the file; where there is none (or none that can be opened, as in a bucket), nothing is found.
+        path: of the file; if it does not exist or cannot be opened (as in a bucket), no map is found.
         model: from crops `[B, S, S, 3]` to their maps `[B, H, W, D]`.
     """
 
     def __init__(self, path: str, model: keras.Model) -> None:
         self._path, self._model = path, model
         self._network = _identity(model)
-        self._is_open_to_more = True
+        self._accepts_maps = True
 
     @property
     def exists(self) -> bool:
-        """Whether there is a file, of whatever network."""
+        """Whether the file exists, with maps of any network."""
         return os.path.isfile(self._path)
 
     def clear_others(self) -> None:
-        """Removes what other networks have left, or a file that is none of ours."""
+        """Removes the maps of other networks; if the file is not a map store, removes the file."""
         if not self.exists:
             return
         try:
@@ -59,7 +59,7 @@ class MapStore:
             os.remove(self._path)
 
     def complete(self, crops: np.ndarray) -> tuple[np.ndarray, int]:
-        """Returns the crops' maps, `[B, H, W, D]`, and how many of them were found; the others are computed.
+        """Finds or computes the crops' maps; returns them, `[B, H, W, D]`, and the number that was found.
 
         Args:
             crops: `[B, S, S, 3]` uint8.
@@ -75,13 +75,13 @@ class MapStore:
         return np.stack([values for values in maps if values is not None]), len(crops) - len(missing)
 
     def keep(self, crops: np.ndarray, maps: np.ndarray) -> None:
-        """Adds maps, as long as the disk has as much room as the file takes; a notice in the log ends it.
+        """Adds maps, until an error, or until the free disk space is less than the file; then logs a warning.
 
         Args:
             crops: `[B, S, S, 3]` uint8.
             maps: of these crops, from `complete`.
         """
-        if not self._is_open_to_more:
+        if not self._accepts_maps:
             return
         folder = os.path.dirname(self._path) or "."
         try:
@@ -92,13 +92,15 @@ class MapStore:
                     "INSERT OR REPLACE INTO maps VALUES (?, ?, ?, ?)", map(self._row, crops, maps)
                 )
             if shutil.disk_usage(folder).free < os.path.getsize(self._path):
-                self._stop("it would take more than half of the room that the disk had")
+                self._stop("it would take more than half of the free disk space")
         except (sqlite3.Error, OSError) as error:
             self._stop(str(error))
 
     def _stop(self, reason: str) -> None:
-        self._is_open_to_more = False
-        logging.warning("%s gets no more maps, extraction computes the others again: %s", self._path, reason)
+        self._accepts_maps = False
+        logging.warning(
+            "%s: no more maps are added, extraction will compute the others: %s", self._path, reason
+        )
 
     def _find(self, crops: np.ndarray) -> list[np.ndarray | None]:
         if not self.exists:
@@ -111,7 +113,7 @@ class MapStore:
             return [None] * len(crops)
 
     def _found(self, database: sqlite3.Connection, key: bytes) -> np.ndarray | None:
-        """Returns a map; None where there is none, or not the one that was written."""
+        """Returns the map of a key, or None if it is missing or damaged."""
         row = database.execute("SELECT map, checksum FROM maps WHERE crop = ?", (key,)).fetchone()
         if row is None or not isinstance(row[0], bytes) or _checksum(key, row[0]) != row[1]:
             return None
@@ -127,14 +129,14 @@ class MapStore:
 
     @contextlib.contextmanager
     def _opened(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """Opens the file for one transaction: all of it is done, or nothing; a killed one is undone first."""
+        """Opens the file for one atomic transaction; SQLite first rolls back an interrupted one."""
         address = f"{pathlib.Path(self._path).absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database, database:
             yield database
 
 
 def _identity(model: keras.Model) -> bytes:
-    """Returns the SHA-256 of all that a map depends on besides the pixels, up to rounding."""
+    """Returns the SHA-256 of everything besides the pixels that a map depends on, up to rounding."""
     devices = sorted({device.device_type for device in tf.config.get_visible_devices()})
     parts = [fingerprint(model), keras.__version__, tf.__version__, *devices]
     return hashlib.sha256(" ".join(parts).encode()).digest()

@@ -1,1 +1,1 @@
-"""Files and networks as they come from outside: what they are, what they ask for, what they take."""
+"""Model files and presets: their formats, the code and classes that they need, and their inputs."""

@@ -1,4 +1,4 @@
-"""What a file is that is no Keras model, told from its first bytes, and what to do about it."""
+"""Explains files that are not Keras models: their format, from their first bytes, and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAVE = "where it can be loaded, save it by model.save('NAME.keras')"
 
 
 def source(path: str) -> str | io.BytesIO:
-    """Returns what readers of archives take: a local file's path, or what a remote one holds."""
+    """Returns the path of a local file, or the content of a remote one, for readers of archives."""
     if os.path.isfile(path):
         return path
     with tf.io.gfile.GFile(path, "rb") as file:
@@ -22,10 +22,10 @@ def source(path: str) -> str | io.BytesIO:
 
 
 def described(path: str) -> str | None:
-    """Says why a file or folder is not a saved Keras model, and what to do; None if it may be one.
+    """Returns why a file or folder is not a saved Keras model, and what to do; None if it may be one.
 
     Args:
-        path: of what is there, on any file system that TensorFlow reads.
+        path: of a file or folder that exists, on any file system that TensorFlow reads.
     """
     if tf.io.gfile.isdir(path):
         return _folder(path)
@@ -37,38 +37,38 @@ def described(path: str) -> str | None:
 
 
 def no_container(start: bytes) -> str:
-    """Says what a file is that is neither a zip archive nor HDF5, and what to do.
+    """Returns what a file is that is neither a zip archive nor HDF5, and what to do.
 
     Args:
         start: its first bytes.
     """
     text = start.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if not start:
-        return "is empty: get it again"
+        return "is empty: download it again"
     if text.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its repository"
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return (
-            "is a web page, not the file: the download led to a page, perhaps to log in; get the file itself"
+            "is a web page, not the file: the link led to a page, perhaps a login; download the file itself"
         )
     if text.startswith((b"{", b"[")):
-        return "is JSON text: it may tell how a model is built, but holds no weights; " + _SAVE
+        return "is JSON text: it may describe a model, but holds no weights; " + _SAVE
     if start[4:8] == b"TFL3":
         return "is a TFLite model, which cannot be taken apart; name the Keras model that it was made from"
     if (
         start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"Rar!", b"7z\xbc\xaf"))
         or start[257:262] == b"ustar"
     ):
-        return "is a packed archive: unpack it and name the model in it"
+        return "is an archive: unpack it and name the model in it"
     if not start.strip(b"\0"):
-        return "holds nothing but zeros: its download broke off; get it again"
+        return "holds nothing but zeros: the download was incomplete; download it again"
     return f"is no Keras file (it begins with {start[:12]!r}); {_SAVE}"
 
 
 def _folder(path: str) -> str:
     names = tf.io.gfile.listdir(path)
     if any(name.startswith(("saved_model.pb", "keras_metadata.pb")) for name in names):
-        return f"is a SavedModel, which holds no layers that Keras 3 could take apart; {_SAVE}"
+        return f"is a SavedModel, whose layers Keras 3 cannot load; {_SAVE}"
     if {"config.json", "model.weights.h5"} <= set(names):
         return f"is an unpacked .keras file: pack it again, `cd {path} && zip -r ../NAME.keras .`"
     return "is a folder: name the file in it"
@@ -79,19 +79,18 @@ def _zip(path: str) -> str | None:
         with zipfile.ZipFile(source(path)) as archive:
             names, broken = archive.namelist(), archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError):
-        return "is cut off: only a part of a .keras file has arrived; get it again"
+        return "is an incomplete .keras file: download or copy it again"
     if broken:
-        return f"is damaged ({broken} does not fit its checksum): get it again"
+        return f"is damaged (the checksum of {broken} is wrong): download or copy it again"
     if "config.json" in names:
         return None
-    inside = [name for name in names if name.endswith((".keras", ".h5", ".hdf5"))]
-    if "config.json" not in names and any(name.endswith("/config.json") for name in names):
-        return "is a .keras file that was packed with its folder: zip what is in the folder, not the folder"
-    if inside:
-        return f"is a zip archive that holds {inside[0]}: unpack it and name that file"
+    if any(name.endswith("/config.json") for name in names):
+        return "is a .keras file zipped with its folder: zip the files in the folder, not the folder itself"
+    if models := [name for name in names if name.endswith((".keras", ".h5", ".hdf5"))]:
+        return f"is a zip archive that holds {models[0]}: unpack it and name that file"
     if any(name.endswith("data.pkl") for name in names):
         return "is a PyTorch file: only Keras models can be explained"
-    return f"is a zip archive of something else ({', '.join(names[:3])}): name a .keras file"
+    return f"is a zip archive of other files ({', '.join(names[:3])}): name a .keras file"
 
 
 def _hdf5(path: str) -> str | None:
@@ -100,8 +99,9 @@ def _hdf5(path: str) -> str | None:
             if "model_config" in content.attrs:
                 return None
     except (OSError, RuntimeError):
-        return "is cut off: only a part of an HDF5 file has arrived; get it again"
+        return "is an incomplete HDF5 file: download or copy it again"
     return (
-        "holds weights without a model: for a model of keras.applications name it by --backbone_weights and "
-        "the model by --backbone; else build it, model.load_weights(FILE), and model.save('NAME.keras')"
+        "holds weights without a model: for a model of keras.applications set --backbone_weights to the file "
+        "and --backbone to the model; else build the model, load the weights, model.load_weights(FILE), and "
+        "save it, model.save('NAME.keras')"
     )

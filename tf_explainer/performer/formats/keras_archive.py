@@ -1,4 +1,4 @@
-"""What a Keras file asks for, read from its configuration without building anything."""
+"""Reads the configuration of a Keras file without building the model: the code and classes that it needs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ import tensorflow as tf
 from tf_explainer.performer.formats.foreign_files import HDF5, source
 
 _CODE = {"__lambda__": "a Python function", "Lambda": "a Lambda layer", "TFSMLayer": "a SavedModel"}
-"""What Keras restores only out of safe mode, by its class name in a configuration."""
-# Parts of a configuration by which a model was trained: what it computes does not depend on them.
+"""What Keras restores only outside of safe mode, by class name in a configuration."""
+# Endings of settings for training, which do not change what a model computes.
 _OF_TRAINING = ("_regularizer", "_constraint", "_initializer")
 _CONFIG = "config.json"
 
 
 class Configuration:
-    """The configuration in a `.keras` or HDF5 file, without what only training needs.
+    """The configuration in a `.keras` or HDF5 file, without settings that only training needs.
 
     Args:
-        path: of a file that holds a whole model, on any file system that TensorFlow reads.
+        path: of a file that holds a complete model, on any file system that TensorFlow reads.
 
     Raises:
-        ValueError: it holds no configuration that can be read.
+        ValueError: the file has no configuration, or it cannot be read.
 
     Attributes:
-        written_by: version of the Keras that wrote it; empty where it does not say.
+        is_hdf5: whether the file is HDF5.
+        written_by: version of Keras that wrote the file; empty if it is not stored.
     """
 
     def __init__(self, path: str) -> None:
@@ -59,18 +60,21 @@ class Configuration:
             return json.loads(file.attrs["model_config"]), str(file.attrs.get("keras_version", ""))
 
     def code(self) -> list[str]:
-        """Lists what the file holds that is code, such as `a Lambda layer`."""
+        """Returns the kinds of code in the file, such as `a Lambda layer`."""
         return sorted(
             {_CODE[node["class_name"]] for node in _objects(self._needed) if node["class_name"] in _CODE}
         )
 
     def unknown_classes(self) -> list[str]:
-        """Lists the classes and functions that are neither Keras' own nor registered, as `module.name`."""
+        """Returns the classes and functions that are neither Keras' own nor registered, as `module.name`."""
         return sorted({name for node in _objects(self._needed) if (name := _unknown(node))})
 
     @contextlib.contextmanager
     def loadable(self) -> Iterator[str]:
-        """Gives the file under a name by which Keras knows its kind, without what only training needs."""
+        """Yields the path of a local file that Keras can load, a stripped copy of this one if necessary.
+
+        Its suffix is that of the file's format. Settings that only training needs are removed.
+        """
         suffix = ".h5" if self.is_hdf5 else ".keras"
         stripped = self._needed != self._config
         if os.path.isfile(self._path) and self._path.endswith(suffix) and not stripped:
@@ -95,7 +99,7 @@ class Configuration:
 
 
 def _without_training(node: Any) -> Any:
-    """Drops nested models' losses and metrics, and initialisers and the like that only their owner knows."""
+    """Drops nested models' losses and metrics, and initialisers and the like that Keras cannot restore."""
     if isinstance(node, list):
         return [_without_training(value) for value in node]
     if not isinstance(node, dict):
@@ -112,7 +116,7 @@ def _is_foreign(value: Any) -> bool:
 
 
 def _unknown(node: dict[str, Any]) -> str | None:
-    # Tensors, slices, dtypes and the like are written as `__keras_tensor__`, ..., without a module.
+    # Tensors, slices, dtypes and the like have names such as `__keras_tensor__` and no module.
     module = node.get("module") or "keras"
     name = str(node["config"]) if node["class_name"] == "function" else node["class_name"]
     own = module.split(".")[0] in ("keras", "builtins")
@@ -122,7 +126,7 @@ def _unknown(node: dict[str, Any]) -> str | None:
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Yields the parts of a configuration that stand for objects."""
+    """Yields the parts of a configuration that describe objects."""
     if isinstance(node, dict):
         if isinstance(node.get("class_name"), str) and "config" in node:
             yield node

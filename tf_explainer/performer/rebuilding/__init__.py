@@ -1,1 +1,1 @@
-"""A network taken apart and put together again, without becoming another one."""
+"""Copies and unfolded versions of networks, and checks that they compute the same."""

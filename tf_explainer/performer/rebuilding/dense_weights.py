@@ -1,4 +1,4 @@
-"""The weights of a Dense layer, as the explainer's decoder starts from them."""
+"""The weights of Dense layers, from which the explainer's decoder is initialised."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 
-# How a layer of these kinds multiplies can be written as one kernel of floats.
+# Quantisation modes whose multiplication equals that by a kernel of floats.
 _READABLE = (None, "int8", "float8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DenseWeights:
-    """A Dense layer of the performer.
+    """The weights and activation of a Dense layer of the performer.
 
     Attributes:
-        kernel: `[inputs, units]` float32; what LoRA has learned is in it, and int8 is dequantised.
-        bias: `[units]` float32, zeros where the layer has none.
-        activation: name of its activation.
+        kernel: `[inputs, units]` float32, with LoRA's update; int8 is dequantised.
+        bias: `[units]` float32, zeros if the layer has none.
+        activation: name of the activation.
     """
 
     kernel: np.ndarray
@@ -28,7 +28,7 @@ class DenseWeights:
 
 
 def has_weights(layer: Any) -> bool:
-    """Returns whether a layer is Keras' Dense, with weights that can be read and an activation of Keras'."""
+    """Returns whether a layer is Keras' Dense with readable weights and one of Keras' activations."""
     return (
         type(layer) is keras.layers.Dense
         and layer.quantization_mode in _READABLE
@@ -38,7 +38,7 @@ def has_weights(layer: Any) -> bool:
 
 
 def weights_of(layer: Any) -> DenseWeights | None:
-    """Returns a layer's weights; None where it `has_weights` not."""
+    """Returns a layer's weights, or None if `has_weights` is False."""
     if not has_weights(layer):
         return None
     kernel = keras.ops.convert_to_numpy(layer.kernel).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Whether a copy of a network is still the network: both are shown the same images, and must say the same.
+"""Checks that a copy of a network gives the same outputs as the network, on drawn images.
 
-Every way by which a network reaches the chain ends here: a file that is read and unfolded, a backbone with
-its weights file, layers that are copied for trunk and head, the SavedModel of an export.
+Every conversion ends with this check: a file that is read and unfolded, a backbone with its weights file,
+layers that are copied for trunk and head, and the SavedModel of an export.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tf_explainer.errors import UserError
 from tf_explainer.performer import layer_graph
 
 _TOLERANCE, _TOLERANCE_OF_HALF_PRECISION = 1e-3, 5e-2
-"""Largest difference, as a share of the largest value: other kernels for other batches round otherwise."""
+"""Largest difference, as a share of the largest value: kernels for other batch sizes round differently."""
 
 
 def drawn_images(size: int) -> np.ndarray:
-    """Returns one image of fine noise and one of large patches, `[2, S, S, 3]` float32, whole, 0 to 255."""
+    """Returns an image of fine noise and one of large patches, `[2, S, S, 3]` float32, integers 0 to 255."""
     rng = np.random.default_rng(0)
     fine = rng.integers(0, 256, (size, size, 3))
     patches = rng.integers(0, 256, (4, 4, 3))
@@ -28,65 +28,66 @@ def drawn_images(size: int) -> np.ndarray:
 
 
 def drawn_features(model: keras.Model) -> np.ndarray:
-    """Returns what a part of a network might be given, `[2, ...]` float32, never negative."""
+    """Returns random non-negative inputs for a part of a network, `[2, ...]` float32."""
     shape = model.inputs[0].shape[1:]
     rng = np.random.default_rng(0)
     return np.stack([rng.uniform(0, scale, shape) for scale in (1, 10)]).astype(np.float32)
 
 
 def check_steady(model: keras.Model, inputs: Any, what: str) -> None:
-    """Refuses a network whose answer to an image depends on chance or on the other images of its batch.
+    """Refuses a network whose scores for an image are random or depend on the other images of the batch.
 
     Args:
-        model: of one input and one output.
-        inputs: `[2, ...]`, as the model takes them.
-        what: names it in the message, such as its file.
+        model: has one input and one output.
+        inputs: `[2, ...]`, the model's input.
+        what: how the message calls the model, such as its file.
 
     Raises:
-        UserError: it does.
+        UserError: the scores are random, or depend on the batch.
     """
     both = scores(model, inputs)
     if not _same(both, scores(model, inputs), model):
         raise UserError(
-            f"{what} says something else each time it sees an image: a layer of it draws by chance, also "
-            "where it is not trained; save the model without it"
+            f"{what} gives an image different scores each time: one of its layers is random, also outside of "
+            "training; save the model without this layer"
         )
     if not _same(both[:1], scores(model, inputs[:1]), model):
         raise UserError(
-            f"what {what} says of an image depends on the other images of its batch: a layer of it takes "
-            "means over the batch, also where it is not trained; save the model without it"
+            f"the scores that {what} gives an image depend on the other images of its batch: one of its "
+            "layers uses statistics of the batch, also outside of training; save the model without this layer"
         )
 
 
 def check_same(
     original: keras.Model, copy: keras.Model, inputs: Any, what: str, *, copy_inputs: Any = None
 ) -> None:
-    """Refuses a copy that does not give the outputs of its original.
+    """Refuses a copy whose outputs differ from those of the original.
 
     Args:
-        original: a model of one input and one output.
+        original: a model with one input and one output.
         copy: functional.
-        inputs: `[2, ...]`, as the original takes them.
-        what: names the copy in the message.
-        copy_inputs: the same as the copy takes them; None: as the original.
+        inputs: `[2, ...]`, the original's input.
+        what: how the message calls the copy.
+        copy_inputs: the copy's input for the same images; None: `inputs`.
 
     Raises:
-        UserError: the outputs differ; the message names the first layer that does.
+        UserError: the outputs differ; the message names the first layer whose outputs do.
     """
     copy_inputs = inputs if copy_inputs is None else copy_inputs
     expected, found = scores(original, inputs), scores(copy, copy_inputs)
     if not _same(expected, found, copy):
-        raise UserError(_refusal(expected, found, what, _parting(original, copy, inputs, copy_inputs)))
+        layer = _first_different_layer(original, copy, inputs, copy_inputs)
+        raise UserError(_refusal(expected, found, what, layer))
 
 
 def check_same_scores(expected: np.ndarray, found: np.ndarray, model: keras.Model, what: str) -> None:
-    """Refuses what has other outputs than the network that it was made from, and no layers to compare.
+    """Refuses a conversion of a network, such as a SavedModel, by its outputs alone.
 
     Args:
-        expected: `[B, ...]`, the network's.
-        found: `[B, ...]`, those of what was made from it, of the same inputs.
-        model: the network; how exact its layers are says how exact the outputs must be.
-        what: names in the message what was made.
+        expected: `[B, ...]`, outputs of the network.
+        found: `[B, ...]`, outputs of the conversion for the same inputs.
+        model: the network; the tolerance depends on the precision of its layers.
+        what: how the message calls the conversion.
 
     Raises:
         UserError: the outputs differ.
@@ -97,8 +98,8 @@ def check_same_scores(expected: np.ndarray, found: np.ndarray, model: keras.Mode
 
 def _refusal(expected: np.ndarray, found: np.ndarray, what: str, layer: str | None) -> str:
     return (
-        f"{what} is not the network any more: on a drawn image it gives {_told(found)} in place of "
-        f"{_told(expected)}" + (f"; they part at layer {layer!r}" if layer else "")
+        f"{what} is not the network any more: on a drawn image it gives {_listed(found)} instead of "
+        f"{_listed(expected)}" + (f"; the first layer that differs is {layer!r}" if layer else "")
     )
 
 
@@ -106,35 +107,31 @@ def scores(model: Any, inputs: Any) -> np.ndarray:
     """Returns a model's first output, `[B, ...]` float32, in inference.
 
     Args:
-        model: of one input.
+        model: has one input.
         inputs: `[B, ...]`.
     """
-    # One image may be asked for by a name, or in a list.
-    given = keras.ops.convert_to_tensor(inputs)
-    named = (
-        keras.tree.map_structure(lambda _: given, model.input) if layer_graph.is_functional(model) else given
-    )
-    return _array(keras.tree.flatten(model(named, training=False))[0])
-
-
-def _array(tensor: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+    inputs = keras.ops.convert_to_tensor(inputs)
+    if layer_graph.is_functional(model):  # Its one input may be in a list or a dictionary.
+        tensor = inputs
+        inputs = keras.tree.map_structure(lambda _: tensor, model.input)
+    output = keras.tree.flatten(model(inputs, training=False))[0]
+    return keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
 
 
 def _same(expected: np.ndarray, found: np.ndarray, model: Any) -> bool:
     if expected.shape != found.shape:
         return False
-    half = any(
+    is_half_precision = any(
         "16" in layer.compute_dtype or getattr(layer, "quantization_mode", None)
         for layer in layer_graph.layers_within(model)
     )
-    tolerance = _TOLERANCE_OF_HALF_PRECISION if half else _TOLERANCE
+    tolerance = _TOLERANCE_OF_HALF_PRECISION if is_half_precision else _TOLERANCE
     largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
     return np.allclose(expected, found, rtol=0, atol=tolerance * largest, equal_nan=True)
 
 
-def _parting(original: Any, copy: keras.Model, inputs: Any, copy_inputs: Any) -> str | None:
-    """Returns the name of the first layer of both models whose outputs differ."""
+def _first_different_layer(original: Any, copy: keras.Model, inputs: Any, copy_inputs: Any) -> str | None:
+    """Returns the name of the first common layer of both models whose outputs differ, if any."""
     graph = layer_graph.functional(original)
     if graph is None:
         return None
@@ -147,6 +144,6 @@ def _parting(original: Any, copy: keras.Model, inputs: Any, copy_inputs: Any) ->
     return None
 
 
-def _told(scores: np.ndarray) -> str:
+def _listed(scores: np.ndarray) -> str:
     first = ", ".join(f"{value:.4g}" for value in scores[0].ravel()[:4])
     return f"{first}, ..." if scores[0].size > 4 else first

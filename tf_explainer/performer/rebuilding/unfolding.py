@@ -1,7 +1,7 @@
-"""A model without models inside it: every layer is called by itself, so that each has a place in one graph.
+"""Unfolds nested models: every layer becomes a part of one flat graph.
 
-The layers stay what they are. Nothing is copied, so nothing can be lost on the way: no weights, and none of
-what layers keep beside them (the statistics of a normalisation, scales of a quantisation, a vocabulary).
+The layers are reused, not copied, so that nothing is lost: neither weights nor other state (the statistics of
+a normalisation, scales of a quantisation, a vocabulary).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tf_explainer.performer.rebuilding import equivalence
 
 
 def unfolded(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
-    """Returns a flat functional model of a model's own layers.
+    """Returns a flat functional model that consists of a model's own layers.
 
-    Layers whose name is taken get that of their model in front: `left.conv`.
+    Layers whose name is already used get their model's name as a prefix: `left.conv`.
 
     Args:
-        model: of one input and one output; functional, sequential, or a class whose `call` only calls layers.
+        model: functional, sequential, or a class whose `call` only calls layers; with one input and output.
         image: the new model's input.
-        tensor: computed from it, or itself: what the model is called on.
+        tensor: the input of `model`: computed from `image`, or `image` itself.
 
     Raises:
         ValueError, TypeError: the layers do not take such a tensor.
@@ -35,56 +35,52 @@ def unfolded(model: keras.Model, image: Any, tensor: Any) -> keras.Model:
 
 
 def with_layer_after(model: keras.Model, kind: type, layer: keras.layers.Layer) -> keras.Model:
-    """Returns a functional model with a layer after each of its layers of a kind; it shares all others."""
+    """Returns a copy of a functional model with `layer` after each layer of a class; it shares all layers."""
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        called = operation(*args, **kwargs)
-        return layer(called) if isinstance(operation, kind) else called
+        output = operation(*args, **kwargs)
+        return layer(output) if isinstance(operation, kind) else output
 
     output = layer_graph.called_on(model, model.inputs, call)
     return keras.Model(model.inputs, output, name=model.name)
 
 
 def graph_of(model: keras.Model, tensors: Any) -> keras.Model:
-    """Returns a model as a functional one, which shares its layers.
+    """Returns the functional model of the layers that a model of a custom class calls.
 
     Args:
-        model: functional, sequential, or a class of its own.
-        tensors: what such a class is called on, to see which layers it calls.
+        model: of a custom class.
+        tensors: symbolic tensors of the shape and dtype of its inputs.
 
     Raises:
-        Exception: whatever a class of someone's own raises where it is given no numbers.
+        Exception: a custom class may raise anything if it gets symbolic inputs.
     """
+    inputs = keras.tree.map_structure(lambda tensor: _input_like(tensor, model), tensors)
+    return keras.Model(inputs, model.call(inputs), name=model.name)
+
+
+def _graph(model: keras.Model, tensors: Any) -> keras.Model | None:
+    """Returns a model's graph; None if it has none, or if the graph gives other outputs than the model."""
     graph = layer_graph.functional(model)
-    if graph is None:
-        inputs = keras.tree.map_structure(lambda tensor: _input_like(tensor, model), tensors)
-        graph = keras.Model(inputs, model.call(inputs), name=model.name)
-    return graph
-
-
-def _graph_of_class(model: keras.Model, tensors: Any) -> keras.Model | None:
-    """Returns the graph of a class of someone's own; None where there is none, or it does something else."""
+    if graph is not None:
+        return graph
     try:
         graph = graph_of(model, tensors)
         equivalence.check_same(model, graph, equivalence.drawn_features(graph), model.name)
-    except Exception:  # Whatever such a class raises: it stays whole.
+    except Exception:  # Such a class may raise anything; it is then not unfolded.
         return None
     return graph
 
 
 def _input_like(tensor: Any, model: keras.Model) -> Any:
-    # Keras hands floats to a class of one's own in the type that it computes in.
+    # Keras casts the floating-point inputs of a custom class to its compute dtype.
     casts = model.autocast and keras.backend.is_float_dtype(tensor.dtype)
     return keras.Input(batch_shape=tensor.shape, dtype=model.compute_dtype if casts else tensor.dtype)
 
 
 def _call(model: keras.Model, owners: dict[int, str], *args: Any, **kwargs: Any) -> Any:
-    """Calls a model's layers one by one; the model itself, where it has no graph."""
-    if len(args) != 1:
-        return model(*args, **kwargs)
-    graph = layer_graph.functional(model)
-    if graph is None:
-        graph = _graph_of_class(model, args[0])
+    """Calls a model's layers one by one, or the model itself if it has no graph."""
+    graph = _graph(model, args[0]) if len(args) == 1 else None
     if graph is None:
         return model(*args, **kwargs)
 
@@ -93,8 +89,8 @@ def _call(model: keras.Model, owners: dict[int, str], *args: Any, **kwargs: Any)
         is_model = isinstance(operation, keras.Model)
         return _call(operation, owners, *args, **kwargs) if is_model else operation(*args, **kwargs)
 
-    given = [_as_declared(each, own) for each, own in zip(_flat(args[0], graph), graph.inputs, strict=True)]
-    return layer_graph.called_on(graph, given, call)
+    inputs = [_as_declared(each, own) for each, own in zip(_flat(args[0], graph), graph.inputs, strict=True)]
+    return layer_graph.called_on(graph, inputs, call)
 
 
 def _flat(inputs: Any, graph: keras.Model) -> list[Any]:
@@ -105,12 +101,12 @@ def _flat(inputs: Any, graph: keras.Model) -> list[Any]:
 
 
 def _as_declared(tensor: Any, own: Any) -> Any:
-    """Gives a tensor the type that a model's input declares, as Keras does where it calls the model."""
+    """Casts a tensor to the dtype of a model's input, as Keras does when it calls the model."""
     return tensor if tensor.dtype == own.dtype else keras.ops.cast(tensor, own.dtype)
 
 
 def _name_apart(output: Any, owners: dict[int, str]) -> None:
-    """Puts the name of their model before layers whose name an earlier one has."""
+    """Prefixes the names of layers that have the name of an earlier layer by that of their model."""
     operations = {id(each): each for each in map(layer_graph.producer, layer_graph.in_order(output))}
     taken = {each.name for each in operations.values()}
     seen: set[str] = set()
