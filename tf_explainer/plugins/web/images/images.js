@@ -44,7 +44,7 @@ const DEFAULTS = {
 };
 const askForRuns = early(askRuns);
 const KEYS = [
-  ["← ↑ ↓ →", "walk through the images, once one of the list is chosen"],
+  ["← ↑ ↓ →", "move through the images, once one is selected"],
   ["/", "search"],
   ["Esc", "leave the search"],
   ["?", "these keys"],
@@ -54,7 +54,7 @@ const without = (state) =>
     Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || ["run", "step", "image"].includes(key)),
   );
 
-/** A run at a step: {value: {snapshot, scores, layer}, error}. */
+/** Loads a run at a step: {value: {snapshot, scores, layer}, error}. */
 function useRun(found, run, step) {
   const written = writtenAt(found, run, step);
   return useRead(written === undefined ? undefined : [run, step].join(), written, async () => {
@@ -77,7 +77,7 @@ function App() {
   const { snapshot, scores, layer } = value ?? {};
   const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
   const second = useRun(found, state.compare, nearestStep(otherSteps, step));
-  const absent = otherSteps ? String(second.error?.message ?? "reading…") : "this run is not here";
+  const absent = otherSteps ? String(second.error?.message ?? "reading…") : "this run does not exist";
   const other = state.compare
     ? { run: state.compare, note: otherSteps && second.value ? "" : absent, ...second.value }
     : undefined;
@@ -99,18 +99,18 @@ function App() {
     () => (scores ? chosenImages(scores, snapshot.images, { only, sort, query: state.query }) : []),
     [scores, only, sort, state.query],
   );
-  if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
+  if (!found) return html`<${Reading} text="Asking TensorBoard for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
     return html`<${Missing} ...${{ state, names, found }}/><${Message} title="No explained images yet"
-      text="No run in this log directory says what decides its images. To write that, run"
+      text="No run in this log directory has explained images. To write them, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error && !layer)
     return html`<${Missing} ...${{ state, names, found, run, step }}/>
       <${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
   if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
   const wanted = wholeBelow(snapshot.images.count, state.image) ?? 0;
-  // What the list leaves out is not shown beside it either.
+  // An image that the list leaves out is not shown either.
   const n = shown.includes(wanted) ? wanted : shown[0];
   const openRow = ({ f, group }) =>
     host.open(PARTS_PLUGIN, {
@@ -142,7 +142,7 @@ function App() {
       </aside>
       ${
         n === undefined
-          ? html`<${Message} inside title="No image passes"
+          ? html`<${Message} inside title="No matching images"
               text=${html`<button class="plain" onClick=${() => set({ query: "", only: "all" })}>clear all</button>`}/>`
           : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }} onOpen=${openRow}/>`
       }

@@ -1,4 +1,4 @@
-// Where on an image the contributions of each track lie, on one scale.
+// Maps of each track's contributions on an image, on one scale.
 
 import { signedGradient } from "../shared/colour_maps.js";
 import { signed } from "../shared/figures.js";
@@ -8,7 +8,7 @@ import { html, useEffect, useState } from "../vendor/preact-htm.js";
 
 const SIDE = 216;
 
-/** Both tracks' contributions by place, those to the other class taken away; and the largest of them. */
+/** Returns both tracks' contributions by place, minus those to the other class, and the largest of them. */
 async function tracksOf(layer, scores, rather, n) {
   const tracks = await Promise.all(
     [0, 1].map(async (track) => {
@@ -20,7 +20,7 @@ async function tracksOf(layer, scores, rather, n) {
   return { tracks, full: full || 1 };
 }
 
-/** totals: what each track gives; with one, there is no other track. */
+/** titles, totals: one per track; totals: what each track contributes. */
 export function TrackMaps({ snapshot, layer, scores, rather, n, titles, totals }) {
   const [full, setFull] = useState(null);
   const what = [scores.key, scores.rank, rather?.rank, n].join();

@@ -1,4 +1,4 @@
-// One filter opened: its images, places, figures, the performer's closest filter, its path over the steps.
+// The panel of one filter: its images, places and figures, the closest filter of the performer, figures over steps.
 
 import { FLAGS, histogram, number, written } from "../shared/figures.js";
 import { Legend } from "../shared/look_controls.js";
@@ -60,7 +60,7 @@ function Match({ layer, f, look, onZoom }) {
   return html`<section><h3>Closest filter of ${title}</h3>
     ${
       Number.isNaN(g)
-        ? html`<p class="muted">No filter of it goes with this one.</p>`
+        ? html`<p class="muted">No filter of that layer matches this one.</p>`
         : html`
       <p class="muted">#${g}, correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: #${g} on
         the same images.</p>
@@ -105,11 +105,11 @@ function Path({ layer, f, runs, path, onPath }) {
         : html`<p
       class="muted">No step of these runs has this layer.</p>`
     }
-    <p class="muted">While training, figures are of the images shown; those of an evaluation are of all its images.</p>
+    <p class="muted">Training measures figures on the images shown, evaluation on all its images.</p>
   </section>`;
 }
 
-/** shown: `strongest`, `random`, `weakest`, or the unit, as a number, whose images are shown; path: a figure's key. */
+/** shown: `strongest`, `random`, `weakest`, or the number of a unit whose images to show; path: a figure's key. */
 export function FilterPanel({
   layer,
   other,
@@ -180,7 +180,7 @@ export function FilterPanel({
         <p class="muted">${layer.snapshot.images.count} images; ${silent} without any response.</p></section>
     </div>
     <${Match} ...${{ layer, f, look, onZoom }}/>
-    <section><h3>Figures <small>point at a name for what it says</small></h3><${FigureTable} ...${{ layer, other, f }}/>
+    <section><h3>Figures <small>point at a name for its meaning</small></h3><${FigureTable} ...${{ layer, other, f }}/>
       </section>
     <${Path} ...${{ layer, f, runs, path, onPath }}/>
     </div></aside>`;

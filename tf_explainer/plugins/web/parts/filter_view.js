@@ -1,4 +1,4 @@
-// The filters of a layer: what chooses and orders them, the cards or the grid, and the filter that is opened.
+// The filters of a layer: search and order, the cards or the grid, and the opened filter.
 
 import { download, Select } from "../shared/controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "../shared/figures.js";
@@ -26,11 +26,11 @@ const rangesText = (ranges) =>
     .map(([key, [low, high]]) => `${key}:${Number(low.toPrecision(5))}:${Number(high.toPrecision(5))}`)
     .join(";");
 
-/** Each part's share of all contributions; undefined where these are not stored, or not here yet. */
+/** Returns each part's share of all contributions; undefined if not stored, or not loaded yet. */
 function useShares(layer, scores) {
   const answered = scores?.layer === layer.name && layer.values.group;
   const [, setLoaded] = useState(null);
-  // Whoever comes from the classes has them: without a wait, the filters are not put in order twice.
+  // Already loaded if the user comes from the classes; then the filters are not sorted twice.
   const classes = answered && knownClassMeans(layer, scores);
   useEffect(() => {
     let current = true;
@@ -46,7 +46,7 @@ function useShares(layer, scores) {
   return useMemo(() => (classes ? partShares(layer, classes) : undefined), [classes]);
 }
 
-/** The picture that is enlarged, as the address has it: filter, image, layer, times. */
+/** Returns the enlarged picture and its setter. text: from the address: filter, image, layer, times. */
 function useZoom(layer, text, set) {
   const [zoomLayer, setZoomLayer] = useState(null);
   const [f, n, name, times] = text.split(",");
@@ -71,7 +71,7 @@ function useZoom(layer, text, set) {
   return [shown, zoom];
 }
 
-/** Keys of this view: they work wherever the focus is, but in a field. */
+/** Handles the keys of this view wherever the focus is, except in a field. */
 function useKeys(actions) {
   useEffect(() => {
     const keys = (event) => {
@@ -84,7 +84,7 @@ function useKeys(actions) {
   });
 }
 
-/** What chooses and orders the filters, above what narrows them down. */
+/** The controls that search and sort the filters, above those that narrow them down. */
 function Chooser({ layer, filters, state, set, sort, descending, grouped, search, hasShares, onCsv }) {
   const sortable = [
     ...(hasShares ? [["contribution", "contribution"]] : []),
@@ -98,7 +98,7 @@ function Chooser({ layer, filters, state, set, sort, descending, grouped, search
     <${Select} label="sort" value=${sort} options=${sortable}
       onChange=${(value) => set({ sort: value, descending: "" })}/>
     <p><button class="plain" onClick=${() => set({ descending: descending ? "0" : "1" })}
-      title="turn the order round">${descending ? "high first ↓" : "low first ↑"}</button>
+      title="reverse the order">${descending ? "high first ↓" : "low first ↑"}</button>
     <button class="plain" aria-pressed=${grouped} onClick=${() => set({ grouped: grouped ? "0" : "1" })}
       title="filters that peak at the same place (G)">by part</button></p>
     <p><output class="count">${filters.length} of ${layer.filters} filters</output><span class="spring"></span>
@@ -106,7 +106,7 @@ function Chooser({ layer, filters, state, set, sort, descending, grouped, search
   </section>`;
 }
 
-/** others: names of the other runs; link: the address of what is shown. */
+/** others: names of the other runs; link: the address of this view. */
 export function FilterView({ layer, other, scores, state, set, look, run, others, link, onImage }) {
   const shares = useShares(layer, scores);
   const ranges = useMemo(() => rangesFrom(state.ranges), [state.ranges]);

@@ -1,4 +1,4 @@
-// The mean of all crops in grey: the ground of density maps. It is drawn once per set of images.
+// The mean of all crops in grey, the background of density maps. It is computed once per snapshot.
 
 import { html, useEffect, useRef } from "../vendor/preact-htm.js";
 

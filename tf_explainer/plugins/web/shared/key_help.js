@@ -1,4 +1,4 @@
-// The keys of a tab, shown by "?".
+// The help for a tab's keys, opened by "?".
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { Dialog } from "./dialog.js";
