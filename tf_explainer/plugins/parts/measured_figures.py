@@ -19,7 +19,6 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
     category = Figure(
         key="category",
         label="category",
-        unit="",
         help="The class on which the filter's location instability is lowest.",
         values=np.where(layer.category < 0, np.nan, layer.category),
         kind="class",
@@ -30,7 +29,6 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
     lowest = Figure(
         key="ratio",
         label="tracking R",
-        unit="",
         help="Movement of the peak relative to a landmark, divided by the landmark's movement; for the best "
         "landmark. 0: follows it exactly; 1: ignores the image; below 0.5: tracks it.",
         values=tracking.lowest(measures.ratio),
@@ -45,7 +43,6 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
     held_out = Figure(
         key="ratio_held_out",
         label="tracking R, held out",
-        unit="",
         help="Tracking R on held-out images.",
         values=tracking.lowest(measures.ratio_held_out),
     )
@@ -56,7 +53,6 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
             Figure(
                 key=f"ratio_{k}",
                 label=f"R, {name}",
-                unit="",
                 help=f"Tracking of the landmark {name}: 0 follows it exactly, 1 ignores the image.",
                 values=measures.ratio[:, k],
             ),

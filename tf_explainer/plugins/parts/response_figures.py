@@ -72,7 +72,6 @@ def response_figures(
         Figure(
             key="group",
             label="part group",
-            unit="",
             help="Filters that peak at the same place on each image share a group. 1 is the largest.",
             values=_undefined(part_groups(peaks, grid)),
             kind="group",
@@ -80,7 +79,6 @@ def response_figures(
         Figure(
             key="duplicate",
             label="duplicate of",
-            unit="",
             help=f"An earlier filter whose maps correlate with this filter's by more than {DUPLICATE_ABOVE}.",
             values=_undefined(_duplicates(map_correlations(maps, maps))),
             kind="filter",
@@ -139,7 +137,6 @@ def _match(correlations: np.ndarray, layer: Layer) -> list[Figure]:
         Figure(
             key="match",
             label=f"closest in {layer.title}",
-            unit="",
             help=f"The filter of {layer.title} whose maps correlate most with this filter's.",
             values=_undefined(np.where(strength > 0, best, -1)),
             kind="filter",
@@ -148,7 +145,6 @@ def _match(correlations: np.ndarray, layer: Layer) -> list[Figure]:
         Figure(
             key="match_correlation",
             label="its correlation",
-            unit="",
             help="Correlation of the maps of this filter and its closest match. 1: the same up to scale.",
             values=np.where(strength > 0, strength, np.nan),
         ),

@@ -74,7 +74,7 @@ class Figure:
 
     key: str
     label: str
-    unit: str
+    unit: str = ""
     help: str
     values: np.ndarray
     kind: Literal["number", "class", "filter", "group"] = "number"

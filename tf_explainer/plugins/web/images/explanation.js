@@ -1,8 +1,9 @@
 // The terms, in nats, of the score of an image's class, or of the difference between two of its classes.
 
 import { number } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { groupCount, groupName, partColour, partName, unexplainedShare } from "../shared/object_parts.js";
-import { useEffect, useState } from "../vendor/preact-htm.js";
+import { useState } from "../vendor/preact-htm.js";
 
 const GREY = [128, 136, 147];
 const total = (rows) => rows.reduce((sum, { value }) => sum + value, 0);
@@ -36,16 +37,12 @@ export async function explanationOf(scores, rather, n, filters) {
 /** Returns the result of `explanationOf` as {found, error}; both are undefined while it loads. */
 export function useExplanation(layer, scores, rather, n) {
   const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    let current = true;
-    explanationOf(scores, rather, n, layer.filters).then(
-      (found) => current && setLoaded({ found, scores, rather, n }),
-      (error) => current && setLoaded({ error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, scores, rather, n]);
+  useLoad(
+    () => explanationOf(scores, rather, n, layer.filters),
+    [layer, scores, rather, n],
+    (found) => setLoaded({ found, scores, rather, n }),
+    (error) => setLoaded({ error }),
+  );
   const isOfThese = loaded.scores === scores && loaded.rather === rather && loaded.n === n;
   return loaded.error || isOfThese ? loaded : {};
 }

@@ -4,6 +4,7 @@ import { Message, Reading, Select, SkipLink } from "../shared/controls.js";
 import { wholeBelow } from "../shared/figures.js";
 import * as host from "../shared/host.js";
 import { runs as askRuns, ImageScores } from "../shared/image_scores.js";
+import { useKeys } from "../shared/key_help.js";
 import { lookFrom } from "../shared/look.js";
 import { LookControls } from "../shared/look_controls.js";
 import { snapshotOf } from "../shared/snapshots.js";
@@ -18,7 +19,7 @@ import {
   writtenAt,
 } from "../shared/tab_state.js";
 import { Toolbar } from "../shared/toolbar.js";
-import { html, render as mount, useEffect, useMemo, useRef } from "../vendor/preact-htm.js";
+import { html, render as mount, useMemo, useRef } from "../vendor/preact-htm.js";
 import { Explained } from "./explained_image.js";
 import { chosenImages, ImageList, ONLY, SORTS } from "./image_list.js";
 
@@ -82,16 +83,12 @@ function App() {
     ? { run: state.compare, note: otherSteps && second.value ? "" : absent, ...second.value }
     : undefined;
   const search = useRef();
-  useEffect(() => {
-    const keys = (event) => {
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  useKeys({
+    "/": (event) => {
       event.preventDefault();
       search.current?.focus();
-    };
-    window.addEventListener("keydown", keys);
-    return () => window.removeEventListener("keydown", keys);
-  }, []);
+    },
+  });
   const look = useMemo(() => lookFrom(state.look), [state.look]);
   const only = Object.hasOwn(ONLY, state.only) ? state.only : "all";
   const sort = Object.hasOwn(SORTS, state.sort) ? state.sort : "index";

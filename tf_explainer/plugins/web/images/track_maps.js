@@ -2,9 +2,10 @@
 
 import { signedGradient } from "../shared/colour_maps.js";
 import { signed } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { LOOK } from "../shared/look.js";
 import { Picture } from "../shared/picture.js";
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useState } from "../vendor/preact-htm.js";
 
 const SIDE = 216;
 
@@ -24,16 +25,11 @@ async function tracksOf(layer, scores, rather, n) {
 export function TrackMaps({ snapshot, layer, scores, rather, n, titles, totals }) {
   const [full, setFull] = useState(null);
   const what = [scores.key, scores.rank, rather?.rank, n].join();
-  useEffect(() => {
-    let current = true;
-    tracksOf(layer, scores, rather, n).then(
-      (found) => current && setFull(found.full),
-      () => {},
-    );
-    return () => {
-      current = false;
-    };
-  }, [what]);
+  useLoad(
+    () => tracksOf(layer, scores, rather, n),
+    [what],
+    (found) => setFull(found.full),
+  );
   const ask = (track) => async () => {
     const found = await tracksOf(layer, scores, rather, n);
     return {

@@ -2,9 +2,10 @@
 
 import { Message } from "../shared/controls.js";
 import { signed as exactly } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { partName, Unexplained, unexplainedShare } from "../shared/object_parts.js";
 import { PartsMap } from "../shared/parts_map.js";
-import { html, useEffect, useMemo, useState } from "../vendor/preact-htm.js";
+import { html, useMemo, useState } from "../vendor/preact-htm.js";
 import { classMeans } from "./class_means.js";
 import { prepareCard } from "./part_card.js";
 
@@ -97,20 +98,11 @@ function Mistakes({ scores, images, onWrong }) {
 /** view: `classes` or `matrix`. */
 export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) {
   const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    let current = true;
-    const load = async () => {
-      const layer = await snapshot.layer(scores.layer);
-      return { layer, classes: await classMeans(layer, scores) };
-    };
-    load().then(
-      (found) => current && setLoaded(found),
-      (error) => current && setLoaded({ error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [snapshot, scores]);
+  const load = async () => {
+    const layer = await snapshot.layer(scores.layer);
+    return { layer, classes: await classMeans(layer, scores) };
+  };
+  useLoad(load, [snapshot, scores], setLoaded, (error) => setLoaded({ error }));
   const { layer, classes, error } = loaded;
   const full = useMemo(() => {
     const values = (classes ?? []).flatMap(({ parts, rest }) => [

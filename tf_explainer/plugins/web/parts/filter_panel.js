@@ -1,6 +1,7 @@
 // The panel of one filter: its images, places and figures, the closest filter of the performer, figures over steps.
 
 import { FLAGS, histogram, number, written } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { Legend } from "../shared/look_controls.js";
 import { groupName } from "../shared/object_parts.js";
 import { ask } from "../shared/snapshots.js";
@@ -78,22 +79,19 @@ function Path({ layer, f, runs, path, onPath }) {
   const figures = layer.figures.filter(({ kind }) => kind === "number");
   const [series, setSeries] = useState([]);
   const figure = figures.find(({ key }) => key === path) ?? figures[0];
-  useEffect(() => {
-    let current = true;
-    Promise.all(
-      runs.map(async (run) => {
-        try {
-          const { steps, figures, values } = await (await ask("history", { run, layer: layer.name, filter: f })).json();
-          return { name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null) };
-        } catch {
-          return null;
-        }
-      }),
-    ).then((found) => current && setSeries(found.filter((one) => one?.steps.length)));
-    return () => {
-      current = false;
-    };
-  }, [layer, f, figure?.key, runs.join()]);
+  const history = async (run) => {
+    try {
+      const { steps, figures, values } = await (await ask("history", { run, layer: layer.name, filter: f })).json();
+      return { name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null) };
+    } catch {
+      return null;
+    }
+  };
+  useLoad(
+    () => Promise.all(runs.map(history)),
+    [layer, f, figure?.key, runs.join()],
+    (found) => setSeries(found.filter((one) => one?.steps.length)),
+  );
   if (!figure) return null;
   return html`<section><h3>Across training steps
     <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => onPath(event.target.value)}>

@@ -2,8 +2,10 @@
 
 import { download, Select } from "../shared/controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "../shared/figures.js";
+import { useKeys } from "../shared/key_help.js";
+import { useLoad } from "../shared/loading.js";
 import { isPopoverOpen } from "../shared/popover.js";
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useMemo, useRef, useState } from "../vendor/preact-htm.js";
 import { classMeans, knownClassMeans, partShares } from "./class_means.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
@@ -32,17 +34,7 @@ function useShares(layer, scores) {
   const [, setLoaded] = useState(null);
   // Already loaded if the user comes from the classes; then the filters are not sorted twice.
   const classes = answered && knownClassMeans(layer, scores);
-  useEffect(() => {
-    let current = true;
-    if (answered && !classes)
-      classMeans(layer, scores).then(
-        (found) => current && setLoaded(found),
-        () => {},
-      );
-    return () => {
-      current = false;
-    };
-  }, [layer, scores]);
+  useLoad(() => (answered && !classes ? classMeans(layer, scores) : undefined), [layer, scores], setLoaded);
   return useMemo(() => (classes ? partShares(layer, classes) : undefined), [classes]);
 }
 
@@ -51,17 +43,12 @@ function useZoom(layer, text, set) {
   const [zoomLayer, setZoomLayer] = useState(null);
   const [f, n, name, times] = text.split(",");
   const asked = wholeBelow(layer.snapshot.images.count, n) !== undefined;
-  useEffect(() => {
-    let current = true;
-    if (asked)
-      layer.snapshot.layer(name).then(
-        (found) => current && setZoomLayer(found),
-        () => current && setZoomLayer(null),
-      );
-    return () => {
-      current = false;
-    };
-  }, [layer, text]);
+  useLoad(
+    () => (asked ? layer.snapshot.layer(name) : undefined),
+    [layer, text],
+    setZoomLayer,
+    () => setZoomLayer(null),
+  );
   const zoom = (next) =>
     set({
       zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name, ...(next.times ? [next.times] : [])].join(",") : "",
@@ -69,19 +56,6 @@ function useZoom(layer, text, set) {
   const is = asked && zoomLayer?.name === name && wholeBelow(zoomLayer.filters, f) !== undefined;
   const shown = is ? { layer: zoomLayer, f: Number(f), n: Number(n), times: Number(times) } : null;
   return [shown, zoom];
-}
-
-/** Handles the keys of this view wherever the focus is, except in a field. */
-function useKeys(actions) {
-  useEffect(() => {
-    const keys = (event) => {
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      actions[event.key]?.(event);
-    };
-    window.addEventListener("keydown", keys);
-    return () => window.removeEventListener("keydown", keys);
-  });
 }
 
 /** The controls that search and sort the filters, above those that narrow them down. */

@@ -1,6 +1,7 @@
 // The card of a part: close-ups of its strongest images, what it is on, what it contributes, and its filters, folded.
 
 import { number } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { followedBy, groupCount, groupName, partColour, partName, partRank } from "../shared/object_parts.js";
 import { PartCrop } from "../shared/part_crop.js";
 import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
@@ -59,16 +60,13 @@ export async function prepareCard(layer, group) {
 
 function useStrongest(layer, group) {
   const [images, setImages] = useState(null);
-  useLayoutEffect(() => {
-    let current = true;
-    strongestOf(layer, group).then(
-      (strongest) => current && setImages(strongest),
-      () => current && setImages([]),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, group]);
+  useLoad(
+    () => strongestOf(layer, group),
+    [layer, group],
+    setImages,
+    () => setImages([]),
+    useLayoutEffect,
+  );
   return images;
 }
 

@@ -1,6 +1,7 @@
 // An image with the regions of several parts outlined in their colours, each with a numbered mark.
 
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useState } from "../vendor/preact-htm.js";
+import { useLoad } from "./loading.js";
 import { LOOK } from "./look.js";
 import { mapOf, placeOf } from "./part_crop.js";
 import { layerOf, Picture } from "./picture.js";
@@ -29,16 +30,12 @@ export function spread(places, least) {
 function usePlaces(layer, n, parts) {
   const [places, setPlaces] = useState({});
   const wanted = parts.map(({ key }) => key).join();
-  useEffect(() => {
-    let current = true;
-    Promise.all(parts.map(async (one) => [one.key, placeOf(await mapOf(layer, one, n), layer.grid)])).then(
-      (found) => current && setPlaces(Object.fromEntries(found)),
-      () => current && setPlaces({}),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, n, wanted]);
+  useLoad(
+    () => Promise.all(parts.map(async (one) => [one.key, placeOf(await mapOf(layer, one, n), layer.grid)])),
+    [layer, n, wanted],
+    (found) => setPlaces(Object.fromEntries(found)),
+    () => setPlaces({}),
+  );
   return places;
 }
 

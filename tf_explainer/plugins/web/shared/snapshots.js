@@ -96,13 +96,6 @@ class Layer {
     return this.peakUnits[f * this.snapshot.images.count + n];
   }
 
-  /** Returns where a filter peaks on an image: y, x in sides of the crop. */
-  place(f, n) {
-    const { side, first, spacing } = this.grid;
-    const unit = this.peakUnit(f, n);
-    return [first + spacing * Math.floor(unit / side), first + spacing * (unit % side)];
-  }
-
   /** Loads all maps of a filter, [N, L, L] bytes. */
   maps(f) {
     return this.#maps(`f${f}`, "maps", { filter: f });
