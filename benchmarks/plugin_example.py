@@ -28,7 +28,7 @@ def write_example(directory: str, images: int = 300, filters: int = 512) -> str:
     classes = [f"class {k}" for k in range(_CLASSES)]
     known = {"classes": classes, "labels": labels, "predicted": named}
     snapshot = Snapshot(images=Images.of(crops, **known), layers=[layer], notes={"explainer": "example"})
-    RunWriter(directory, anew=False).write(snapshot, 0, _scores(draw, named, filters, classes))
+    RunWriter(directory, replace=False).write(snapshot, 0, _scores(draw, named, filters, classes))
     return directory
 
 

@@ -38,7 +38,7 @@ def test_a_run_is_exported(command, run, capsys):
     command()
     signature = tf.saved_model.load(str(run / "exported")).signatures["serve"]
     assert signature(image=tf.zeros([2, CROP, CROP, 3]))["scores"].shape == (2, len(CLASSES))
-    assert f"[B, {CROP}, {CROP}, 3] and tells of 2 parts" in capsys.readouterr().out
+    assert f"[B, {CROP}, {CROP}, 3] and explains them by 2 parts" in capsys.readouterr().out
     assert json.loads((run / "exported" / "explainer.json").read_text())["classes"] == list(CLASSES)
 
 

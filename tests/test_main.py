@@ -19,7 +19,7 @@ def test_it_lists_all_commands(asked):
     assert result.returncode == 0
     for name in COMMANDS:
         assert f"\n  {name} " in result.stdout
-    assert "what is done already is kept" in result.stdout
+    assert "keeps finished work" in result.stdout
 
 
 @pytest.mark.parametrize("name", ["train_performer", "train-performer"])

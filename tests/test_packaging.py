@@ -123,7 +123,7 @@ def test_an_installed_wheel_copies_flagfiles_that_work_where_they_are(distributi
     again = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
     assert (again.returncode, again.stderr) == (
         1,
-        "Error: mine exists, so nothing was copied: name a folder that does not\n",
+        "Error: mine exists, so nothing was copied: name a new folder\n",
     )
 
 

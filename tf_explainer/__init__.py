@@ -1,18 +1,19 @@
-"""Which object parts does this CNN look at? An explainer network for Keras, learned without labels.
+"""Which object parts does this CNN look at? An explainer network for Keras, trained without part labels.
 
 import tf_explainer
 
 explanation = tf_explainer.load_run("runs/vgg_fox").explain("fox.jpg")
 
-Nothing heavy is imported before a name of this module is used. `keras.models.load_model("explainer.keras")`
-needs the project's layers to be registered: that happens when a name is used, or on import after Keras.
+Importing this module is fast: TensorFlow is imported when one of its names is first used. For
+`keras.models.load_model("explainer.keras")`, the project's layers must be registered with Keras: that happens
+when one of the names is first used, or when this module is imported after Keras.
 """
 
 import importlib
 import sys
 from typing import Any
 
-# What users need most, by the module that has it.
+# The public names and their modules.
 _PUBLIC = {
     "Explainer": "tf_explainer.explainer.explainer",
     "Explanation": "tf_explainer.explanation.explanation",
@@ -21,7 +22,7 @@ _PUBLIC = {
     "load_performer": "tf_explainer.performer.performer",
     "load_run": "tf_explainer.explanation.finished_run",
 }
-# Those that register classes with Keras.
+# Modules that register classes with Keras.
 _SERIALISABLE = (
     "explainer.explainer",
     "performer.architectures.local_response_normalization",

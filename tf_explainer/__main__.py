@@ -1,4 +1,4 @@
-"""Every command of the project by one name: `tf-explainer COMMAND`, or `python -m tf_explainer COMMAND`."""
+"""Starts any command of the project: `tf-explainer COMMAND`, or `python -m tf_explainer COMMAND`."""
 
 from __future__ import annotations
 
@@ -28,30 +28,27 @@ def run() -> None:
     name, *arguments = sys.argv[1:] or [""]
     module = COMMANDS.get(name.replace("-", "_"))
     if module is None:
-        asked = name in ("", "-h", "--help", "help")
-        (sys.stdout if asked else sys.stderr).write(_usage() if asked else f"Error: {_refusal(name)}\n")
-        sys.exit(0 if asked else 1)
+        if name not in ("", "-h", "--help", "help"):
+            sys.exit(f"Error: there is no command {name!r}; there are: {', '.join(COMMANDS)}")
+        sys.stdout.write(_usage())
+        return
     sys.argv = [sys.argv[0], *arguments]
     try:
         command = importlib.import_module(module)
-    except ModuleNotFoundError as error:  # The wrong Python, or none of the project's packages.
+    except ModuleNotFoundError as error:  # The wrong Python, or a package is missing.
         sys.exit(
-            f"Error: {sys.executable} has no {error.name}: take Python 3.11 to 3.13, `make setup`, then "
+            f"Error: {sys.executable} has no {error.name}: use Python 3.11 to 3.13, `make setup`, then "
             "`source .venv/bin/activate` (or pip install tf-explainer)"
         )
     command.run()
 
 
 def _usage() -> str:
-    lines = ["tf-explainer COMMAND --help tells of a command's flags.", ""]
+    lines = ["tf-explainer COMMAND --help lists the flags of a command.", ""]
     for name, module in COMMANDS.items():
         purpose = (importlib.import_module(module).__doc__ or "").strip().splitlines()[0]
         lines.append(f"  {name:<18}{purpose}")
     return "\n".join(lines) + "\n"
-
-
-def _refusal(name: str) -> str:
-    return f"there is no command {name!r}; there are: {', '.join(COMMANDS)}"
 
 
 if __name__ == "__main__":

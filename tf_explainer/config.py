@@ -1,8 +1,9 @@
-"""Every setting of the chain as frozen dataclasses, one per pipeline stage.
+"""All settings as frozen dataclasses, one per pipeline stage.
 
-`command_line.flags` makes a flag of every field: its name (unless `Flag` says another), its type, its bounds,
-its default, and its line under Attributes as the help. So a new setting is a new field with its line. Library
-code sees nothing else; all values are plain, so that they can be pickled to workers and written to JSON.
+`command_line.flags` turns every field into a flag: the field gives the name (unless `Flag` gives another),
+type, bounds and default; its line under Attributes is the help. To add a setting, add a field and its line.
+Library code sees these classes only, never flags. All values are plain, so they can be pickled for workers
+and written as JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The least and the greatest value of a setting; None: there is none."""
+    """The least and the greatest value of a setting; None: no bound."""
 
     least: float | None
     most: float | None = None
@@ -22,11 +23,11 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """The name of a setting's flag, where its own would be ambiguous among all settings.
+    """The name of a setting's flag, if the field's name would be ambiguous among all settings.
 
     Attributes:
         name: of the flag.
-        repeated: whether a list is given by repeating the flag, as its items may hold commas.
+        repeated: whether a list is given by repeating the flag, because its items may contain commas.
     """
 
     name: str
@@ -34,28 +35,28 @@ class Flag:
 
 
 OutputKind = Literal["softmax", "softmax_logits", "sigmoid", "sigmoid_logits"]
-"""What a classifier's outputs are, see `tf_explainer.scores`."""
+"""The kind of a classifier's outputs, see `tf_explainer.scores`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
-    """Which images, which classes, and which of them are held out.
+    """Which images and classes to use, and which images to hold out.
 
     Attributes:
         dataset: `folder`, `animal_part`, `creatures`, or a data set of tensorflow-datasets, such as
             cub200_parts.
-        data_dir: where the data lies; for `folder` also a pattern (photos/*/*.jpg) or gs://.
-        annotations: file with boxes and landmarks for the images of a `folder`: CSV or COCO's keypoint JSON;
-            docs/datasets.md tells of both.
+        data_dir: directory of the data; for `folder` also a pattern (photos/*/*.jpg) or gs://.
+        annotations: file with boxes and landmarks for the images of a `folder`: CSV or COCO's keypoint JSON,
+            both described in docs/datasets.md.
         split: split of a tensorflow-datasets data set.
-        categories: classes to keep, by name or synset, comma-separated; empty keeps all. Their order is the
-            data set's own, whatever the order here.
-        negatives: whether images of no category take part (`animal_part`, `creatures`).
+        categories: classes to keep, by name or synset, comma-separated; empty keeps all. Their order here
+            does not matter: the data set's order is kept.
+        negatives: whether to use images of no category (`animal_part`, `creatures`).
         negative_class: the class that stands for 'no object'; it gets no part.
-        num_images: images that `creatures` draws.
+        num_images: number of images that `creatures` draws.
         dataset_seed: seed of `creatures`.
-        folds: folds of the images, which a hash of their id divides.
-        held_out_fold: the fold training never sees.
+        folds: number of folds into which images are divided, by a hash of their id.
+        held_out_fold: the fold that training never sees.
     """
 
     dataset: str
@@ -73,7 +74,7 @@ class DatasetConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerformerConfig:
-    """Which pre-trained network is explained, and at which layers.
+    """Which pre-trained network to explain, and at which layers.
 
     Attributes:
         performer: a .keras or HDF5 file, or a classifier of KerasHub: a preset's name, a hf:// or kaggle://
@@ -81,21 +82,21 @@ class PerformerConfig:
         backbone: a keras.applications model: vgg16, ..., or alexnet, vgg_m, vgg_s, local_resnet.
         backbone_weights: `imagenet`, `none` (random), or a weights file of the same architecture; for
             alexnet, vgg_m and vgg_s the file that MatConvNet publishes (imagenet-vgg-m.mat).
-        backbone_alpha: width multiplier of a MobileNet or local_resnet; default: its own.
+        backbone_alpha: width multiplier of a MobileNet or local_resnet; default: that of the architecture.
         image_size: side of the performer's input, pixels.
         preprocessing: `keras.applications` module whose preprocess_input a --performer file expects; default:
             none.
-        performer_modules: Python modules that register classes which a --performer file uses.
-        trust_performer_code: run code in a --performer file, such as Lambda layers; it can do whatever you
-            can.
-        outputs: what the performer's outputs are: probabilities (softmax, sigmoid) or what these are taken
-            of; auto: its last activation tells.
-        class_names: names of the performer's outputs, in their order: comma-separated, a file with a name a
-            line, or imagenet; empty: those of the training, else the folders of --data_dir, sorted.
-        target_layer: the layer whose feature map is explained; empty: found by the rule in
+        performer_modules: Python modules that register the custom classes of a --performer file.
+        trust_performer_code: run code in a --performer file, such as Lambda layers; it can do anything that
+            you can.
+        outputs: what the performer's outputs are: probabilities (softmax, sigmoid) or their logits; auto:
+            derived from its last activation.
+        class_names: names of the performer's outputs, in order: comma-separated, a file with one name per
+            line, or imagenet; empty: those of its training, else the sorted folders of --data_dir.
+        target_layer: the layer whose feature map is explained; empty: chosen by the rule in
             docs/performers.md.
-        distilled_layers: higher layers that the explainer gives back, lowest first; empty: found by the same
-            rule.
+        distilled_layers: higher layers that the explainer reconstructs, lowest first; empty: chosen by the
+            same rule.
     """
 
     performer: str | None = None
@@ -114,17 +115,17 @@ class PerformerConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerformerTrainingConfig:
-    """How a head (and, if asked, the backbone) is trained for the task at hand.
+    """How to train a head (and, optionally, the backbone) for the user's classes.
 
     Attributes:
-        head_pooling: what stands between the backbone and the head's first layer; auto: flatten for VGG, else
+        head_pooling: layer between the backbone and the head's first layer; auto: flatten for VGG, otherwise
             average.
         head_widths: widths of fc1, fc2, ...
-        head_dropout: dropout rate behind each hidden layer.
-        train_backbone: whether the backbone is trained as well.
+        head_dropout: dropout rate after each hidden layer.
+        train_backbone: whether to train the backbone, too.
         epochs: passes over the images.
-        learning_rate: Adam's step.
-        batch_size: images a step.
+        learning_rate: learning rate of Adam.
+        batch_size: images per step.
         seed: seed of initialisation, shuffling and dropout.
     """
 
@@ -140,25 +141,23 @@ class PerformerTrainingConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractionConfig:
-    """How features are computed and stored.
+    """How to compute and store features.
 
     Attributes:
-        num_shards: feature files; the same images always land in the same one. 0: as many as the features'
-            directory has, else one for each 1000 images, at least 16.
-        batch_size: images the performer sees at once.
-        encoding: how features are stored: plain, in GZIP files, or the values that are not 0 with their
-            places.
+        num_shards: number of feature files; an image always goes into the same file. 0: as many as the
+            features' directory has, else one per 1000 images, at least 16.
+        batch_size: images per pass of the performer.
+        encoding: how features are stored: plain, in GZIP files, or only the values that are not 0, with their
+            positions.
         jpeg_quality: quality of stored crops.
-        views: what is stored of each image besides its crop, comma-separated: flip (mirrored), shift (its
-            window moved at random), crop (a smaller window at random).
+        views: further views stored for each image, comma-separated: flip (mirrored), shift (window moved at
+            random), crop (a smaller window at random).
         views_seed: seed of the random views.
         max_dead_letters: share of unreadable images above which extraction fails.
-        retry_dead_letters: try images again that could not be used: their shards are computed anew, all
-            others stay.
-        accelerator: GPU of the workers of the extraction step on Dataflow, such as nvidia-tesla-t4; none
-            unless named.
-        worker_min_ram: memory that workers of the extraction step must have on Dataflow, such as 16GB.
-        overwrite: replace results that another configuration left.
+        retry_dead_letters: retry images that could not be used: only their shards are recomputed.
+        accelerator: GPU of the Dataflow workers of the extraction step, such as nvidia-tesla-t4; empty: none.
+        worker_min_ram: minimum memory of the Dataflow workers of the extraction step, such as 16GB.
+        overwrite: replace results of another configuration.
     """
 
     num_shards: Annotated[int, Bounds(0)] = 0
@@ -176,22 +175,21 @@ class ExtractionConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DryRunConfig:
-    """Whether features are extracted or only the effort is estimated, and at which prices.
+    """Whether to extract features or only to estimate the cost, and at which prices.
 
-    Prices are Dataflow's list prices for batch jobs in us-central1, in USD, as known in 2025. Nothing looks
-    them up: https://cloud.google.com/dataflow/pricing has those of today.
+    The defaults are Dataflow's list prices for batch jobs in us-central1, in USD, as of 2025; current prices:
+    https://cloud.google.com/dataflow/pricing.
 
     Attributes:
-        dry_run: extract nothing: measure a sample, and print the number of images, bytes, time, and cost on
+        dry_run: extract nothing; measure a sample, and print the number of images, bytes, time, and cost on
             Dataflow.
         dry_run_images: images that a dry run measures.
-        price_vcpu_hour: USD an hour for a virtual CPU; the default: list price, us-central1, 2025: check it.
-        price_memory_gb_hour: USD an hour for a GB of memory; the default: list price, us-central1, 2025:
-            check it.
-        price_disk_gb_hour: USD an hour for a GB of standard persistent disk; the default: list price,
-            us-central1, 2025: check it.
-        price_accelerator_hour: USD an hour for a worker's accelerators; the default: list price, us-central1,
-            2025: check it.
+        price_vcpu_hour: USD per hour of a virtual CPU; check the default (list price, us-central1, 2025).
+        price_memory_gb_hour: USD per hour of a GB of memory; check the default (list price, us-central1,
+            2025).
+        price_disk_gb_hour: USD per hour of a GB of standard persistent disk; check the default (list price,
+            us-central1, 2025).
+        price_accelerator_hour: USD per hour of a worker's accelerators; set it if you use any.
     """
 
     dry_run: bool = False
@@ -204,10 +202,10 @@ class DryRunConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerificationConfig:
-    """What happens to stored features that are broken.
+    """What to do about broken stored features.
 
     Attributes:
-        repair: compute again what is broken.
+        repair: recompute broken shards.
     """
 
     repair: bool = False
@@ -215,18 +213,18 @@ class VerificationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplainerConfig:
-    """The explainer's shape and the dimensionless weights of its losses.
+    """The explainer's architecture and the dimensionless weights of its losses.
 
     Attributes:
-        interpretable_init: how the interpretable track starts: each filter as one performer filter moved by a
-            random offset, or at random.
+        interpretable_init: initialisation of the interpretable track: each filter as one performer filter
+            moved by a random offset, or at random.
         init_shift: largest offset of shifted_identity, units.
-        mask_beta_1: slope of the mask behind conv_interp_1; 0: no mask; the papers: 4.
-        mask_beta_2: slope of the mask behind conv_interp_2; 0: no mask; the papers: 4.
+        mask_beta_1: slope of the mask after conv_interp_1; 0: no mask; the papers: 4.
+        mask_beta_2: slope of the mask after conv_interp_2; 0: no mask; the papers: 4.
         filter_loss: the filter loss: exact mutual information; ICNN's gradient with running Z_T; or the
-            weighting of its released code, with learned beta.
-        category_assignment: which images a filter takes for its own: all, those it responds to, those of its
-            predicted category (categories share out the filters), or those of the predicted category with
+            weighting of ICNN's released code, with learned beta.
+        category_assignment: the images that count as a filter's own: all; those it responds to; those of its
+            predicted category (categories share out the filters); or those of the predicted category with
             its highest mean peak, as in ICNN's released code.
         template_beta: slope of the filter loss's templates; ICNN: 4.
         temperature: scale of <x, T> in the filter loss, where x is measured in mean peaks of its filter.
@@ -234,16 +232,16 @@ class ExplainerConfig:
         part_share_weight: `eta`: weight of -log p.
         reconstruction_weight: `lambda_l`: weight of the distilled layers' relative squared error.
         classification_weight: `lambda_cls`: weight of the cross entropy with the performer's own decision.
-        parts: object parts, each a group of filters.
-        prototype_weight: weight of the term that lets a part show where features look like its prototype.
-        consensus_weight: weight of the term that lets the filters of a part peak in one place.
+        parts: number of object parts, each a group of filters.
+        prototype_weight: weight of the term that makes a part respond where features resemble its prototype.
+        consensus_weight: weight of the term that makes the filters of a part peak in the same place.
         competition_weight: weight of the term that keeps parts in different places.
-        equivariance_weight: weight of the term that lets peaks move with the views that --views has stored;
-            0: training reads the original view alone.
+        equivariance_weight: weight of the term that makes peaks move with the stored --views; 0: training
+            reads only the original view.
         initial_part_share: `p` before training.
         input_scale: the input is divided by this many times its mean.
         norm_floor: floor of alpha as a share of its mean.
-        statistics_momentum: how much of a running statistic stays at each step.
+        statistics_momentum: share of a running statistic that is kept at each step.
     """
 
     interpretable_init: Literal["shifted_identity", "he"] = "shifted_identity"
@@ -271,37 +269,39 @@ class ExplainerConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How the explainer is fitted.
+    """How to train the explainer.
 
     Attributes:
         epochs: passes over the images.
-        steps: steps to train, in place of --epochs, so that small data sets train as long as large ones; the
-            last epoch ends where they do. 0: as --epochs says.
-        batch_size: images of the categories a step, over all replicas.
+        steps: steps to train, instead of --epochs, so that small data sets train as long as large ones; the
+            last epoch may be cut short. 0: use --epochs.
+        batch_size: images of the categories per step, over all replicas.
         negatives_per_batch: images of the negative class added to each step.
-        learning_rate: Adam's step for the encoder.
-        decoder_learning_rate: Adam's step for the decoder.
-        part_share_learning_rate: Adam's step for w_p.
-        learning_rate_schedule: how the learning rates fall: not at all, or to 0 with the last step.
+        learning_rate: learning rate of Adam for the encoder.
+        decoder_learning_rate: learning rate of Adam for the decoder.
+        part_share_learning_rate: learning rate of Adam for w_p.
+        learning_rate_schedule: how the learning rates decay: not at all, or to 0 at the last step.
         learning_rate_warmup: optimizer steps over which the learning rates first rise.
-        filter_weight_schedule: how `lambda_f` falls: not at all, or as 1 / t in epoch t, as ICNN has it.
+        filter_weight_schedule: how `lambda_f` decays: not at all, or as 1 / t in epoch t, as in ICNN.
         gradient_clip: largest norm of the gradient; 0: no clipping.
-        mixed_precision: what convolutions and dense layers compute in: float32, bfloat16, or bfloat16 where
-            the devices have instructions for it. Variables and losses are float32.
-        init_inhibition: how many times what all channels share (their mean, each divided by its standard
-            deviation) is subtracted from each filter of conv_interp_1 before training; 0: not at all.
+        mixed_precision: precision of convolutions and dense layers: float32, bfloat16, or bfloat16 if the
+            devices have instructions for it. Variables and losses are float32.
+        init_inhibition: before training, the mean of all channels (each divided by its standard deviation),
+            times this factor, is subtracted from each filter of conv_interp_1; 0: not at all.
         xla: compile the training step with XLA.
-        deterministic: the same command ends with the same bits, at some cost in time.
-        strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one.
-        logical_cpus: mirror over this many logical CPU devices; 0: the GPUs, or one CPU.
+        deterministic: make the same command give bitwise the same result, at some cost in time.
+        strategy: devices: all GPUs or logical CPUs, the processes of TF_CONFIG, or one device.
+        logical_cpus: mirror over this many logical CPU devices; 0: use the GPUs, or one CPU.
         seed: seed of initialisation, shuffling and dropout.
-        resume: go on from the last checkpoint.
+        resume: continue from the last checkpoint.
         checkpoint_steps: optimizer steps between checkpoints; 0: only at the end of epochs.
-        keep_checkpoints: how many of the latest checkpoints stay.
+        keep_checkpoints: number of latest checkpoints to keep.
         validation_every: epochs between measurements on held-out images; 0: none.
-        validation_landmarks: take measures with landmarks, too (--best_measure=validation/landmarks/... does
-            so anyway); an explainer that is chosen by one is not learned without labels.
-        best_measure: measure, the lower the better, whose best epoch becomes the explainer; empty: the last.
+        validation_landmarks: take measures with landmarks, too (implied by
+            --best_measure=validation/landmarks/...); an explainer that is chosen by such a measure is not
+            learned without labels.
+        best_measure: the explainer is taken from the epoch with the lowest value of this measure; empty: from
+            the last epoch.
         early_stopping: epochs without a better --best_measure after which training ends; 0: never.
         profile: first and last step to profile for TensorBoard, such as 20,30; empty: none.
     """
@@ -336,21 +336,21 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """What is measured and drawn.
+    """What to measure and draw.
 
     Attributes:
-        split: images for the measures of parts; fidelity is always measured on held-out ones, where there are
+        split: images for the measures of parts; fidelity is always measured on held-out images, if there are
             any.
         landmarks: landmarks that parts are measured against; empty: all.
-        top_images: images a filter and landmark keep; ICNN: 100.
-        evidence_images: held-out images of which squares are covered, to see what parts look at; 0: none. It
-            runs the performer 49 times an image (VGG-16 on one CPU: 12 images take 45 s).
+        top_images: images used per filter and landmark; ICNN: 100.
+        evidence_images: held-out images in which squares are covered to see what parts look at; 0: none. This
+            runs the performer 49 times per image (VGG-16 on one CPU: 12 images take 45 s).
         bootstrap: resamples for the 95 % intervals of the figures of parts, layers and fidelity; 0: none.
-        compare: work directories whose measures are laid side by side, instead of measuring one.
-        compare_format: how: a column a run for the terminal, or a row a run, by network and data set, in
-            Markdown or as comma-separated values.
+        compare: work directories whose measures to compare, instead of measuring one.
+        compare_format: format of the comparison: a column per run for the terminal, or a row per run, by
+            network and data set, in Markdown or as comma-separated values.
         sheet_filters: filters of the performer on the contact sheet.
-        sheet_images: images a part or filter on the contact sheet.
+        sheet_images: images per part or filter on the contact sheet.
     """
 
     split: Annotated[Literal["all", "train", "held_out"], Flag("evaluation_split")] = "all"
@@ -366,11 +366,11 @@ class EvaluationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SnapshotConfig:
-    """What TensorBoard's Parts tab gets to show.
+    """What TensorBoard's Parts tab shows.
 
     Attributes:
-        every: epochs between snapshots of the parts for TensorBoard; 0: none while training.
-        images: images of a snapshot, evenly chosen from all categories (fewer where maps are large); 0: no
+        every: epochs between snapshots of the parts for TensorBoard; 0: none during training.
+        images: images of a snapshot, evenly chosen from all categories (fewer if maps are large); 0: no
             snapshots.
     """
 
@@ -380,15 +380,15 @@ class SnapshotConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AttributionConfig:
-    """How a score is shared out among filters.
+    """How to share out a score among filters.
 
     Attributes:
-        method: `integrated_gradients` add up to what lies between the average image's score and this one, up
-            to a small gap; `gradient_x_activation` is quick, and leaves a large one.
-        steps: places between the average image and this one where the gradient is taken; more leave a smaller
-            gap.
-        summary_images: held-out images, evenly chosen, on which a run sums up what the network looks at; all
-            images where none is held out.
+        method: contributions by `integrated_gradients` add up to the difference from the average image's
+            score, except for a small gap; `gradient_x_activation` is fast, with a large gap.
+        steps: points between the average image and the explained one where gradients are taken; more points
+            leave a smaller gap.
+        summary_images: number of held-out images, evenly chosen, for the summary of what the network looks
+            at; from all images if none is held out.
     """
 
     method: Annotated[Literal["integrated_gradients", "gradient_x_activation"], Flag("attribution")] = (
@@ -400,17 +400,17 @@ class AttributionConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplanationConfig:
-    """Which images are explained, and what is left of it.
+    """Which images to explain, and what to write.
 
     Attributes:
-        images: images to explain: files, folders or patterns, comma-separated, or the flag again; empty:
-            held-out ones.
-        held_out_images: how many held-out ones, without --image.
-        explained_class: the class whose score is explained; default: what the performer says, every class of
-            a probability above 0.5 where it is multi-label.
-        parts: parts a picture shows.
-        html: write a page with all explanations, too.
-        output: where explanations go; default: WORKDIR/explanations.
+        images: images to explain: files, folders or patterns, comma-separated or by repeating the flag;
+            empty: held-out images.
+        held_out_images: number of held-out images to explain without --image.
+        explained_class: the class whose score is explained; default: the class that the performer names, or
+            every class with a probability above 0.5 if it is multi-label.
+        parts: number of parts that a picture shows.
+        html: also write a page with all explanations.
+        output: directory of the explanations; default: WORKDIR/explanations.
     """
 
     images: Annotated[tuple[str, ...], Flag("image", repeated=True)] = ()
@@ -423,11 +423,11 @@ class ExplanationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplanationFileConfig:
-    """Where explanations of many images go.
+    """Where to write the explanations of many images.
 
     Attributes:
-        output: file of a JSON line an image; default: WORKDIR/explanations.jsonl.
-        shards: files that the lines are divided among, with numbers in their names; 1: one, of that name.
+        output: file with a JSON line per image; default: WORKDIR/explanations.jsonl.
+        shards: number of files to divide the lines among, numbered; 1: one file, without a number.
     """
 
     output: Annotated[str | None, Flag("explanations_file")] = None
@@ -436,7 +436,7 @@ class ExplanationFileConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """Where performer and explainer go as one SavedModel.
+    """Where to write performer and explainer as one SavedModel.
 
     Attributes:
         output: directory of the SavedModel; default: WORKDIR/exported.
@@ -447,10 +447,10 @@ class ExportConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChainConfig:
-    """Which steps `run` takes.
+    """Which steps `run` runs.
 
     Attributes:
-        own_head: `run` trains no head: --backbone is explained with its own one and ImageNet's classes.
+        own_head: `run` trains no head and explains the --backbone with its own head, for ImageNet's classes.
     """
 
     own_head: bool = False
@@ -458,11 +458,11 @@ class ChainConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkDir:
-    """Where each step leaves what the next one finds. Paths are text: they may be `gs://` ones.
+    """The work directory, in which each step finds the results of earlier steps. Paths may be `gs://` URLs.
 
     Attributes:
-        root: directory of the run: every step leaves its results here for the next one.
-        features_dir: where the features lie; default: WORKDIR/features.
+        root: directory of the run; every step writes its results here for the next one.
+        features_dir: directory of the features; default: WORKDIR/features.
     """
 
     root: Annotated[str, Flag("workdir")]
@@ -470,17 +470,17 @@ class WorkDir:
 
     @property
     def performer(self) -> str:
-        """The performer, as one Keras file."""
+        """The performer as a Keras file."""
         return posixpath.join(self.root, "performer.keras")
 
     @property
     def performer_report(self) -> str:
-        """How the performer was trained and how well it does, for programs."""
+        """How the performer was trained, and its accuracy, as JSON."""
         return posixpath.join(self.root, "performer.json")
 
     @property
     def backbone_maps(self) -> str:
-        """What the frozen backbone made of the images, for the extraction to take over."""
+        """Maps of the frozen backbone on the training images, which the extraction reuses."""
         return posixpath.join(self.root, "backbone_maps.sqlite")
 
     @property
@@ -490,17 +490,17 @@ class WorkDir:
 
     @property
     def explainer(self) -> str:
-        """The trained explainer, as one Keras file."""
+        """The trained explainer as a Keras file."""
         return posixpath.join(self.root, "explainer.keras")
 
     @property
     def checkpoints(self) -> str:
-        """Directory of the training state to go on from."""
+        """Directory of checkpoints, from which training continues."""
         return posixpath.join(self.root, "checkpoints")
 
     @property
     def run_record(self) -> str:
-        """What a training was started with, for programs."""
+        """What training was started with, as JSON."""
         return posixpath.join(self.root, "run.json")
 
     @property
@@ -510,37 +510,37 @@ class WorkDir:
 
     @property
     def training_snapshots(self) -> str:
-        """Directory of the event files with what the part filters show while they are trained."""
+        """Directory of the event files with snapshots of the part filters during training."""
         return posixpath.join(self.tensorboard, "training")
 
     @property
     def evaluation_snapshot(self) -> str:
-        """Directory of the event file with what all filters show in the end."""
+        """Directory of the event file with the snapshot of all filters after training."""
         return posixpath.join(self.tensorboard, "evaluation")
 
     @property
     def metrics(self) -> str:
-        """The measures, for programs."""
+        """The measures as JSON."""
         return posixpath.join(self.root, "metrics.json")
 
     @property
     def part_groups(self) -> str:
-        """The object parts: which filters each consists of, and its name."""
+        """The filters and names of the object parts, as JSON."""
         return posixpath.join(self.root, "parts.json")
 
     @property
     def mean_features(self) -> str:
-        """The average image's features, from which contributions are counted."""
+        """The mean features of all images, the baseline of contributions."""
         return posixpath.join(self.root, "mean_features.npz")
 
     @property
     def summary(self) -> str:
-        """What the network looks at, for programs."""
+        """What the network looks at, as JSON."""
         return posixpath.join(self.root, "summary.json")
 
     @property
     def summary_picture(self) -> str:
-        """The same as a picture."""
+        """What the network looks at, as a picture."""
         return posixpath.join(self.root, "summary.png")
 
     @property
@@ -550,7 +550,7 @@ class WorkDir:
 
     @property
     def explanation_lines(self) -> str:
-        """Many images explained, a JSON line each."""
+        """The explanations of many images, a JSON line each."""
         return posixpath.join(self.root, "explanations.jsonl")
 
     @property

@@ -1,4 +1,4 @@
-r"""Measures the explainer and draws what its filters stand for (step 4).
+r"""Measures the explainer and draws what its parts look at (step 4).
 
 python -m tf_explainer.evaluate --flagfile=configs/vgg.flags
 python -m tf_explainer.evaluate --compare=runs/fox,runs/cat --compare_format=markdown
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints what the network looks at, then the measures, and leaves files of both; or compares runs."""
+    """Prints and writes what the network looks at and the measures; or compares runs."""
     del arguments
     config = flags.evaluation()
     if config.compare:
@@ -57,15 +57,15 @@ def main(arguments: Sequence[str]) -> None:
     )
     outputs = outputs_of(performer, manifest)
     features = Features(manifest=manifest, directory=workdir.features, dataset=dataset, outputs=outputs)
-    made_of = _made_of(performer_config, dataset) | {
+    description = _network_and_data(performer_config, dataset) | {
         "settings": _settings(config, dataset)
         | {"attribution": dataclasses.asdict(attribution), "shown_images": shown_images}
         | {"features": feature_fingerprint(manifest), "class_names": list(outputs.names)}
         | {"code": source_digest()}
     }
-    if not flags.extraction().overwrite and (kept := _kept(workdir, explainer, made_of)):
-        print(f"{workdir.root} was evaluated with these settings before: that is kept.\n")
-        _tell(workdir, *kept, shown_images=shown_images)
+    if not flags.extraction().overwrite and (kept := _earlier_results(workdir, explainer, description)):
+        print(f"{workdir.root} was evaluated with these settings before; the results are kept.\n")
+        _print_results(workdir, *kept, shown_images=shown_images)
         return
     with Stages() as stages:
 
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
             explainer, head, result.parts, average, features, attribution, report
         )
     with contextlib.suppress(FileNotFoundError):
-        os.remove(workdir.metrics)  # Written last, it says that all else is there.
+        os.remove(workdir.metrics)  # Written last: it marks the results as complete.
     atomic_file.write_text(workdir.part_groups, parts.to_json(result.parts, result.explainer))
     average_image.write(workdir.mean_features, average, result.explainer)
     atomic_file.write_text(workdir.summary, summary.to_json(result.explainer))
@@ -101,14 +101,16 @@ def main(arguments: Sequence[str]) -> None:
         snapshot = run_snapshot.of_evaluation(explainer, shown, result, result.parts)
         with Stages() as stages:
             scores = run_scores.of_images(explainer, head, shown, average, result.parts, attribution, report)
-        writer = RunWriter(workdir.evaluation_snapshot, anew=True)
+        writer = RunWriter(workdir.evaluation_snapshot, replace=True)
         writer.write(snapshot, last_step(workdir.checkpoints), scores)
-    atomic_file.write_text(workdir.metrics, result.to_json(made_of))
-    _tell(workdir, summary, result.metrics(), shown_images=shown_images)
+    atomic_file.write_text(workdir.metrics, result.to_json(description))
+    _print_results(workdir, summary, result.metrics(), shown_images=shown_images)
 
 
-def _tell(workdir: WorkDir, summary: RunSummary, metrics: dict[str, Any], *, shown_images: int) -> None:
-    """Prints what was measured, and where it is."""
+def _print_results(
+    workdir: WorkDir, summary: RunSummary, metrics: dict[str, Any], *, shown_images: int
+) -> None:
+    """Prints the results and the paths of their files."""
     from tf_explainer.evaluation.table import table
 
     print(summary)
@@ -122,46 +124,45 @@ def _tell(workdir: WorkDir, summary: RunSummary, metrics: dict[str, Any], *, sho
     print(entry_point.next_command("tf_explainer.explain"))
 
 
-def _kept(
-    workdir: WorkDir, explainer: Explainer, made_of: dict[str, Any]
+def _earlier_results(
+    workdir: WorkDir, explainer: Explainer, description: dict[str, Any]
 ) -> tuple[RunSummary, dict[str, Any]] | None:
-    """Reads what an evaluation with these settings has left of this explainer, if all of it."""
+    """Reads the results of an earlier evaluation of this explainer with these settings, if complete."""
     from tf_explainer.evaluation import results
     from tf_explainer.explanation import average_image
     from tf_explainer.explanation.finished_run import read_summary
 
     drawn = [workdir.summary_picture, workdir.parts]
-    if made_of["settings"]["shown_images"]:
+    if description["settings"]["shown_images"]:
         drawn.append(workdir.evaluation_snapshot)
     try:
         metrics = results.read_metrics(workdir.metrics)
-        if metrics.get("explainer") != explainer.fingerprint or metrics.get("run") != made_of:
+        if metrics.get("explainer") != explainer.fingerprint or metrics.get("run") != description:
             return None
         results.read_parts(workdir.part_groups, explainer)
         average_image.read(workdir.mean_features, explainer)
         summary = read_summary(workdir.summary, explainer.fingerprint)
     except UserError:
-        return None  # What is missing or damaged is made anew.
+        return None  # Something is missing or damaged.
     return (summary, metrics) if all(map(os.path.exists, drawn)) else None
 
 
 def _settings(config: EvaluationConfig, dataset: DatasetConfig) -> dict[str, Any]:
-    """Returns what the measures depend on, as it comes back from JSON."""
-    measured = {
+    """Returns the settings that the measures depend on, after a round trip through JSON."""
+    settings = {
         name: value for name, value in dataclasses.asdict(config).items() if not name.startswith("compare")
     }
     folds = {"folds": dataset.folds, "held_out_fold": dataset.held_out_fold}
-    return json.loads(json.dumps(measured | folds))
+    return json.loads(json.dumps(settings | folds))
 
 
-def _made_of(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, Any]:
-    """Returns what tables over runs tell a run by."""
-    chosen = f": {', '.join(dataset.categories)}" if dataset.categories else ""
-    return {"network": performer.performer or performer.backbone, "dataset": dataset.dataset + chosen}
+def _network_and_data(performer: PerformerConfig, dataset: DatasetConfig) -> dict[str, Any]:
+    """Returns the names that identify a run in a comparison."""
+    categories = f": {', '.join(dataset.categories)}" if dataset.categories else ""
+    return {"network": performer.performer or performer.backbone, "dataset": dataset.dataset + categories}
 
 
 def _compare(config: EvaluationConfig) -> None:
-    from tf_explainer.errors import UserError
     from tf_explainer.evaluation import results
     from tf_explainer.evaluation.run_table import run_table
     from tf_explainer.evaluation.table import comparison

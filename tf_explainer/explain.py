@@ -1,13 +1,14 @@
-r"""Explains images: which object parts the performer sees, where, and how much they matter (step 5).
+r"""Explains images: which object parts the performer sees, where, and how much they add (step 5).
 
 python -m tf_explainer.explain --flagfile=configs/vgg.flags --image=cat.jpg
 python -m tf_explainer.explain --flagfile=configs/vgg.flags --image='photos/*.jpg' --html
 
-Without --image it explains some images of the run that training never saw, if there are any.
+Without --image it explains some held-out images of the run, if there are any.
 """
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import os
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Leaves a picture and a JSON file for every image, and a page if asked for."""
+    """Writes a picture and a JSON file for every explanation, and optionally a page."""
     del arguments
     workdir, config = flags.workdir(), flags.explanation()
 
@@ -50,7 +51,6 @@ def main(arguments: Sequence[str]) -> None:
     folder, several = config.output or workdir.explanations, run.performer.is_multi_label
     shown = []
     for explanation in _explanations(run, images, config.explained_class):
-        # Every class that is said of an image has files of its own.
         name = f"{explanation.image} ({explanation.class_name})" if several else explanation.image
         picture = explanation_picture.draw(explanation, name, config.parts)
         path = os.path.join(folder, _file_name(name))
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
             shown.append((name, explanation, picture))
     if summary is not None:
         atomic_file.write_text(os.path.join(folder, "report.html"), report.report(summary, shown))
-    pictures = f"{folder}/report.html shows them all" if config.html else "--html makes a page of them"
+    pictures = f"{folder}/report.html shows them all" if config.html else "--html writes them as a page"
     print(f"The explanations are in {folder}; {pictures}")
     print(entry_point.next_command("tf_explainer.export"))
 
@@ -78,7 +78,7 @@ def _explanations(
 
 
 def _line(explanation: Explanation) -> str:
-    """Says what is printed of an image: its class, the strongest parts, and how far to believe them."""
+    """Returns the printed lines of an explanation: class, strongest parts, verdict and gap."""
     greatest = ", ".join(f"{seen.part.name} {seen.contribution:+.2f}" for seen in explanation.strongest[:3])
     return (
         f"{explanation.image}: {explanation.class_name} {explanation.performer_probability:.3f}; {greatest}\n"
@@ -87,42 +87,41 @@ def _line(explanation: Explanation) -> str:
 
 
 def _images(named: Sequence[str], workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields images with their names; those that cannot be read are told of, and left out."""
+    """Returns images with their names; unreadable files are logged and left out."""
     if not named:
-        yield from _images_of_run(workdir, manifest)
-        return
+        return _images_of_run(workdir, manifest)
     from tf_explainer.datasets.image_files import read_images
 
-    yield from read_images(named)
+    return read_images(named)
 
 
 def _images_of_run(workdir: WorkDir, manifest: Manifest) -> Iterator[tuple[str, np.ndarray]]:
     from tf_explainer.features.stored_features import Features
 
     features = Features(manifest=manifest, directory=workdir.features, dataset=flags.dataset())
-    wanted = flags.explanation().held_out_images
-    chosen = list(_of_each_category(features, "held_out", wanted))
-    if not chosen:
-        logging.warning("No image of the run is held out: these were trained on; --image names others")
-        chosen = list(_of_each_category(features, "all", wanted))
-    yield from chosen
+    count = flags.explanation().held_out_images
+    images = list(_of_each_category(features, "held_out", count))
+    if not images:
+        logging.warning("No image of the run is held out: these were trained on; name others with --image")
+        images = list(_of_each_category(features, "all", count))
+    yield from images
 
 
-def _of_each_category(features: Features, split: Split, wanted: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields some images of each category in turn, so that all of them are seen."""
+def _of_each_category(features: Features, split: Split, count: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields at most `count` images, divided evenly among the categories."""
     from tf_explainer.features.schema import CROP, ID, LABEL
 
-    of_category: dict[int, int] = {}
-    most = -(-wanted // len(features.categories))
+    counts: collections.Counter[int] = collections.Counter()
+    most = -(-count // len(features.categories))
     for batch in features.batches(split, negatives=False, with_crops=True):
-        for name, label, crop in zip(batch[ID], batch[LABEL], batch[CROP], strict=True):
-            if sum(of_category.values()) < wanted and of_category.get(int(label), 0) < most:
-                of_category[int(label)] = of_category.get(int(label), 0) + 1
+        for name, label, crop in zip(batch[ID], batch[LABEL].tolist(), batch[CROP], strict=True):
+            if counts.total() < count and counts[label] < most:
+                counts[label] += 1
                 yield name.decode(), crop
 
 
 def _file_name(name: str) -> str:
-    """Returns the name of an image's results, without suffix: the end of its own, and a hash of all of it."""
+    """Returns the file name of an image's results, without suffix: the end of the image's name and a hash."""
     plain = re.sub(r"[^\w.-]+", "_", name).encode()[-_LONGEST:].decode(errors="ignore").strip("_.-")
     return "-".join(filter(None, (plain, hashlib.sha256(os.fsencode(name)).hexdigest()[:10])))
 

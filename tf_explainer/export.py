@@ -12,7 +12,7 @@ from tf_explainer.errors import UserError
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the SavedModel and says how it is used."""
+    """Writes the SavedModel and prints how to use it."""
     del arguments
     workdir, config = flags.workdir(), flags.export()
 
@@ -28,8 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     except FileExistsError as error:
         raise UserError(f"--output={output}: {error}") from error
     size = run.performer.config.image_size
-    print(f"{output} takes RGB images [B, {size}, {size}, 3] and tells of {len(run.parts)} parts")
-    print(f"What goes in and comes out: {output}/{saved_model.DESCRIPTION}")
+    print(f"{output} takes RGB images [B, {size}, {size}, 3] and explains them by {len(run.parts)} parts")
+    print(f"Its outputs are described in {output}/{saved_model.DESCRIPTION}")
 
 
 def run() -> None:

@@ -1,10 +1,10 @@
-r"""Lists the layers of a performer that could be explained, and marks those that are.
+r"""Lists the layers of a performer that can be explained, and marks the chosen one.
 
 python -m tf_explainer.performers --backbone=resnet50
 python -m tf_explainer.performers --performer=model.keras --preprocessing=vgg16 --image=photos
 
-A backbone is shown with the head that `train_performer` would give it. Zeros are counted on the images of
---image, or on a few drawn animals.
+A backbone gets the head that `train_performer` would attach. Zeros are counted on the images of --image, or
+on a few drawn animals.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEADER = ("layer", "map", "made by", "field", "stride", "first centre", "<= 0",
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints one line for each candidate, lowest first, and the layers that the settings choose."""
+    """Prints one line for each candidate, lowest first, and the chosen layers."""
     del arguments
     config = flags.performer()
     model, origin = _model(config)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         performer = Performer(model, layer_selection.with_layers(model, class_names.named(config)))
     except UserError as error:
-        # Whoever is to name a layer needs the list most.
+        # The user must now choose a target layer, and needs the list for it.
         if config.target_layer or not candidates:
             raise
         reason = str(error)
@@ -66,10 +66,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _model(config: PerformerConfig) -> tuple[Any, str]:
-    """Returns the network, and what it is."""
+    """Returns the network and its description."""
     from tf_explainer.performer.performer import saved_model
 
-    # Without a work directory there is none that could hold one.
     model = saved_model(config, flags.workdir() if flags.names_workdir() else None)
     if model is None:
         return _backbone(config)
@@ -77,7 +76,7 @@ def _model(config: PerformerConfig) -> tuple[Any, str]:
 
 
 def _backbone(config: PerformerConfig) -> tuple[Any, str]:
-    """Builds a backbone with a head for two classes; without its weights, if they cannot be fetched."""
+    """Builds a backbone with a head for two classes; with random weights if ImageNet's cannot be fetched."""
     from tf_explainer.performer.backbones import build_backbone
     from tf_explainer.performer.heads import attach_head, with_pooling
 
@@ -90,14 +89,14 @@ def _backbone(config: PerformerConfig) -> tuple[Any, str]:
             raise
         backbone = build_backbone(dataclasses.replace(config, backbone_weights="none"))
         weights = "none"
-        print(f"Random weights instead, zeros are those of an untrained network: {error}")
+        print(f"Using random weights, so zeros are those of an untrained network: {error}")
     widths = ", ".join(map(str, training.head_widths))
     head = f"head: {training.head_pooling}, {widths}"
     return attach_head(backbone, 2, training), f"{config.backbone}, weights: {weights}, {head}"
 
 
 def _images(size: int) -> Iterator[np.ndarray]:
-    """Yields crops, `[S, S, 3]` uint8: those named, or some that are drawn."""
+    """Yields crops, `[S, S, 3]` uint8, of the images of --image or of drawn animals."""
     from tf_explainer.datasets.image_files import read_images
     from tf_explainer.datasets.labelled_crops import read_crops
     from tf_explainer.datasets.registry import open_source

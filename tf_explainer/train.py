@@ -14,14 +14,14 @@ from tf_explainer.command_line.termination import Termination
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Trains, showing one progress line."""
+    """Trains with a progress line."""
     del arguments
     termination = Termination()
     workdir, performer_config, dataset = flags.workdir(), flags.performer(), flags.dataset()
     config, explainer, snapshot = flags.training(), flags.explainer(), flags.snapshot()
     top_images = flags.evaluation().top_images
 
-    # Devices are chosen before anything else touches TensorFlow.
+    # Devices must be chosen before anything else uses TensorFlow.
     from tf_explainer.training import distribution
 
     strategy = distribution.strategy_named(config.strategy, config.logical_cpus)

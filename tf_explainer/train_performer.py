@@ -13,12 +13,12 @@ from tf_explainer.progress_bar import Stages
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Trains, showing a bar for each stage, and prints the accuracy."""
+    """Trains with a progress bar for each stage, and prints the accuracy."""
     del arguments
     workdir, dataset = flags.workdir(), flags.dataset()
     performer, training = flags.performer(), flags.performer_training()
     if performer.performer:
-        raise UserError(f"--performer={performer.performer} is a performer already: there is none to be made")
+        raise UserError(f"--performer={performer.performer} is a performer already: none has to be trained")
 
     from tf_explainer.datasets import census
     from tf_explainer.datasets.registry import open_source
@@ -27,11 +27,11 @@ def main(arguments: Sequence[str]) -> None:
     overwrite = flags.extraction().overwrite
     report = None if overwrite else existing_performer(dataset, performer, training, workdir)
     if report:
-        print(f"{workdir.performer} was made with these settings before and is kept.")
+        print(f"{workdir.performer} was trained with these settings before and is kept.")
     else:
         source = open_source(dataset)
-        for said in counted.lines() if (counted := census.of_folder(source)) else ():
-            print(said)
+        if counted := census.of_folder(source):
+            print("\n".join(counted.lines()))
         with Stages() as stages:
 
             def show(stage: str, done: int, total: int, measures: Mapping[str, float]) -> None:

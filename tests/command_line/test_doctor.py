@@ -17,8 +17,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 def test_this_environment_is_as_the_project_asks():
     result = warm_python.run("-m", "tf_explainer", "doctor")
     assert result.returncode == 0, result.stdout
-    assert result.stdout.endswith("All that is needed is there.\n")
-    assert "MEND" not in result.stdout
+    assert result.stdout.endswith("Everything needed is there.\n")
+    assert "FIX" not in result.stdout
     for what in ("Python", "TensorFlow", "GPU", "disk", "workdir", "Keras", "extra gcp", "browser"):
         assert f"{what}:" in result.stdout
     assert importlib.metadata.version("tensorflow") in result.stdout
@@ -28,9 +28,9 @@ def test_faults_are_counted_and_make_the_exit_status(monkeypatch):
     monkeypatch.setattr(doctor, "examine", lambda _: iter([doctor.Finding("a", "is bad", "mend it", True)]))
     said = []
     assert not doctor.main(said.append, "runs")
-    assert said[0].startswith("MEND")
+    assert said[0].startswith("FIX")
     assert "mend it" in said[0]
-    assert said[1] == "\n1 to be mended."
+    assert said[1] == "\n1 to fix."
     monkeypatch.setattr(sys, "argv", ["doctor"])
     with pytest.raises(SystemExit, match="1"):
         doctor.run()
@@ -41,7 +41,7 @@ def test_packages_are_compared_with_what_was_tested():
     wrong = list(doctor.packages([f"numpy>={numpy}", "numpy<1", "no-such-package>=2"]))
     assert [each.state for each in wrong] == [f"numpy {numpy}", "no-such-package is missing"]
     assert all(each.is_fault and "make setup" in each.advice for each in wrong)
-    assert "needed is numpy<1" in wrong[0].advice
+    assert "needs numpy<1" in wrong[0].advice
     (right,) = doctor.packages([f"numpy=={numpy}"])
     assert not right.is_fault
 
@@ -86,7 +86,7 @@ def test_settings_of_keras_are_looked_at(monkeypatch):
 
 def test_the_place_for_a_run_is_tried(tmp_path):
     written, disk = doctor._storage(str(tmp_path / "a" / "b"))
-    assert "can be written" in written.state
+    assert "is writable" in written.state
     assert not disk.is_fault or "0." in disk.state
     assert os.listdir(tmp_path) == []
 
@@ -99,6 +99,6 @@ def test_a_place_that_cannot_be_written_is_a_fault(tmp_path):
 
 def test_every_extra_for_users_is_looked_for():
     assert set(doctor._EXTRAS) == set(PROJECT["optional-dependencies"]) - {"dev"}
-    assert doctor._extra("gcp", "", ["no-such-package"]).state.startswith("is not installed")
+    assert doctor._extra("gcp", "", ["no-such-package"]).state.startswith("not installed")
     wanted = [Requirement(line).name for line in doctor._with_extras(["apache-beam[gcp]"])]
     assert "google-cloud-storage" in wanted

@@ -14,7 +14,7 @@ LINES = "--workdir=runs/späti\n--steps=3\n"
         ("utf-16", "is written in UTF-16"),
         ("utf-16-le", "is written in UTF-16"),
         ("utf-8-sig", "begins with a byte order mark"),
-        ("latin-1", r"is no UTF-8 text \(line 1\)"),
+        ("latin-1", r"is not UTF-8 text \(line 1\)"),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])

@@ -109,7 +109,11 @@ def test_a_value_out_of_bounds_is_refused_by_its_flags_name(parse, argument):
     [
         (["--folds=5", "--held_out_fold=5"], flags.dataset, "--held_out_fold=5.*0 to 4"),
         (["--head_widths=512,0"], flags.performer_training, "--head_widths=512,0"),
-        (["--views=flip,turn"], flags.extraction, "--views=flip,turn: 'turn' is none of flip, shift, crop"),
+        (
+            ["--views=flip,turn"],
+            flags.extraction,
+            "--views=flip,turn: 'turn' is not one of flip, shift, crop",
+        ),
         (["--head_widths=wide"], flags.performer_training, "--head_widths=wide"),
         (["--head_widths="], flags.performer_training, "--head_widths="),
         (["--profile=5"], flags.training, "--profile=5 is not"),

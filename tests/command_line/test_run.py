@@ -63,7 +63,7 @@ def test_a_head_is_trained_where_there_is_none(tmp_path):
         assert not run._needs_head(workdir)
         report = dataclasses.replace(report, settings={"dataset": {}})
         (tmp_path / "performer.json").write_text(report.to_json())
-        with pytest.raises(UserError, match=r"--own_head: .*performer\.keras has a head that was trained"):
+        with pytest.raises(UserError, match=r"--own_head: .*performer\.keras already has a trained head"):
             run._needs_head(workdir)
     with flagsaver.flagsaver():
         assert run._needs_head(workdir)
@@ -168,7 +168,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
 
     first = everything()
     assert first.returncode == 0, first.stderr[-3000:]
-    assert "Taken for granted: --dataset=folder --workdir=runs/photos --views=flip\n" in first.stdout
+    assert "Assumed: --dataset=folder --workdir=runs/photos --views=flip\n" in first.stdout
     titles = [line for line in first.stdout.splitlines() if line.startswith("Step ")]
     names = ("extract_features", "train", "evaluate", "explain")
     assert titles == [f"Step {number} of 4: {name}" for number, name in enumerate(names, 1)]
@@ -192,7 +192,7 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     second = everything()
     assert second.returncode == 0, second.stderr[-3000:]
     assert [path.stat().st_mtime_ns for path in kept] == before
-    for said in ("features is complete", "evaluated with these settings before: that is kept"):
+    for said in ("features is complete", "evaluated with these settings before; the results are kept"):
         assert said in second.stdout
     assert "already trained to the end, and is kept" in second.stderr
 
@@ -203,4 +203,4 @@ def test_from_a_folder_to_the_report_and_again(tmp_path):
     assert json.loads(kept[2].read_text())["inputs"] == 61
     # What was trained for hours is not thrown away without a word.
     assert "start over with --noresume" in third.stderr
-    assert "Stopped in step 2 of 4, train. What is done is kept" in third.stderr
+    assert "Stopped in step 2 of 4, train. Finished work is kept" in third.stderr

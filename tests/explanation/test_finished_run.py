@@ -68,7 +68,7 @@ def test_several_images_are_explained_in_their_order(run, image, tmp_path):
     assert all(each.score == pytest.approx(alone.score, rel=1e-5) for each in explained)
     assert Balance(explained._repr_html_()).pictures == 4
     assert len(run.explain(np.stack([image] * 2), "fox")) == 2
-    with pytest.raises(UserError, match=r"stands for 2 images: explain\(\["):
+    with pytest.raises(UserError, match=r"names 2 images: use explain\(\["):
         run.explain(str(folder))
 
 

@@ -109,5 +109,5 @@ def test_a_notebook_shows_a_part_with_its_images(run):
 def test_a_run_that_lies_nowhere_has_no_images(run):
     nowhere = dataclasses.replace(run, workdir=None).parts["head"]
     assert Balance(nowhere._repr_html_()).pictures == 0
-    with pytest.raises(UserError, match="read one by load_run"):
+    with pytest.raises(UserError, match="read the run with load_run"):
         nowhere.plot()

@@ -138,7 +138,7 @@ def test_a_missing_one_is_told(tmp_path):
     with pytest.raises(UserError, match=r"no .*summary.json: run `python -m tf_explainer.evaluate`"):
         read_summary(str(tmp_path / "summary.json"), "7")
     (tmp_path / "summary.json").write_text("{}")
-    with pytest.raises(UserError, match="no summary of a run"):
+    with pytest.raises(UserError, match="not a summary of a run"):
         read_summary(str(tmp_path / "summary.json"), "7")
 
 

@@ -160,7 +160,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else_is(run, exported, tmp_pa
     assert [path.name for path in exported.parent.iterdir()] == [exported.name]
     (tmp_path / "photo.jpg").write_text("")
     for taken in (tmp_path, tmp_path / "photo.jpg"):
-        with pytest.raises(FileExistsError, match="is no earlier export: name another directory"):
+        with pytest.raises(FileExistsError, match="is not an earlier export: name another directory"):
             saved_model.save(str(taken), run)
 
 

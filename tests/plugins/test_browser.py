@@ -156,7 +156,7 @@ def test_an_image_beside_another_run(tab):
     wait_for(lambda: "p.part_images.times=3" in tab.address)
     assert tab.script("return document.querySelector('.parts-map canvas').clientWidth") == 120
     tab.open("part_images", "&p.part_images.run=zebra&p.part_images.image=4&p.part_images.compare=gone")
-    assert "this run is not here" in tab.find(".beside-run").text
+    assert "this run does not exist" in tab.find(".beside-run").text
 
 
 def test_steps_runs_side_by_side_and_links(tab):

@@ -65,8 +65,8 @@ def test_what_is_asked_for_in_vain_is_said(tab, plugin):
     tab.open(plugin, f"&p.{plugin}.run=gone&p.{plugin}.step=7&p.{plugin}.compare=__proto__")
     said = tab.find(".missing-notes", "gone").text
     assert "There is no run gone: zebra is shown." in said
-    assert "Step 7 was not kept: step 2 is shown." in said
-    assert "There is no run __proto__ to put beside." in said
+    assert "Step 7 is not stored: step 2 is shown." in said
+    assert "There is no run __proto__ to compare with." in said
     assert "broken" in said
 
 
@@ -107,7 +107,7 @@ def test_a_filtered_list_shows_no_unlisted_image(tab):
     tab.open("part_images", "&p.part_images.run=zebra&p.part_images.query=cat")
     assert tab.ready("image").get_attribute("data-image") == "1", "image 0 is a fox"
     tab.write("input[type=search]", "nothing like it")
-    tab.find("h1", "No image passes")
+    tab.find("h1", "No matching images")
     tab.find(".message button", "clear all").click()
     tab.ready("image")
     wait_for(lambda: "p.part_images.query" not in tab.address)

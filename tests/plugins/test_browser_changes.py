@@ -100,7 +100,7 @@ def test_runs_and_classes_in_any_script_are_shown_searched_and_linked(tmp_path, 
         tab.ready("image")
         assert f"Taken for {NAMES[0]}, but it is {NAMES[1]}" in tab.find(".misled").text
         tab.write("input[type=search]", NAMES[0][:3])
-        tab.find("h1", "No image passes")
+        tab.find("h1", "No matching images")
         tab.open("parts", f"&p.parts.view=filters&p.parts.query={NAMES[1]}")
         tab.find(".grid[data-shown='0']")
         assert tab.find("input[type=search]").get_attribute("value") == NAMES[1]

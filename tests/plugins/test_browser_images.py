@@ -142,7 +142,7 @@ def test_another_class_and_the_difference_of_two(tab):
     assert values_of(tab) == pytest.approx(cat, abs=0.006)
     assert tab.drawn(".tracks canvas")
     tab.open("part_images", f"{FOX}&p.part_images.class=7")
-    assert "is not stored of this image" in tab.find(".missing-class").text
+    assert "is not stored for this image" in tab.find(".missing-class").text
 
 
 @pytest.mark.parametrize("width", [1280, 1000, 400])

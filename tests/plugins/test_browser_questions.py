@@ -83,4 +83,4 @@ def test_what_the_score_loses_without_the_part(found):
 def test_what_parts_do_not_explain(found):
     parts, rest = terms(0)
     share = np.abs(rest).sum() / (np.abs(rest).sum() + abs(parts.sum()))
-    assert f"{round(100 * share)} % of what makes this" in found[4]
+    assert f"{round(100 * share)} % of this score" in found[4]

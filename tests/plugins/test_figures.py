@@ -139,7 +139,7 @@ def test_a_waterfall_goes_from_the_first_value_to_the_sum():
     ("off", "score", "how"),
     [
         ([{"value": 1, "lost": 0.25}], 4.75, "Measured: the network was run"),
-        ([{"value": 1, "lost": 0.25}, {"value": 2, "lost": 1}], 3.75, "each by itself"),
+        ([{"value": 1, "lost": 0.25}, {"value": 2, "lost": 1}], 3.75, "separately for each"),
         ([{"value": 1}], 4, "was not run without"),
         ([{"value": 1}, {"value": 2, "lost": 1}], 2, "was not run without"),
     ],

@@ -1,4 +1,4 @@
-"""Copies the example flagfiles, to be used and changed.
+"""Copies the example flagfiles into a new folder, to use and change.
 
 python -m tf_explainer.command_line.configs [DIR]     DIR: a new folder; default: configs
 """
@@ -16,7 +16,7 @@ _FOLDER = "configs"
 
 
 def flagfiles() -> dict[str, pathlib.Path]:
-    """Returns the example flagfiles of this installation, by their path below `configs`.
+    """Returns the example flagfiles of this installation by their paths below `configs`.
 
     Raises:
         UserError: there are none.
@@ -30,23 +30,23 @@ def flagfiles() -> dict[str, pathlib.Path]:
         if name:
             found[name] = pathlib.Path(str(file.locate()))
     if not found:
-        raise UserError("this installation has no example flagfiles: install tf-explainer anew")
+        raise UserError("this installation has no example flagfiles: reinstall tf-explainer")
     return found
 
 
 def copy(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Copies the example flagfiles into a new folder; the paths inside them follow.
+    """Copies the example flagfiles into a new folder and adapts the paths inside them.
 
     Raises:
         UserError: the folder exists.
     """
     if folder.exists():
-        raise UserError(f"{folder} exists, so nothing was copied: name a folder that does not")
+        raise UserError(f"{folder} exists, so nothing was copied: name a new folder")
     copies = []
     for name, source in flagfiles().items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Flagfiles name each other, and themselves, from the project's root.
+        # Flagfiles name each other (and themselves, in comments) relative to the project's root.
         text = source.read_text(encoding="utf-8").replace(f"={_FOLDER}/", f"={folder.as_posix()}/")
         target.write_text(text, encoding="utf-8")
         copies.append(target)
@@ -56,9 +56,7 @@ def copy(folder: pathlib.Path) -> list[pathlib.Path]:
 def run() -> None:
     """The console script tf-explainer-configs."""
     parser = argparse.ArgumentParser(prog="tf-explainer-configs", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "folder", nargs="?", default=_FOLDER, help="a new folder for them; default: %(default)s"
-    )
+    parser.add_argument("folder", nargs="?", default=_FOLDER, help="a new folder; default: %(default)s")
     try:
         copied = copy(pathlib.Path(parser.parse_args().folder))
     except UserError as error:

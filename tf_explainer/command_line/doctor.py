@@ -1,4 +1,4 @@
-"""Looks whether this machine can run the project, and says what is to be mended.
+"""Checks whether this machine can run the project, and says what to fix.
 
 python -m tf_explainer doctor [--workdir=runs/mine]
 """
@@ -39,7 +39,7 @@ _EXTRAS = {
     "notebook": "for docs/creatures.ipynb",
     "tfds": "for the command `tfds build`",
 }
-# A process of its own: where TensorFlow does not fit the processor, the process that imports it dies.
+# Runs in its own process: importing a TensorFlow that does not fit the processor kills the process.
 _PROBE = (
     "import json, tensorflow as tf;"
     "print(json.dumps([tf.__version__, [d.name for d in tf.config.list_physical_devices('GPU')]]))"
@@ -48,13 +48,13 @@ _PROBE = (
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What one look has shown.
+    """The result of one check.
 
     Attributes:
-        what: it is about.
-        state: that it is in.
+        what: the subject of the check.
+        state: of the subject.
         advice: what to do; empty: nothing.
-        is_fault: whether the project cannot be run before that is done.
+        is_fault: whether the project cannot run until this is done.
     """
 
     what: str
@@ -63,17 +63,16 @@ class Finding:
     is_fault: bool = False
 
     def __str__(self) -> str:
-        mark = "MEND" if self.is_fault else "note" if self.advice else "ok"
-        return f"{mark:<6}{self.what + ':':<16}{self.state}" + (
-            f"\n{'':22}{self.advice}" if self.advice else ""
-        )
+        mark = "FIX" if self.is_fault else "note" if self.advice else "ok"
+        advice = f"\n{'':22}{self.advice}" if self.advice else ""
+        return f"{mark:<6}{self.what + ':':<16}{self.state}{advice}"
 
 
 def examine(workdir: str) -> Iterator[Finding]:
-    """Yields what there is to be said of this machine.
+    """Yields the findings of all checks of this machine.
 
     Args:
-        workdir: where a run would lie.
+        workdir: the work directory that a run would use.
     """
     project = _project()
     yield _system(platform.system(), platform.machine(), platform.libc_ver())
@@ -89,7 +88,7 @@ def examine(workdir: str) -> Iterator[Finding]:
 
 
 def _project() -> dict[str, Any]:
-    """Returns what the project asks for, as `[project]` of pyproject.toml has it."""
+    """Returns the project's requirements, under the keys of `[project]` in pyproject.toml."""
     file = _CHECKOUT / "pyproject.toml"
     if file.is_file():
         return tomllib.loads(file.read_text(encoding="utf-8"))["project"]
@@ -108,42 +107,38 @@ def _project() -> dict[str, Any]:
 def _system(system: str, machine: str, libc: tuple[str, str]) -> Finding:
     name, version = libc
     state = " ".join(filter(None, (system, machine, name, version)))
-    if (system, machine) not in {
-        ("Linux", "x86_64"),
-        ("Linux", "aarch64"),
-        ("Darwin", "arm64"),
-    }:
+    if (system, machine) not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}:
         return Finding(
             "machine", state, "TensorFlow exists for Linux (x86-64, arm64) and Apple processors", True
         )
     if name == "glibc" and Version(version) < _OLDEST_LIBC:
-        return Finding("machine", state, f"TensorFlow needs glibc {_OLDEST_LIBC}: take a newer Linux", True)
+        return Finding("machine", state, f"TensorFlow needs glibc {_OLDEST_LIBC}: use a newer Linux", True)
     return Finding("machine", state)
 
 
 def _python(version: str, wanted: str) -> Finding:
     if Version(version) in SpecifierSet(wanted):
         return Finding("Python", version)
-    return Finding("Python", version, f"needed is {wanted}: make setup PYTHON=/path/to/python3.12", True)
+    return Finding("Python", version, f"needs {wanted}: make setup PYTHON=/path/to/python3.12", True)
 
 
 def packages(wanted: Sequence[str]) -> Iterator[Finding]:
-    """Yields a finding for each package that is missing or of a version that does not fit, or one for all.
+    """Yields a finding for each package that is missing or has another version, or one if there are none.
 
     Args:
-        wanted: as in pyproject.toml, `keras>=3.15,<3.16`.
+        wanted: requirements as in pyproject.toml, `keras>=3.15,<3.16`.
     """
     faults = [
-        Finding("package", f"{each.name} {found or 'is missing'}", f"needed is {each}: {_INSTALL}", True)
-        for each, found in _unfit(wanted)
+        Finding("package", f"{each.name} {found or 'is missing'}", f"needs {each}: {_INSTALL}", True)
+        for each, found in _unmet(wanted)
     ]
     yield from faults
     if not faults:
-        yield Finding("packages", f"{len(wanted)} fit what was tested")
+        yield Finding("packages", f"{len(wanted)}, in tested versions")
 
 
-def _unfit(wanted: Sequence[str]) -> Iterator[tuple[Requirement, str | None]]:
-    """Yields those that are not there, with None, or of another version, with that."""
+def _unmet(wanted: Sequence[str]) -> Iterator[tuple[Requirement, str | None]]:
+    """Yields requirements that are not met, with the installed version, or None if there is none."""
     for each in map(Requirement, wanted):
         try:
             found = importlib.metadata.version(each.name)
@@ -160,18 +155,18 @@ def _tensorflow() -> Iterator[Finding]:
         [sys.executable, "-c", _PROBE], env=quiet, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
-        yield Finding("TensorFlow", f"cannot be imported: {said}", f"install it anew: {_INSTALL}", True)
+        reason = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
+        yield Finding("TensorFlow", f"cannot be imported: {reason}", f"reinstall it: {_INSTALL}", True)
         return
     version, gpus = json.loads(done.stdout.splitlines()[-1])
     yield Finding("TensorFlow", version)
     if gpus:
-        yield Finding("GPU", f"{len(gpus)} for TensorFlow")
+        yield Finding("GPU", f"TensorFlow sees {len(gpus)}")
     elif os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi"):
         advice = "make setup WITH=gpu, and unset CUDA_VISIBLE_DEVICES"
         yield Finding("GPU", "there is one, but TensorFlow does not see it", advice)
     else:
-        yield Finding("GPU", "none; none is needed")
+        yield Finding("GPU", "none (not required)")
 
 
 def _memory() -> Finding:
@@ -179,7 +174,7 @@ def _memory() -> Finding:
         return Finding("size", f"{os.cpu_count()} processors")
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     state = f"{os.cpu_count()} processors, {size / 1e9:.0f} GB of memory"
-    return Finding("size", state, "" if size >= _ENOUGH_MEMORY else "a VGG-16 takes about 4 GB")
+    return Finding("size", state, "" if size >= _ENOUGH_MEMORY else "a VGG-16 needs about 4 GB")
 
 
 def _storage(workdir: str) -> Iterator[Finding]:
@@ -187,12 +182,12 @@ def _storage(workdir: str) -> Iterator[Finding]:
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
-            yield Finding("workdir", f"{workdir} can be written")
+            yield Finding("workdir", f"{workdir} is writable")
     except OSError as error:
-        yield Finding("workdir", f"{there}: {error.strerror}", "name another, --workdir=DIR", True)
+        yield Finding("workdir", f"{there}: {error.strerror}", "choose another: --workdir=DIR", True)
     free = shutil.disk_usage(there).free
     state = f"{free / 1e9:.1f} GB free where {workdir} is"
-    advice = "" if free >= _ENOUGH_DISK else "see what features take: extract_features --dry_run"
+    advice = "" if free >= _ENOUGH_DISK else "estimate the size of features: extract_features --dry_run"
     yield Finding("disk", state, advice, free < _LITTLE_DISK)
 
 
@@ -201,42 +196,42 @@ def _keras() -> Finding:
         keras_settings.check()
     except UserError as error:
         return Finding("Keras", str(error), "edit that file, or unset that variable", True)
-    return Finding("Keras", "is set up as it comes")
+    return Finding("Keras", "has its default settings")
 
 
 def _extra(name: str, purpose: str, wanted: Sequence[str]) -> Finding:
-    if any(_unfit(_with_extras(wanted))):
-        return Finding(f"extra {name}", f"is not installed; it is {purpose}")
-    return Finding(f"extra {name}", "is installed")
+    if any(_unmet(_with_extras(wanted))):
+        return Finding(f"extra {name}", f"not installed ({purpose})")
+    return Finding(f"extra {name}", "installed")
 
 
 def _with_extras(wanted: Sequence[str]) -> list[str]:
-    """Returns what is wanted, with what an extra of another package (`apache-beam[gcp]`) asks for besides."""
-    found = list(wanted)
+    """Returns requirements, followed by those of their extras, such as `apache-beam[gcp]`."""
+    requirements = list(wanted)
     for each in map(Requirement, wanted):
         for extra in each.extras:
             lines = importlib.metadata.requires(each.name) or []
-            asked = [Requirement(line) for line in lines if "extra" in line]
-            found += [
+            optional = [Requirement(line) for line in lines if "extra" in line]
+            requirements += [
                 f"{other.name}{other.specifier}"
-                for other in asked
+                for other in optional
                 if other.marker and other.marker.evaluate({"extra": extra})
             ]
-    return found
+    return requirements
 
 
 def _browser() -> Finding:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return Finding("browser", f"{found or 'none found'}; only the tests of TensorBoard's tabs start one")
+    return Finding("browser", f"{found or 'none found'} (only the tests of TensorBoard's tabs use it)")
 
 
 def main(tell: Callable[[str], object], workdir: str) -> bool:
-    """Tells every finding; returns whether nothing has to be mended."""
+    """Reports every finding to `tell`; returns whether there is nothing to fix."""
     faults = 0
     for finding in examine(workdir):
         tell(str(finding))
         faults += finding.is_fault
-    tell(f"\n{faults} to be mended." if faults else "\nAll that is needed is there.")
+    tell(f"\n{faults} to fix." if faults else "\nEverything needed is there.")
     return not faults
 
 
@@ -245,7 +240,7 @@ def run() -> None:
     parser = argparse.ArgumentParser(
         prog="tf-explainer doctor", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
     )
-    parser.add_argument("--workdir", default="runs", help="where a run is to lie; default: %(default)s")
+    parser.add_argument("--workdir", default="runs", help="directory of a run; default: %(default)s")
     if not main(print, parser.parse_args().workdir):
         sys.exit(1)
 

@@ -1,10 +1,11 @@
-"""The entry point of all binaries: parses the flags, runs the step, turns a refusal into one message."""
+"""The entry point of all binaries: parses the flags, runs the step, prints a `UserError` as one message."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -17,22 +18,22 @@ from tf_explainer.command_line.usage import FlagHelp
 from tf_explainer.errors import UserError, full_disk
 from tf_explainer.performer import keras_settings
 
-# What `run` found on the command line that is no flag of ours.
-_left_over: list[str] = []
+# Arguments on the command line that are not flags of this project.
+_unparsed: list[str] = []
 
 
 def next_command(module: str, *, with_others: bool = False) -> str:
-    """Returns a line with the command of the step that follows this one, with the flags of this one.
+    """Returns a line with the command of the next step, with the flags of this one.
 
-    The line is empty where that step follows by itself.
+    The line is empty when `run` starts the next step itself.
 
     Args:
-        module: of that step.
-        with_others: whether it gets Beam's options, too.
+        module: of the next step.
+        with_others: whether the next step also takes Beam's options.
     """
     if command_line.ONE_OF_ALL_STEPS in os.environ:
         return ""
-    not_ours = [] if with_others else _left_over
+    not_ours = [] if with_others else _unparsed
     return f"Next: {command_line.following(module, sys.orig_argv, sys.argv[1:], not_ours)}"
 
 
@@ -40,9 +41,9 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
     """Parses the flags and runs a binary's step.
 
     Args:
-        step: gets the arguments that were not parsed: the positional ones and, with `pass_unknown`,
-            the unknown flags.
-        pass_unknown: whether unknown flags are handed to the step (Beam's options) or refused.
+        step: called with the arguments that were not parsed: positional arguments and, with `pass_unknown`,
+            unknown flags.
+        pass_unknown: whether unknown flags are passed to the step (Beam's options) or refused.
     """
     asked = {f"--{argument.lstrip('-')}" for argument in sys.argv[1:] if argument.startswith("-")}
     if asked & {"--h", "--help", "--helpshort", "--helpfull"}:
@@ -60,12 +61,12 @@ def run(step: Callable[[Sequence[str]], None], *, pass_unknown: bool = False) ->
 
 
 def _usage(purpose: str, *, full: bool) -> str:
-    """Returns a binary's help; in full with the flags of the library that reads them."""
+    """Returns a binary's help; `full` adds the flags of libraries."""
     groups: list[tuple[str, list[FlagHelp]]] = []
-    told: set[str] = set()
+    listed: set[str] = set()
     for title, cls in GROUPS.items():
-        settings = [setting for setting in settings_of(cls).values() if setting.flag not in told]
-        told.update(setting.flag for setting in settings)
+        settings = [setting for setting in settings_of(cls).values() if setting.flag not in listed]
+        listed.update(setting.flag for setting in settings)
         groups.append((title, [_help_of(setting) for setting in settings]))
     text = command_line.usage(purpose, groups)
     others = [module for module, theirs in FLAGS.flags_by_module_dict().items() if theirs != declared()]
@@ -87,16 +88,14 @@ def _help_of(setting: Setting) -> FlagHelp:
 def _parse(argv: Sequence[str], pass_unknown: bool) -> list[str]:
     try:
         flagfiles.check_flagfiles(argv[1:])
-        program, *_left_over[:] = FLAGS(argv, known_only=pass_unknown)
+        program, *_unparsed[:] = FLAGS(argv, known_only=pass_unknown)
         for flag in declared():
             flag.value = flagfiles.with_home(flag.value)
-        return [program, *_left_over]
+        return [program, *_unparsed]
     except UserError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(1)
+        _fail(error)
     except flags.Error as error:
-        sys.stderr.write(f"Error: {error}\n--help tells of all flags.\n")
-        sys.exit(1)
+        _fail(f"{error}\n--help lists all flags.")
 
 
 def _guarded(step: Callable[[Sequence[str]], None], arguments: Sequence[str], pass_unknown: bool) -> None:
@@ -108,11 +107,14 @@ def _guarded(step: Callable[[Sequence[str]], None], arguments: Sequence[str], pa
         absl_logging.set_verbosity(absl_logging.INFO)
         step(arguments)
     except UserError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(1)
+        _fail(error)
     except Exception as error:
         reason = full_disk(error)
         if reason is None:
             raise
-        sys.stderr.write(f"Error: {reason}\n")
-        sys.exit(1)
+        _fail(reason)
+
+
+def _fail(message: object) -> NoReturn:
+    sys.stderr.write(f"Error: {message}\n")
+    sys.exit(1)

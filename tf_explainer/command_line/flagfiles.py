@@ -1,4 +1,4 @@
-"""What people write into flagfiles and behind flags, and what the reader of flags would trip over."""
+"""Checks and expansions that absl does not make: the encoding of flagfiles, and `~` in values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _AS_UTF8 = "save it as UTF-8 (in PowerShell, `Set-Content -Encoding utf8NoBOM`; 
 
 
 def check_flagfiles(arguments: Sequence[str]) -> None:
-    """Refuses flagfiles that are no UTF-8 text, also those that flagfiles name.
+    """Checks that flagfiles, and the flagfiles that they name, are UTF-8 text.
 
     Raises:
-        UserError: names the file and its encoding.
+        UserError: a file has another encoding, which the message names.
     """
     pending, seen = list(_named(arguments)), set()
     while pending:
         path = os.path.expanduser(pending.pop())
         if path in seen or not os.path.isfile(path):
-            continue  # The reader of flags tells of a file that is not there.
+            continue  # absl reports missing files.
         seen.add(path)
         pending += _named(line.strip() for line in _text(path).splitlines())
 
@@ -44,11 +44,11 @@ def _text(path: str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"--{_FLAG}={path} is no UTF-8 text (line {line}): {_AS_UTF8}") from error
+        raise UserError(f"--{_FLAG}={path} is not UTF-8 text (line {line}): {_AS_UTF8}") from error
 
 
 def with_home(value: Any) -> Any:
-    """Returns a flag's value with the home directory for a leading `~`, which no shell has expanded."""
+    """Replaces a leading `~`, which shells leave in `--flag=~/x`, by the home directory."""
     if isinstance(value, list):
         return [with_home(item) for item in value]
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value

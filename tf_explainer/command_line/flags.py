@@ -1,7 +1,7 @@
-"""All flags of all binaries, made from the settings in `config`, and the only place that reads them.
+"""Defines the flags of all binaries from the settings in `config`, and turns them back into settings.
 
-One flagfile serves every binary (`--flagfile=configs/vgg.flags`), so every binary knows every flag
-and uses those of its own step.
+One flagfile serves every binary (`--flagfile=configs/vgg.flags`), so every binary accepts every flag and uses
+those of its own step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tf_explainer.features import schema
 
 FLAGS = flags.FLAGS
 _Config = TypeVar("_Config")
-# The settings, under the titles of the help and in its order.
+# The settings by their titles in the help, in its order.
 GROUPS: dict[str, type] = {
     "The work directory": config.WorkDir,
     "All steps (run)": config.ChainConfig,
@@ -27,7 +27,7 @@ GROUPS: dict[str, type] = {
     "The performer": config.PerformerConfig,
     "The training of the performer (train_performer)": config.PerformerTrainingConfig,
     "Extraction (extract_features)": config.ExtractionConfig,
-    # Beam's tests know an option of the name --dry_run; it cannot be given here.
+    # Beam has an option --dry_run, used by its own tests only; this flag hides it.
     "A dry run of the extraction (extract_features)": config.DryRunConfig,
     "Verification of stored features (verify_features)": config.VerificationConfig,
     "The explainer and its losses (train)": config.ExplainerConfig,
@@ -51,7 +51,7 @@ def _from_flags(cls: Callable[..., _Config]) -> _Config:
     """Builds a dataclass from the flags of its fields.
 
     Raises:
-        UserError: an item of a list is no number, where numbers are asked for.
+        UserError: an item of a list of numbers is not a number.
     """
     return cls(**{name: setting.value() for name, setting in settings_of(cls).items()})
 
@@ -75,28 +75,28 @@ def workdir() -> config.WorkDir:
 
 
 def is_written(name: str) -> bool:
-    """Tells whether a flag stands on the command line or in a flagfile."""
+    """Returns whether a flag is given on the command line or in a flagfile."""
     return bool(FLAGS[name].present)
 
 
 def assume(name: str, value: str | list[str]) -> list[str]:
-    """Gives a flag that is not written a value; returns the argument that says so."""
+    """Sets a flag that the user did not give; returns the equivalent argument."""
     FLAGS[name].value = value
     return [f"--{name}={value if isinstance(value, str) else ','.join(value)}"]
 
 
 def names_workdir() -> bool:
-    """Tells whether a work directory is named."""
+    """Returns whether a work directory is named."""
     return FLAGS.workdir is not None
 
 
 def features_dir() -> str:
-    """Returns where the features lie."""
+    """Returns the directory of the features."""
     return FLAGS.features_dir.rstrip("/") if FLAGS.features_dir else workdir().features
 
 
 def names_dataset() -> bool:
-    """Tells whether a data set is named."""
+    """Returns whether a data set is named."""
     return FLAGS.dataset is not None
 
 
@@ -104,9 +104,9 @@ def dataset() -> config.DatasetConfig:
     """Returns the data set's settings.
 
     Raises:
-        UserError: none is named, or the held-out fold is no fold.
+        UserError: no data set is named, or the held-out fold does not exist.
     """
-    required("dataset", "name one, --dataset=animal_part (or creatures, which needs no data)")
+    required("dataset", "name a data set, --dataset=animal_part (or creatures, which needs no data)")
     if FLAGS.held_out_fold >= FLAGS.folds:
         raise UserError(
             f"--held_out_fold={FLAGS.held_out_fold} is not one of the --folds={FLAGS.folds}: "
@@ -124,7 +124,7 @@ def performer_training() -> config.PerformerTrainingConfig:
     """Returns how the performer's head is trained.
 
     Raises:
-        UserError: the widths are no positive whole numbers.
+        UserError: the widths are not positive whole numbers.
     """
     settings = _from_flags(config.PerformerTrainingConfig)
     if min(settings.head_widths, default=0) < 1:
@@ -143,23 +143,23 @@ def extraction() -> config.ExtractionConfig:
     settings = _from_flags(config.ExtractionConfig)
     if unknown := sorted(set(settings.views) - set(schema.VIEWS)):
         raise UserError(
-            f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is none of {', '.join(schema.VIEWS)}"
+            f"--views={','.join(FLAGS.views)}: {unknown[0]!r} is not one of {', '.join(schema.VIEWS)}"
         )
     return dataclasses.replace(settings, views=tuple(view for view in schema.VIEWS if view in settings.views))
 
 
 def dry_run() -> config.DryRunConfig:
-    """Returns whether and how the effort of an extraction is estimated."""
+    """Returns whether and how the cost of an extraction is estimated."""
     return _from_flags(config.DryRunConfig)
 
 
 def verification() -> config.VerificationConfig:
-    """Returns what happens to broken features."""
+    """Returns what is done about broken features."""
     return _from_flags(config.VerificationConfig)
 
 
 def explainer() -> config.ExplainerConfig:
-    """Returns the explainer's shape and weights."""
+    """Returns the explainer's architecture and loss weights."""
     return _from_flags(config.ExplainerConfig)
 
 
@@ -167,7 +167,7 @@ def training() -> config.TrainConfig:
     """Returns how the explainer is fitted.
 
     Raises:
-        UserError: the steps to profile are not a first and a last one.
+        UserError: the steps to profile are not a first and a last step.
     """
     settings = _from_flags(config.TrainConfig)
     steps = settings.profile
@@ -189,7 +189,7 @@ def evaluation() -> config.EvaluationConfig:
 
 
 def snapshot() -> config.SnapshotConfig:
-    """Returns what TensorBoard's Parts tab gets to show."""
+    """Returns what TensorBoard's Parts tab shows."""
     return _from_flags(config.SnapshotConfig)
 
 
@@ -204,15 +204,15 @@ def explanation() -> config.ExplanationConfig:
 
 
 def explanation_file() -> config.ExplanationFileConfig:
-    """Returns where explanations of many images go."""
+    """Returns where the explanations of many images are written."""
     return _from_flags(config.ExplanationFileConfig)
 
 
 def chain() -> config.ChainConfig:
-    """Returns which steps are run."""
+    """Returns which steps `run` runs."""
     return _from_flags(config.ChainConfig)
 
 
 def export() -> config.ExportConfig:
-    """Returns where the SavedModel goes."""
+    """Returns where the SavedModel is written."""
     return _from_flags(config.ExportConfig)

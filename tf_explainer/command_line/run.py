@@ -1,9 +1,9 @@
-r"""Runs all steps, one after another; what is done already is kept.
+r"""Runs all steps, one after another, and keeps finished work.
 
 python -m tf_explainer run --data_dir=photos --performer=model.keras
 python -m tf_explainer run --flagfile=configs/vgg.flags
 
-Flags of every step may follow, and options of Apache Beam. Whatever stops it, the same command goes on.
+Takes the flags of every step, and options of Apache Beam. If it is interrupted, the same command continues.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _STEPS = (_TRAIN_PERFORMER, _EXTRACT, "tf_explainer.train", "tf_explainer.evalua
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs each step as a process of its own, and says in the end where to look."""
+    """Runs each step in its own process, and ends with the paths of the results."""
     assumed = _assume()
     workdir = flags.workdir()
     _check_settings(arguments)
     steps = [step for step in _STEPS if step != _TRAIN_PERFORMER or _needs_head(workdir)]
     if assumed:
-        print(f"Taken for granted: {' '.join(assumed)}")
+        print(f"Assumed: {' '.join(assumed)}")
     ours = command_line.without(sys.argv[1:], arguments)
     for number, step in enumerate(steps, 1):
         name = step.rpartition(".")[2]
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> None:
         code = _run(step, [*assumed, *page, *(sys.argv[1:] if step == _EXTRACT else ours)])
         if code:
             sys.stderr.write(
-                f"Stopped in step {number} of {len(steps)}, {name}. What is done is kept: the same command "
-                "goes on from there.\n"
+                f"Stopped in step {number} of {len(steps)}, {name}. Finished work is kept: the same command "
+                "continues from there.\n"
             )
             sys.exit(code)
     output = flags.explanation().output or workdir.explanations
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _assume() -> list[str]:
-    """Fills in what an impatient person leaves out; returns it as flags.
+    """Sets flags that the user left out; returns them as arguments.
 
     Raises:
         UserError: no images are named.
@@ -76,7 +76,7 @@ def _assume() -> list[str]:
         named = re.split(r"[*?\[]", data_dir)[0] if data_dir else flags.FLAGS.dataset
         assumed += flags.assume("workdir", f"runs/{_base_name(named)}")
     if not flags.is_written("views"):
-        assumed += flags.assume("views", ["flip"])  # Parts learn to move with what moves.
+        assumed += flags.assume("views", ["flip"])  # For the equivariance loss.
     return assumed
 
 
@@ -86,19 +86,14 @@ def _base_name(path: str) -> str:
 
 
 def _check_settings(beam_options: Sequence[str]) -> None:
-    """Refuses what a later step would refuse, before hours of work.
+    """Checks the settings of all steps before hours of work.
 
     Raises:
         UserError: a setting is wrong.
     """
-    for settings in (
-        flags.dataset,
-        flags.performer_training,
-        flags.extraction,
-        flags.training,
-        flags.evaluation,
-    ):
-        settings()
+    steps = flags.dataset, flags.performer_training, flags.extraction, flags.training, flags.evaluation
+    for read_settings in steps:
+        read_settings()
     if beam_options:
         from pipelines.dataflow.beam_options import check
 
@@ -106,10 +101,10 @@ def _check_settings(beam_options: Sequence[str]) -> None:
 
 
 def _needs_head(workdir: WorkDir) -> bool:
-    """Tells whether there is a head to be trained.
+    """Returns whether a head must be trained.
 
     Raises:
-        UserError: the backbone's own is asked for, but one was trained here before.
+        UserError: --own_head is given, but a head was trained in this work directory before.
     """
     if flags.performer().performer:
         return False
@@ -123,14 +118,12 @@ def _needs_head(workdir: WorkDir) -> bool:
     except (OSError, ValueError):
         trained = False
     if trained:
-        raise UserError(
-            f"--own_head: {workdir.performer} has a head that was trained: name another --workdir"
-        )
+        raise UserError(f"--own_head: {workdir.performer} already has a trained head: name another --workdir")
     return False
 
 
 def _run(step: str, arguments: Sequence[str]) -> int:
-    """Runs a step and returns its exit status; that of the signal if one ended it, however it did."""
+    """Runs a step and returns its exit status; 128 + N if signal N came, however the step ended."""
     environment = os.environ | {command_line.ONE_OF_ALL_STEPS: "1"}
     command = [sys.executable, "-m", step, *arguments]
     with subprocess.Popen(command, env=environment) as process, _signals_for(process) as received:
@@ -142,16 +135,16 @@ def _run(step: str, arguments: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Leaves it to a step how it ends: yields the signals that came meanwhile."""
+    """Lets the step decide how to end on SIGINT or SIGTERM; yields the signals received in the block."""
     received: list[int] = []
 
-    def note(number: int, frame: types.FrameType | None) -> None:
+    def record(number: int, frame: types.FrameType | None) -> None:
         del frame
         received.append(number)
-        if number == signal.SIGTERM:  # The terminal sends Ctrl-C to the step as well.
+        if number == signal.SIGTERM:  # The terminal sends Ctrl-C to the step itself.
             process.send_signal(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:

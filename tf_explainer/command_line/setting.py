@@ -1,4 +1,4 @@
-"""A field of the settings as a flag: type, bounds, default and help are those of the field."""
+"""Turns a field of the settings into a flag with the field's type, bounds, default and help."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A field of a dataclass in `config`, as its flag needs to know it.
+    """A field of a dataclass in `config`, described for its flag.
 
     Attributes:
         flag: the flag's name.
-        type: of the value, or of a list's items.
+        type: of the value, or of the items of a list.
         is_list: whether values are lists.
         is_repeated: whether a list is given by repeating the flag.
-        choices: the values that there are; empty: any.
+        choices: the allowed values; empty: any.
         bounds: the least and the greatest value.
         default: None: there is none.
-        help: what it means.
+        help: what the flag means.
     """
 
     flag: str
@@ -43,7 +43,7 @@ class Setting:
     help: str
 
     def declare(self) -> None:
-        """Makes the flag."""
+        """Defines the flag."""
         if self.is_repeated:
             flags.DEFINE_multi_string(self.flag, list(self.default), self.help)
         elif self.is_list:
@@ -59,10 +59,10 @@ class Setting:
             define(self.flag, self.default, self.help)
 
     def value(self) -> Any:
-        """Returns the flag's value, as the field has it.
+        """Returns the flag's value with the field's type.
 
         Raises:
-            UserError: an item of a list is no number, where numbers are asked for.
+            UserError: an item of a list of numbers is not a number.
         """
         value: Any = FLAGS[self.flag].value
         if not self.is_list:
@@ -75,7 +75,7 @@ class Setting:
 
 @functools.cache
 def settings_of(cls: Callable[..., Any]) -> dict[str, Setting]:
-    """Returns what flags need to know of a dataclass's fields, by their names."""
+    """Returns the settings of a dataclass by the names of its fields."""
     lines = {
         line.arg_name: line.description or "" for line in docstring_parser.parse(cls.__doc__ or "").params
     }
@@ -89,7 +89,7 @@ def settings_of(cls: Callable[..., Any]) -> dict[str, Setting]:
 def _setting(field: dataclasses.Field, hint: Any, line: str) -> Setting:
     metadata = {type(each): each for each in getattr(hint, "__metadata__", ())}
     plain = hint.__origin__ if metadata else hint
-    if isinstance(plain, types.UnionType):  # None is not written: it is what a flag without default has.
+    if isinstance(plain, types.UnionType):  # `T | None`: None is the value of a flag without default.
         plain = typing.get_args(plain)[0]
     kind, arguments = typing.get_origin(plain), typing.get_args(plain)
     help_text = " ".join(line.split())
@@ -107,5 +107,5 @@ def _setting(field: dataclasses.Field, hint: Any, line: str) -> Setting:
 
 
 def declared() -> list[flags.Flag]:
-    """Returns the flags that were made here, in the order of their declaration."""
+    """Returns the flags that this module defined, in the order of their definition."""
     return FLAGS.flags_by_module_dict().get(__name__, [])

@@ -1,4 +1,4 @@
-"""What reaches the terminal of a person who runs one of our commands: our own words, and what went wrong."""
+"""Decides what our commands show in the terminal: our own messages and errors, but no noise of libraries."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _OURS = tuple(
     str(pathlib.Path(__file__).parents[2] / name) + os.sep for name in ("tf_explainer", "pipelines")
 )
 _TALKATIVE = ("tensorflow", "keras", "apache_beam")
-# Of Beam's parts, two speak of what a person started and pays for.
+# These report on the user's job, which may cost money.
 _WELCOME = ("apache_beam.runners.dataflow", "apache_beam.io")
-# What it says of BigQuery, which nothing here uses, is said to everybody without the extra `gcp`.
+# Nothing here uses BigQuery, about which Beam warns everyone without the extra `gcp`.
 _UNUSED = "apache_beam.io.gcp.bigquery"
 # Set for the processes that a command starts, such as Beam's workers.
 _OF_A_COMMAND = "TF_EXPLAINER_COMMAND"
@@ -32,12 +32,12 @@ _INFORMATION = re.compile(rb"I\d{4} |WARNING: All log messages before absl::Init
 
 
 def silence_libraries() -> None:
-    """Keeps what TensorFlow, Keras and Beam say by the way off the terminal, if called before their import.
+    """Suppresses log noise of TensorFlow, Keras and Beam; must be called before they are imported.
 
-    Whoever sets TF_CPP_MIN_LOG_LEVEL or Python's warning options gets what they ask for. Processes that are
-    started from this one, such as Beam's workers, are as quiet.
+    TF_CPP_MIN_LOG_LEVEL and Python's warning options still take effect. Processes started from this one, such
+    as Beam's workers, can call `silence_libraries_in_a_worker`.
     """
-    # Errors of TensorFlow that matter come as exceptions; what it logs as errors is its search for a GPU.
+    # TensorFlow raises errors that matter as exceptions; the errors it logs come from its search for a GPU.
     os.environ.setdefault(_LEVEL, "3")
     os.environ[_OF_A_COMMAND] = "1"
     if os.environ[_LEVEL] != "0" and not any(isinstance(each, _QuietFinder) for each in sys.meta_path):
@@ -47,38 +47,39 @@ def silence_libraries() -> None:
 
 
 def silence_libraries_in_a_worker() -> None:
-    """Does the same in a process that one of our commands has started, and nothing in any other."""
+    """Calls `silence_libraries` if one of our commands started this process."""
     if _OF_A_COMMAND in os.environ:
         silence_libraries()
 
 
 def prepare() -> None:
-    """Makes this process's terminal that of a command of ours: quiet libraries, plain log messages."""
+    """Sets up the terminal for one of our commands: quiet libraries, plain log messages."""
     silence_libraries()
     handler = _Handler()
     handler.addFilter(_is_for_a_person)
     handler.setFormatter(_Formatter())
     logging.root.handlers = [handler]
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Through a pipe, too, lines come in the order in which they were written.
+        # Keeps lines of stdout and stderr in order, in a pipe, too.
         sys.stdout.reconfigure(line_buffering=True)
 
 
 def _is_for_a_person(record: logging.LogRecord) -> bool:
-    """Tells whether a message is one of ours, an error, or a warning of a library that is not talkative."""
+    """Returns whether a message is our own, an error, or a warning of a library that is not talkative."""
     if record.levelno >= logging.ERROR or record.pathname.startswith(_OURS):
         return True
     if record.name.startswith(_WELCOME) and not record.name.startswith(_UNUSED):
         return record.levelno >= logging.INFO
-    # By the file: many modules' loggers are not named after them. A worker's message names the worker's.
+    # By file, because many loggers are not named after their module. A worker's message contains the
+    # worker's own file.
     if set(_TALKATIVE) & set(re.split(r"[/\\]", record.pathname)):
         return any(path in record.getMessage() for path in _OURS)
-    # What a library will do away with is for us to change.
+    # Deprecations are for developers.
     return record.levelno >= logging.WARNING and "deprecated" not in record.getMessage()
 
 
 class _Formatter(logging.Formatter):
-    """Writes what is no news with its level in front, and no dates and places."""
+    """Omits dates and places; puts the level in front of messages above INFO."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = super().format(record)
@@ -86,16 +87,16 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.Handler):
-    """Writes messages above a progress line that may be under way."""
+    """Writes messages above the current progress bar, if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.tqdm.write(self.format(record), file=sys.stderr)
 
 
 class _QuietFinder(importlib.machinery.PathFinder):
-    """Finds TensorFlow's modules as ever, and lets those in machine code load quietly.
+    """Makes the extension modules of TensorFlow load quietly.
 
-    While its libraries are loaded they log before they have read TF_CPP_MIN_LOG_LEVEL.
+    While they load, they log before they have read TF_CPP_MIN_LOG_LEVEL.
     """
 
     @classmethod
@@ -118,7 +119,7 @@ class _QuietLoader(importlib.machinery.ExtensionFileLoader):
 
 @contextlib.contextmanager
 def _without_information() -> Iterator[None]:
-    """Holds back what is written to the error output, and lets through what is no mere information."""
+    """Captures stderr (file descriptor 2) in the block, then writes all lines that are not INFO logs."""
     with tempfile.TemporaryFile() as held:
         terminal = os.dup(2)
         os.dup2(held.fileno(), 2)

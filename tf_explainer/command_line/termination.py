@@ -1,4 +1,4 @@
-"""A request to end, which a scheduler makes by SIGTERM, answered at the next good moment."""
+"""Records a scheduler's request to end (SIGTERM), so that training can stop at a good moment."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import types
 
 
 class Termination:
-    """Records SIGTERM so that the trainer can save and exit; only for the main thread of a program.
+    """Records SIGTERM so that the trainer can save and exit; works in the main thread only.
 
     Attributes:
-        requested: whether the signal has come.
+        requested: whether the signal was received.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGTERM, self._record)
 
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
+    def _record(self, number: int, frame: types.FrameType | None) -> None:
         del number, frame
         self.requested = True

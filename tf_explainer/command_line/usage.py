@@ -1,4 +1,4 @@
-"""What our commands say of themselves: how they are started, and their help."""
+"""The command lines of our commands, and their help."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from collections.abc import Iterable, Sequence
 _WIDTH = 100
 _SCRIPT = "tf-explainer"
 ONE_OF_ALL_STEPS = "TF_EXPLAINER_ONE_OF_ALL_STEPS"
-"""Variable of the environment that is set for steps behind which the next one follows by itself."""
+"""Environment variable that `run` sets for its steps, which then do not print the next command."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlagHelp:
-    """What help tells of a flag.
+    """The help of a flag.
 
     Attributes:
         name: without dashes.
-        default: as one would write it; None: there is none.
-        text: what it means.
-        choices: the values that there are; empty: any.
-        is_switch: whether it is on or off.
+        default: as written on the command line; None: there is none.
+        text: what the flag means.
+        choices: the allowed values; empty: any.
+        is_switch: whether the flag is boolean.
     """
 
     name: str
@@ -35,11 +35,11 @@ class FlagHelp:
 
 
 def command(module: str, started: Sequence[str]) -> list[str]:
-    """Returns how a command of ours is started, in the way in which this process was.
+    """Returns the words that start one of our commands in the same way as this process.
 
     Args:
-        module: `tf_explainer.train`.
-        started: the whole command line of this process (`sys.orig_argv`).
+        module: of the command, such as `tf_explainer.train`.
+        started: the command line of this process (`sys.orig_argv`).
     """
     if "-m" in started:
         return [*started[: started.index("-m") + 1], module]
@@ -55,13 +55,13 @@ def command(module: str, started: Sequence[str]) -> list[str]:
 def following(
     module: str, started: Sequence[str], arguments: Sequence[str], not_ours: Sequence[str] = ()
 ) -> str:
-    """Returns the command of the next step, with the flags of this one, as one types it.
+    """Returns the command line of the next step, with the flags of this one, quoted for a shell.
 
     Args:
         module: of the next step.
-        started: the whole command line of this process.
+        started: the command line of this process (`sys.orig_argv`).
         arguments: of this step.
-        not_ours: those of them, in their order, that the next step does not know.
+        not_ours: the arguments, in the same order, that the next step does not know.
     """
     kept = [
         argument
@@ -72,7 +72,7 @@ def following(
 
 
 def without(arguments: Sequence[str], not_ours: Sequence[str]) -> list[str]:
-    """Returns arguments without some of them, which stand among them in their order."""
+    """Returns arguments without a subsequence of them."""
     left = list(not_ours)
     kept = []
     for argument in arguments:
@@ -87,14 +87,14 @@ def usage(purpose: str, groups: Iterable[tuple[str, Iterable[FlagHelp]]]) -> str
     """Returns a command's help.
 
     Args:
-        purpose: what it does and how it is started.
-        groups: the flags, under their titles.
+        purpose: what the command does and how it is started.
+        groups: the flags by title.
     """
     lines = [
         purpose.strip(),
         "",
-        "Flags with their defaults; every step takes them all. --flagfile=FILE reads some from a file;",
-        "a flag that stands behind it overrides it.",
+        "Flags with their defaults; every step accepts all of them. --flagfile=FILE reads flags from a file;",
+        "flags after it override it.",
     ]
     for title, members in groups:
         lines += ["", f"{title}:"]

@@ -1,1 +1,1 @@
-"""Explaining images, one or many, and exporting what explains."""
+"""Explains images, one or many, and exports explainers."""

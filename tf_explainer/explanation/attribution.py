@@ -1,14 +1,12 @@
 """How much each part filter adds to a class score, through decoder and head.
 
-The score is the log-odds of a class, `log p / (1 - p)`, by the performer's head on the decoder's features
-(`tf_explainer.scores`).
-With what the two tracks hand to their norm layers,
+The score is the log-odds of a class, `log p / (1 - p)`, that the performer's head computes from the decoder's
+features (`tf_explainer.scores`). Contributions are those of the inputs of the two tracks' norm layers:
 
     score = baseline + sum_f contribution of part filter f + contribution of the ordinary track + gap
 
-where the baseline is the score of the average image, of what the tracks make of the mean of all images'
-features (`average_image`), and the gap is the error of the quadrature (`integrated_gradients`). Contributions
-add up to what lies between the two scores, up to the gap.
+The baseline is the score of the average image: the tracks are computed from the mean features of all images
+(`average_image`). The gap is the error of the quadrature (`integrated_gradients`).
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from tf_explainer.explanation import integrated_gradients
 from tf_explainer.performer import layer_graph, output_kind
 from tf_explainer.scores import log_odds
 
-# Numbers in the points that go through the network at once: 128 points of VGG-16's block5_conv3.
+# How many numbers go through the network at once: 128 points of VGG-16's block5_conv3.
 _NUMBERS = 128 * 14 * 14 * 512
 _NOTHING = "no activation"
 _NORMS = ("norm_interp", "norm_ordin")
@@ -37,15 +35,15 @@ _NORMS = ("norm_interp", "norm_ordin")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Contributions to one class score an image, in nats.
+    """Contributions to the score of one class per image, in nats.
 
     Attributes:
         scores: `[B]`, the log-odds.
-        baseline: `[B]`, the same class's score of the baseline.
-        parts: `[B, F]`, of each filter of conv_interp_2.
-        ordinary: `[B]`, of the ordinary track.
-        interpretable_maps: `[B, L, L]`, the contributions of all part filters by place.
-        ordinary_maps: `[B, L, L]`, those of the ordinary track.
+        baseline: `[B]`, the score of the same class for the baseline.
+        parts: `[B, F]`, contributions of the filters of conv_interp_2.
+        ordinary: `[B]`, contributions of the ordinary track.
+        interpretable_maps: `[B, L, L]`, contributions of all part filters by place.
+        ordinary_maps: `[B, L, L]`, contributions of the ordinary track by place.
     """
 
     scores: np.ndarray
@@ -57,12 +55,12 @@ class Attribution:
 
     @property
     def gap(self) -> np.ndarray:
-        """What is missing to the score: the error of the attribution itself, `[B]`."""
+        """The error of the attribution, `[B]`: scores minus baseline and contributions."""
         return self.scores - self.baseline - self.parts.sum(axis=1) - self.ordinary
 
     @classmethod
     def joined(cls, batches: list[Attribution]) -> Attribution:
-        """Puts batches after one another."""
+        """Concatenates batches."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})
 
@@ -70,26 +68,28 @@ class Attribution:
 class TrackAttributor:
     """Attributes scores to two tracks of activations.
 
-    What scores make of the tracks begins with a sum that is affine, and goes channel by channel: channel k of
-    it is made of channel k of either track. So a straight line between tracks is one between such sums, which
-    are smaller; the gradient is taken there, and led back to the tracks once, whatever the number of points.
+    The network first joins the tracks in an affine sum, whose channel k depends on channel k of each track
+    alone. A straight line between tracks is therefore also a straight line between their sums, which are
+    smaller. The gradient is taken with respect to the sum at each point of the line, and propagated back to
+    the tracks only once.
 
     Args:
-        tracks: from a network's input to two tensors `[B, L, L, F]`, interpretable first.
-        join: from there to that sum, `[B, ..., F]`.
-        above: from the sum to the log-odds of all classes, `[B, classes]`.
-        baselines: of either track, what broadcasts to it.
+        tracks: model from a network's input to two tensors `[B, L, L, F]`, the interpretable track first.
+        join: model from the tracks to their sum, `[B, ..., F]`.
+        above: model from the sum to the log-odds of all classes, `[B, classes]`.
+        baselines: of the two tracks; each broadcasts to its track.
         config: the method.
-        origin: what the baselines are of, in words.
+        origin: names the baseline, for `method`.
 
     Attributes:
-        tracks, join, above, baselines: the arguments.
-        scores: from the two tracks to the log-odds.
-        scores_of_shares: from tracks `[B, L, L, F]` and shares `[G, F]` in 0 to 1 to the log-odds
-            `[B, G + 1, classes]` where so much of each filter of the interpretable track is its own and the
-            rest the baseline's, and at last where all of the ordinary track is the baseline.
-        nodes: where on the path from the baselines gradients are taken, `[N]`.
-        method: in words.
+        tracks, join, above, baselines: the arguments; `gradient_x_activation` sets the baselines to 0.
+        scores: model from the two tracks to the log-odds.
+        scores_of_shares: function of tracks `[B, L, L, F]` and shares `[G, F]` in 0 to 1. Returns log-odds
+            `[B, G + 1, classes]`: for each row of shares, the interpretable track is interpolated filter by
+            filter between its baseline (0) and itself (1); in the last row, the ordinary track is its
+            baseline.
+        nodes: where gradients are taken on the path from the baselines, `[N]`.
+        method: the method and its baseline, in words.
     """
 
     def __init__(
@@ -119,33 +119,24 @@ class TrackAttributor:
         )
 
     def log_odds(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the scores of all classes, `[B, classes]` float32.
-
-        Args:
-            inputs: the network's, `[B, ...]`.
-        """
+        """Returns the scores of all classes, `[B, classes]` float32, for network inputs `[B, ...]`."""
         return np.asarray(self.scores(self.activations(inputs), training=False))
 
     def activations(self, inputs: np.ndarray) -> list[Any]:
-        """Returns both tracks, `[B, L, L, F]` each, on a network's inputs `[B, ...]`."""
+        """Returns both tracks, `[B, L, L, F]` each, for network inputs `[B, ...]`."""
         return list(self.tracks(tf.convert_to_tensor(inputs, tf.float32), training=False))
 
     def attribute(self, inputs: np.ndarray, classes: np.ndarray) -> Attribution:
-        """Attributes one score an image.
+        """Attributes one score per image.
 
         Args:
-            inputs: the network's, `[B, ...]`.
-            classes: `[B]` int, whose scores.
+            inputs: of the network, `[B, ...]`.
+            classes: `[B]` int, whose scores to attribute.
         """
         return self.attribute_tracks(self.activations(inputs), classes)
 
     def attribute_tracks(self, tracks: list[Any], classes: np.ndarray) -> Attribution:
-        """Attributes one score an image.
-
-        Args:
-            tracks: `[B, L, L, F]` each, from `activations`.
-            classes: `[B]` int, whose scores.
-        """
+        """Attributes one score per image, like `attribute`, for tracks `[B, L, L, F]` from `activations`."""
         size = self.images_at_once(tracks, len(self.nodes))
         batches = []
         for first in range(0, len(classes), size):
@@ -155,19 +146,19 @@ class TrackAttributor:
         return Attribution.joined(batches)
 
     def images_at_once(self, tracks: list[Any], points: int) -> int:
-        """Returns how many images go through the network at once, with so many points each.
+        """Returns how many images can go through the network at once.
 
         Args:
             tracks: `[B, L, L, F]` each.
-            points: on an image's line.
+            points: number of points per image.
         """
         joined = self.join.output_shape[1:]
-        # Networks that take images of any size do not know the size of their maps.
+        # A network that takes images of any size has no static map size.
         numbers = math.prod(tracks[0].shape[1:] if None in joined else joined)
         return max(1, _NUMBERS // (points * numbers))
 
     def _attribute(self, tracks: list[Any], classes: Any) -> dict[str, Any]:
-        """Computes the fields of `Attribution`, as one graph."""
+        """Computes the fields of `Attribution` in one graph."""
         log_odds, of_baseline, by_part, by_rest = self.shared_out(tracks, classes)
         by_part, by_rest = (tf.cast(units, tf.float64) for units in (by_part, by_rest))
         return {
@@ -180,61 +171,58 @@ class TrackAttributor:
         }
 
     def shared_out(self, tracks: list[Any], classes: Any) -> tuple[Any, Any, Any, Any]:
-        """Attributes one score an image; to be called in a `tf.function`.
+        """Attributes one score per image; must be called in a `tf.function`.
 
         Args:
             tracks: `[B, L, L, F]` each.
-            classes: `[B]` int32, whose scores.
+            classes: `[B]` int32, whose scores to attribute.
 
         Returns:
-            The log-odds of all classes, `[B, classes]`, and those of the baseline, `[classes]`; and what each
-            unit of either track contributes, `[B, L, L, F]`.
+            The log-odds of all classes, `[B, classes]`; those of the baseline, `[classes]`; and the
+            contributions of the units of each track, `[B, L, L, F]` twice.
         """
-        joined, baseline = (self.join(ends, training=False) for ends in (tracks, self._one_baseline(tracks)))
+        one_baseline = [
+            tf.broadcast_to(each, tf.concat([[1], tf.shape(track)[1:]], axis=0))
+            for each, track in zip(self.baselines, tracks, strict=True)
+        ]
+        joined, baseline = (self.join(ends, training=False) for ends in (tracks, one_baseline))
         path = integrated_gradients.points(joined, baseline, self.nodes)
         log_odds, of_baseline = (self.above(end, training=False) for end in (joined, baseline))
         of_path = tf.reshape(self.above(path, training=False), [-1, len(self.nodes), log_odds.shape[-1]])
         (gradient,) = tf.gradients(of_path * tf.one_hot(classes, log_odds.shape[-1])[:, None], path)
         mean = integrated_gradients.mean_over_points(gradient, len(self.nodes))
         by_part, by_rest = (
-            (track - baseline) * led_back
-            for track, baseline, led_back in zip(
+            (track - baseline) * gradient
+            for track, baseline, gradient in zip(
                 tracks, self.baselines, tf.gradients(joined, tracks, mean), strict=True
             )
         )
         return log_odds, of_baseline[0], by_part, by_rest
-
-    def _one_baseline(self, tracks: list[Any]) -> list[Any]:
-        """Returns the baselines as one image's tracks, `[1, L, L, F]` each."""
-        return [
-            tf.broadcast_to(each, tf.concat([[1], tf.shape(track)[1:]], axis=0))
-            for each, track in zip(self.baselines, tracks, strict=True)
-        ]
 
     def _scores_of_shares(self, tracks: list[Any], shares: Any) -> Any:
         nothing = [
             tf.broadcast_to(baseline, tf.shape(track))
             for baseline, track in zip(self.baselines, tracks, strict=True)
         ]
-        whole, without_parts, without_rest = (
+        full, without_parts, without_rest = (
             self.join(both, training=False)
             for both in (tracks, [nothing[0], tracks[1]], [tracks[0], nothing[1]])
         )
-        some = integrated_gradients.points(whole, without_parts, shares)
+        some = integrated_gradients.points(full, without_parts, shares)
         of_shares, of_parts = (self.above(joined, training=False) for joined in (some, without_rest))
         by_image = tf.reshape(of_shares, [-1, tf.shape(shares)[0], of_shares.shape[-1]])
         return tf.concat([by_image, of_parts[:, None]], axis=1)
 
 
 class Attributor(TrackAttributor):
-    """Attributes an explainer's scores to its two tracks, as they are handed to the norm layers.
+    """Attributes an explainer's scores to the inputs of its two norm layers.
 
     Args:
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
-        kind: what the logits are of.
-        mean_features: `[L, L, D]`, the target layer's on the average image.
-        config: the method; None: as by default.
+        kind: of the performer's outputs.
+        mean_features: `[L, L, D]`, the mean features of the target layer.
+        config: the method; None: the default.
     """
 
     def __init__(
@@ -266,22 +254,22 @@ class Attributor(TrackAttributor):
 
 
 class LayerAttributor(TrackAttributor):
-    """Attributes a classifier's scores to the filters of one of its layers; there is no ordinary track.
+    """Attributes a classifier's scores to the filters of one of its layers, without an ordinary track.
 
-    What that layer does on average is not known here: the baseline is no activation at all.
+    The mean activations of the layer are not known here, so the baseline is zero.
 
     Args:
-        model: a functional classifier of one input.
-        layer: its name, `relu.2` for the second call of one that is called several times.
-        outputs: what the model's outputs are, as the flag of that name.
-        config: the method; None: as by default.
+        model: a functional classifier with one input.
+        layer: the layer's name; `relu.2` for the second call of a layer that is called several times.
+        outputs: what the model's outputs are, like the flag of that name.
+        config: the method; None: the default.
 
     Attributes:
         kind: of the outputs.
 
     Raises:
-        UserError: there is no such layer, the scores see what does not pass through it, or what the outputs
-            mean cannot be told.
+        UserError: the layer does not exist, the scores also depend on activations that bypass it, or the kind
+            of outputs cannot be derived.
     """
 
     def __init__(
@@ -289,9 +277,8 @@ class LayerAttributor(TrackAttributor):
     ) -> None:
         scores = model.outputs[0]
         maps = _deciding(model, layer)
-        kind = output_kind.output_kind(scores, outputs)
-        self.kind = kind
-        above = layer_graph.between(maps, LogOdds(kind)(output_kind.logits(scores, kind)))
+        self.kind = output_kind.output_kind(scores, outputs)
+        above = layer_graph.between(maps, LogOdds(self.kind)(output_kind.logits(scores, self.kind)))
         filters, nothing = keras.Input(maps.shape[1:]), keras.Input(maps.shape[1:])
         super().__init__(
             keras.Model(model.inputs[0], [maps, ops.zeros_like(maps)]),
@@ -299,21 +286,22 @@ class LayerAttributor(TrackAttributor):
             above,
             [np.float32(0), np.float32(0)],
             config or AttributionConfig(),
-            _NOTHING,
         )
 
 
 def _deciding(model: keras.Model, layer: str) -> Any:
-    """Returns the maps of a layer that everything the scores know passes through."""
+    """Returns the maps of a layer; raises UserError unless the scores depend on them alone."""
     maps, scores = layer_graph.place(model, layer), model.outputs[0]
     if not layer_graph.separates(maps, scores):
-        whole = [
-            name for name, each in layer_graph.places(model).items() if layer_graph.separates(each, scores)
-        ]
-        fit = [name for name in whole if layer_graph.is_map(layer_graph.place(model, name))]
+        separating = {
+            name: each
+            for name, each in layer_graph.places(model).items()
+            if layer_graph.separates(each, scores)
+        }
+        usable = [name for name, each in separating.items() if layer_graph.is_map(each)]
         raise UserError(
-            f"the scores do not depend on layer {layer!r} alone: choose one that everything passes through, "
-            f"such as {', '.join(fit or whole[-1:])}"
+            f"the scores do not depend on layer {layer!r} alone: choose a layer that everything passes "
+            f"through, such as {', '.join(usable or list(separating)[-1:])}"
         )
     return maps
 
@@ -322,7 +310,7 @@ class LogOdds(keras.layers.Layer):
     """`log p / (1 - p)` of all classes, `[B, classes]`, from logits `[B, outputs]`.
 
     Args:
-        kind: what the logits are of.
+        kind: of the logits.
     """
 
     def __init__(self, kind: OutputKind) -> None:
@@ -330,5 +318,5 @@ class LogOdds(keras.layers.Layer):
         self._kind = kind
 
     def call(self, logits: Any) -> Any:
-        """Computes them in float32."""
+        """Computes the log-odds in float32."""
         return log_odds(ops.cast(logits, "float32"), self._kind)

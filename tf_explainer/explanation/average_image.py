@@ -1,4 +1,4 @@
-"""The average image, from which contributions are counted: the mean of the target layer's stored features."""
+"""The average image, the baseline of contributions: the mean of the target layer's stored features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tf_explainer.features.stored_features import Features
 
 
 def mean_features(features: Features) -> np.ndarray:
-    """Returns the mean over all images, negatives too, `[L, L, D]` float32.
+    """Returns the mean over all images, negatives included, `[L, L, D]` float32.
 
     Args:
         features: stored features of the performer.
@@ -34,7 +34,7 @@ def write(path: str, mean: np.ndarray, explainer: str) -> None:
     Args:
         path: a local file.
         mean: `[L, L, D]`.
-        explainer: the fingerprint of the explainer whose parts are found with the same features.
+        explainer: the fingerprint of the explainer that was evaluated on the same features.
     """
     with atomic_file.replacing(path) as temporary:
         np.savez(temporary, mean=mean, explainer=explainer)
@@ -45,12 +45,12 @@ def read(path: str, explainer: Explainer) -> np.ndarray:
 
     Args:
         path: the file.
-        explainer: whose it should be.
+        explainer: the one that the file must belong to.
 
     Raises:
-        UserError: there is none, the file is damaged, or it is of another explainer, an earlier one.
+        UserError: the file is missing, damaged, or of another (for example an earlier) explainer.
     """
-    evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it takes the mean of all features"
+    evaluate = "run `python -m tf_explainer.evaluate` with the same flags: it computes the mean features"
     try:
         with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
             mean, written_for = content["mean"], content["explainer"]

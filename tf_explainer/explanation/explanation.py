@@ -20,12 +20,12 @@ class SeenPart:
 
     Attributes:
         part: its name and filters.
-        contribution: what its filters add to the score, in nats; negative where they speak against the class.
-        lost_without: what the score really loses where its filters respond as in the baseline, in nats;
-            None where it was not tried (lone filters).
-        place: y, x of its strongest unit in units of the crop; None where it is not seen.
-        strength: how much it shows at that unit, in mean peaks of a filter.
-        map: `[L, L]`, of `explainer.part_maps`.
+        contribution: what its filters add to the score, in nats; negative if they speak against the class.
+        lost_without: how much the score drops if its filters respond as in the baseline, in nats; None if not
+            measured (lone filters).
+        place: y, x of its strongest unit in units of the crop; None if the part is not seen.
+        strength: its response at that unit, in mean peaks of a filter.
+        map: `[L, L]`, from `explainer.part_maps`.
     """
 
     part: Part
@@ -50,26 +50,26 @@ class SeenPart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One image's explanation: its score is that of the baseline, the contributions, and the gap.
+    """The explanation of one image: its score is the sum of the baseline, the contributions, and the gap.
 
     Attributes:
         crop: `[S, S, 3]` uint8, what the performer sees.
-        class_name: whose score is explained.
-        score: its log-odds, `log p / (1 - p)`, by the explainer, in nats.
-        performer_probability, explainer_probability: of that class, each by itself.
-        performer_class: the likeliest class, by the performer.
-        parts: every part of the explainer, the greatest contribution (of either sign) first; called by what
-            it is on in the likeliest class, or in the explained one where the performer says several.
-        lone_filters: filters that share their place with no other, each a part of its own, in the same order;
-            those that add nothing are left out.
-        ordinary: what the ordinary track adds: textures and all that is no part.
-        baseline: the class's score of the baseline, of which `method` tells.
-        gap: what is missing to the score, the error of the attribution.
+        class_name: the class whose score is explained.
+        score: log-odds of the class, `log p / (1 - p)`, by the explainer, in nats.
+        performer_probability, explainer_probability: of the class, according to each network.
+        performer_class: the likeliest class according to the performer.
+        parts: all parts of the explainer, the greatest contribution (of either sign) first. They are named
+            for the likeliest class, or for the explained one if a multi-label performer names it, too.
+        lone_filters: filters that share their place with no other, each as a part, in the same order; filters
+            that add nothing are left out.
+        ordinary: what the ordinary track adds: textures and everything else that is not a part.
+        baseline: the score of the class for the baseline, which `method` names.
+        gap: the error of the attribution: the score minus baseline and contributions.
         method: how the score was shared out, and from which baseline, in words.
-        of_no_object: whether the class stands for 'no object', which parts explain by being missing.
-        interpretable_map, ordinary_map: `[L, L]`, contributions of either track by place.
-        grid: where the maps' units look.
-        image: what the image is called; empty: nobody said it.
+        of_no_object: whether the class stands for 'no object', which missing parts explain.
+        interpretable_map, ordinary_map: `[L, L]`, contributions of each track by place.
+        grid: where the units of the maps lie in the crop.
+        image: the image's name; may be empty.
     """
 
     crop: np.ndarray
@@ -92,15 +92,17 @@ class Explanation:
 
     @property
     def other_filters(self) -> float:
-        """What the filters in no part add together, in nats."""
+        """The sum of what the filters in no part add, in nats."""
         return sum(seen.contribution for seen in self.lone_filters)
 
     @property
     def terms(self) -> dict[str, float]:
-        """What the score consists of, in nats, parts first."""
+        """The terms of the score, in nats, parts first."""
         return {
-            verdict.PARTS: sum(seen.contribution for seen in self.parts if not _is_off_object(seen)),
-            verdict.OFF_OBJECT: sum(seen.contribution for seen in self.parts if _is_off_object(seen)),
+            verdict.PARTS: sum(seen.contribution for seen in self.parts if not is_off_object(seen.part.name)),
+            verdict.OFF_OBJECT: sum(
+                seen.contribution for seen in self.parts if is_off_object(seen.part.name)
+            ),
             verdict.OTHER_FILTERS: self.other_filters,
             verdict.ORDINARY: self.ordinary,
             verdict.BASELINE: self.baseline,
@@ -120,17 +122,17 @@ class Explanation:
         return greatest_first([*self.parts, *self.lone_filters])
 
     def plot(self, title: str | None = None) -> Image.Image:
-        """Draws it: parts on the image, what the score consists of, and contribution maps.
+        """Draws the explanation: parts on the image, terms of the score, and contribution maps.
 
         Args:
-            title: what the image is called; None: as it was when it was explained.
+            title: heading of the picture; None: the image's name, or the class if it has none.
         """
-        from tf_explainer.explanation import picture  # It draws explanations.
+        from tf_explainer.explanation import picture  # Imports this module.
 
         return picture.draw(self, self.image or self.class_name if title is None else title)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Renders in a notebook."""
         from tf_explainer.explanation import report
 
         return report.of_explanation(self.image or self.class_name, self, self.plot())
@@ -140,7 +142,7 @@ class Explanation:
         return f"Explanation({self.class_name}, log-odds {self.score:+.2f}: {parts}, ...; {self.verdict})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all numbers as plain values; `docs/explanations.md` tells of them."""
+        """Returns all numbers as plain values, which `docs/explanations.md` describes."""
         return {
             "class": self.class_name,
             "score_log_odds": self.score,
@@ -165,10 +167,6 @@ class Explanation:
         }
 
 
-def _is_off_object(seen: SeenPart) -> bool:
-    return is_off_object(seen.part.name)
-
-
 def greatest_first(seen: Sequence[SeenPart]) -> tuple[SeenPart, ...]:
-    """Returns parts by the size of their contributions, of either sign."""
+    """Sorts parts by the size of their contributions, of either sign."""
     return tuple(sorted(seen, key=lambda each: -abs(each.contribution)))

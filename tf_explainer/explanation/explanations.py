@@ -1,4 +1,4 @@
-"""Several explanations, which show themselves in a notebook one below the other."""
+"""Several explanations, which a notebook renders one below the other."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ class Explanations(tuple[Explanation, ...]):
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Renders in a notebook."""
         return "\n".join(each._repr_html_() for each in self)

@@ -1,11 +1,11 @@
-"""What the steps have left in a work directory, ready to explain images.
+"""A finished run, read from its work directory: explains images.
 
 run = load_run("runs/vgg_fox")
 run.summary()  # what the network looks at
 run.parts["head"]  # what a part looks at
 run.explain("fox.jpg")
 
-In a notebook, each of them shows itself.
+A notebook renders each of these.
 """
 
 from __future__ import annotations
@@ -45,17 +45,16 @@ ImageLike = str | os.PathLike[str] | np.ndarray
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FinishedRun:
-    """A performer that is explained.
+    """A performer with its trained explainer.
 
     Attributes:
         performer: the network.
-        explainer: trained on its features.
+        explainer: trained on the performer's features.
         part_groups: groups of the explainer's filters.
-        class_names: of the performer's classes; `output 0`, ... where nobody has named them.
-        mean_features: `[L, L, D]`, the target layer's on the average image, from which contributions are
-            counted.
+        class_names: of the performer's classes; `output 0`, ... if they have no names.
+        mean_features: `[L, L, D]`, the mean features of the target layer, the baseline of contributions.
         attribution: how scores are shared out among filters.
-        workdir: where it lies; None: nowhere.
+        workdir: of the run; None if it was not read from one.
     """
 
     performer: Performer
@@ -68,17 +67,17 @@ class FinishedRun:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The explainer's."""
+        """The fingerprint of the explainer."""
         return self.explainer.fingerprint
 
     @functools.cached_property
     def parts(self) -> RunParts:
-        """The groups by name: `parts["head"].plot()`."""
+        """The parts by name: `parts["head"].plot()`."""
         return RunParts(self.part_groups, self.explainer, self.workdir)
 
     @functools.cached_property
     def image_explainer(self) -> ImageExplainer:
-        """What explains images."""
+        """Explains images given as pixels."""
         return ImageExplainer(
             self.performer,
             self.explainer,
@@ -89,17 +88,17 @@ class FinishedRun:
         )
 
     def summary(self) -> RunSummary:
-        """Returns what the network looks at, over many images, as the evaluation has measured it.
+        """Returns what the network looks at over many images, as measured by the evaluation.
 
         Raises:
-            UserError: it has not, or the file is damaged.
+            UserError: the run was not evaluated or has no work directory, or the file is damaged.
         """
         if self.workdir is None:
-            raise UserError("a run that lies in no work directory has no summary: read one by load_run")
+            raise UserError("a run without a work directory has no summary: read the run with load_run")
         return read_summary(self.workdir.summary, self.fingerprint)
 
     @overload
-    def explain(  # type: ignore[overload-overlap]  # A text is a sequence of texts, too.
+    def explain(  # type: ignore[overload-overlap]  # A string is a sequence of strings.
         self, image: ImageLike, class_name: str | None = None
     ) -> Explanation: ...
 
@@ -109,15 +108,15 @@ class FinishedRun:
     def explain(
         self, image: ImageLike | Sequence[ImageLike], class_name: str | None = None
     ) -> Explanation | Explanations:
-        """Explains one image, or several.
+        """Explains one image or several.
 
         Args:
-            image: a file, or `[H, W, 3]` uint8, RGB, of any size; or a sequence of these and of folders and
-                patterns, of which what cannot be read is logged and left out.
-            class_name: whose score; None: the class that the performer names.
+            image: a file, or `[H, W, 3]` uint8, RGB, of any size; or a sequence of these, of folders and of
+                patterns. Unreadable files of folders and patterns are logged and left out.
+            class_name: the class whose score to explain; None: the class that the performer names.
 
         Raises:
-            UserError: a file is no image, or nothing that is named is.
+            UserError: a file is not an image, or a folder or pattern has none.
             ValueError: the performer has no such class.
         """
         if isinstance(image, (str, os.PathLike)) or (isinstance(image, np.ndarray) and image.ndim == 3):
@@ -133,13 +132,13 @@ class FinishedRun:
         )
 
     def explain_each(self, image: ImageLike) -> Explanations:
-        """Explains every class that the performer says of one image: several where it is multi-label.
+        """Explains every class that the performer names on one image; a multi-label one may name several.
 
         Args:
-            image: as of `explain`.
+            image: one image, as for `explain`.
 
         Raises:
-            UserError: the file is no image.
+            UserError: the file is not an image.
         """
         return Explanations(next(self.explain_named([_named_pixels(image)])))
 
@@ -149,13 +148,12 @@ class FinishedRun:
         class_name: str | None = None,
         batch_size: int = _BATCH_SIZE,
     ) -> Iterator[tuple[Explanation, ...]]:
-        """Explains images in batches, and yields each one's explanations.
+        """Explains images in batches, and yields the explanations of each image.
 
         Args:
             images: names and pixels, `[H, W, 3]` uint8, RGB, of any size.
-            class_name: whose score; None: every class that the performer says of an image, several where it
-                is multi-label.
-            batch_size: images that the networks see at once.
+            class_name: the class whose score to explain; None: every class that the performer names.
+            batch_size: number of images per pass of the networks.
 
         Raises:
             ValueError: the performer has no such class.
@@ -169,11 +167,11 @@ class FinishedRun:
                 yield tuple(dataclasses.replace(each, image=name) for each in of_image)
 
     def record(self, explanation: Explanation) -> dict[str, Any]:
-        """Returns an explanation of this run as plain values; `docs/explanations.md` tells of them."""
+        """Returns an explanation of this run as plain values, which `docs/explanations.md` describes."""
         return {"image": explanation.image, "explainer": self.fingerprint} | explanation.to_dict()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Renders in a notebook."""
         return self.parts._repr_html_()
 
     def __repr__(self) -> str:
@@ -192,7 +190,7 @@ def _batches(
 def _named_pixels(image: ImageLike) -> tuple[str, np.ndarray]:
     several = list(_several(image))
     if len(several) > 1:
-        raise UserError(f"{image} stands for {len(several)} images: explain([{str(image)!r}]) takes several")
+        raise UserError(f"{image} names {len(several)} images: use explain([{str(image)!r}])")
     return several[0]
 
 
@@ -204,12 +202,12 @@ def _several(image: ImageLike) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def load_run(root: str, features_dir: str | None = None, **performer: Any) -> FinishedRun:
-    """Reads a run by its directory alone.
+    """Reads a run from its work directory.
 
     Args:
         root: the work directory.
-        features_dir: where the features lie if not in it.
-        **performer: what `PerformerConfig` must know of a performer that does not lie in the work directory:
+        features_dir: of the features, if they are not in the work directory.
+        **performer: fields of `PerformerConfig`, if the performer is not in the work directory:
             `performer="model.keras"`, `preprocessing="vgg16"`, `class_names=("cat", "dog")`, ...
 
     Raises:
@@ -233,13 +231,13 @@ def assemble(
     performer: PerformerConfig,
     attribution: AttributionConfig | None = None,
 ) -> FinishedRun:
-    """Reads what belongs to a set of stored features.
+    """Reads the run that belongs to a set of stored features.
 
     Args:
         workdir: holds the explainer, the parts and the average image.
         manifest: of the features.
         performer: names the network and its layers.
-        attribution: how scores are shared out; None: as by default.
+        attribution: how scores are shared out; None: the default.
 
     Raises:
         UserError: something is missing, damaged, or of another run.
@@ -259,12 +257,12 @@ def assemble(
 
 
 def read_summary(path: str, explainer: str) -> RunSummary:
-    """Reads the summary that an evaluation has left of an explainer, by its fingerprint.
+    """Reads the summary that an evaluation wrote for the explainer with this fingerprint.
 
     Raises:
-        UserError: there is none, or the file is damaged.
+        UserError: the file is missing, damaged, or of another explainer.
     """
-    evaluate = "run `python -m tf_explainer.evaluate` with the flags of the run: it sums up what is looked at"
+    evaluate = "run `python -m tf_explainer.evaluate` with the flags of the run: it writes the summary"
     try:
         with tf.io.gfile.GFile(path) as file:
             return run_summary.from_json(file.read(), explainer)

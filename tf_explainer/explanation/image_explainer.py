@@ -1,4 +1,4 @@
-"""A performer with its explainer: explains images, one or many at once.
+"""Explains images with a performer and its explainer.
 
 explainer = ImageExplainer(performer, explainer, parts, class_names, mean_features)
 explanation = explainer.explain(image)
@@ -29,15 +29,15 @@ from tf_explainer.scores import check, class_probabilities
 
 
 class ImageExplainer:
-    """A performer with its explainer: explains images.
+    """Explains images with a performer and its explainer.
 
     Args:
         performer: the network.
-        explainer: trained on its features.
+        explainer: trained on the performer's features.
         parts: of the explainer's filters, from `parts.name_parts`.
-        class_names: of the performer's classes; two where it has one output.
-        mean_features: `[L, L, D]`, the target layer's on the average image.
-        config: how a score is shared out; None: as by default.
+        class_names: of the performer's classes; two if it has one output.
+        mean_features: `[L, L, D]`, the mean features of the target layer.
+        config: how a score is shared out; None: the default.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class ImageExplainer:
         config: AttributionConfig | None = None,
     ) -> None:
         self._performer, self._parts, self._names = performer, tuple(parts), tuple(class_names)
-        shown = explainer.get_layer(INTERPRETABLE_LAYERS[-1])
+        filters = explainer.get_layer(INTERPRETABLE_LAYERS[-1]).filters
         grouped = {number for part in parts for number in part.filters}
-        self._alone = [lone_filter(number) for number in range(shown.filters) if number not in grouped]
+        self._alone = [lone_filter(number) for number in range(filters) if number not in grouped]
         self._groups = [list(part.filters) for part in (*self._parts, *self._alone)]
         self._negative_class = explainer.negative_class
         self._features = performer.feature_model()
         self._attributor = Attributor(
             explainer, performer.head(), performer.output_kind, mean_features, config
         )
-        groups = parts_of_filters((*self._parts, *self._alone), shown.filters)
+        groups = parts_of_filters((*self._parts, *self._alone), filters)
         part_maps = part_map_model(explainer, groups).output
         self._encoder = keras.Model(explainer.input, [part_maps, *self._attributor.tracks.outputs])
         self._grid = UnitGrid.of(
@@ -71,8 +71,8 @@ class ImageExplainer:
         """Explains one image.
 
         Args:
-            image: `[H, W, 3]` uint8, RGB, of any size: it is resized as in extraction.
-            class_name: whose score; None: the class that the performer names.
+            image: `[H, W, 3]` uint8, RGB, of any size; resized as in extraction.
+            class_name: the class whose score to explain; None: the class that the performer names.
 
         Raises:
             ValueError: the performer has no such class.
@@ -80,22 +80,22 @@ class ImageExplainer:
         return self.explain_batch([image], class_name)[0]
 
     def explain_each(self, image: np.ndarray) -> tuple[Explanation, ...]:
-        """Explains every class that the performer says of an image, the likeliest first.
+        """Explains every class that the performer names on an image, the likeliest first.
 
-        Of a multi-label network these are the classes of a probability above 0.5, or the likeliest alone if
-        there is none; of another network it is one class.
+        A multi-label network names the classes with a probability above 0.5, or the likeliest if there are
+        none; any other network names one class.
 
         Args:
-            image: as of `explain`.
+            image: as for `explain`.
         """
         return self.explain_each_of_batch([image])[0]
 
     def explain_batch(self, images: Sequence[np.ndarray], class_name: str | None = None) -> list[Explanation]:
-        """Explains images at once, one class of each: one pass of the performer and one of the explainer.
+        """Explains one class of each image, in one pass of the performer and one of the explainer.
 
         Args:
-            images: B of them, each as of `explain`.
-            class_name: as of `explain`.
+            images: B of them, each as for `explain`.
+            class_name: as for `explain`.
 
         Raises:
             ValueError: the performer has no such class.
@@ -108,28 +108,28 @@ class ImageExplainer:
         return self._explain(seen, np.arange(len(named)), chosen)
 
     def explain_each_of_batch(self, images: Sequence[np.ndarray]) -> list[tuple[Explanation, ...]]:
-        """Explains images at once, every class of each as `explain_each` does.
+        """Explains every class that the performer names on each image, like `explain_each`.
 
         Args:
-            images: B of them, each as of `explain`.
+            images: B of them, each as for `explain`.
         """
         seen = self._look_at(images)
-        said = [self._said(probabilities) for probabilities in seen.probabilities]
-        rows = np.repeat(np.arange(len(said)), [len(classes) for classes in said])
-        explained = iter(self._explain(seen, rows, np.concatenate(said)))
-        return [tuple(itertools.islice(explained, len(classes))) for classes in said]
+        named = [self._named_classes(probabilities) for probabilities in seen.probabilities]
+        rows = np.repeat(np.arange(len(named)), [len(classes) for classes in named])
+        explained = iter(self._explain(seen, rows, np.concatenate(named)))
+        return [tuple(itertools.islice(explained, len(classes))) for classes in named]
 
-    def _said(self, probabilities: np.ndarray) -> np.ndarray:
-        """Returns the classes that the performer says, from their probabilities `[classes]`."""
+    def _named_classes(self, probabilities: np.ndarray) -> np.ndarray:
+        """Returns the classes that the performer names, from their probabilities `[classes]`."""
         likeliest_first = np.argsort(-probabilities, kind="stable")
         several = int((probabilities > 0.5).sum()) if self._performer.is_multi_label else 1
         return likeliest_first[: max(1, several)]
 
     def _look_at(self, images: Sequence[np.ndarray]) -> _Seen:
         size, kind = self._performer.config.image_size, self._performer.output_kind
-        whole = ImageReference(id="", label=0, location="")
+        reference = ImageReference(id="", label=0, location="")  # No box: the whole image.
         crops = np.stack(
-            [crop_to_object(ImageRecord(reference=whole, image=image), size) for image in images]
+            [crop_to_object(ImageRecord(reference=reference, image=image), size) for image in images]
         )
         outputs = self._features.predict_on_batch(crops)
         check(outputs[SCORES], kind)
@@ -139,12 +139,12 @@ class ImageExplainer:
         return _Seen(crops, probabilities, np.moveaxis(maps, -1, 1), tracks)
 
     def _explain(self, seen: _Seen, rows: np.ndarray, classes: np.ndarray) -> list[Explanation]:
-        """Explains N scores of the images that were seen.
+        """Explains N scores.
 
         Args:
             seen: the images.
-            rows: `[N]` int, which of them.
-            classes: `[N]` int, whose scores.
+            rows: `[N]` int, the images of the scores.
+            classes: `[N]` int, the classes of the scores.
         """
         tracks = [track[rows] for track in seen.tracks]
         attribution = self._attributor.attribute_tracks(tracks, classes)
@@ -152,24 +152,24 @@ class ImageExplainer:
             self._attributor, tracks, classes, [part.filters for part in self._parts]
         )
         added = np.stack([attribution.parts[:, group].sum(axis=-1) for group in self._groups], axis=1)
-        found = []
-        for n, (row, chosen) in enumerate(zip(rows.tolist(), classes.tolist(), strict=True)):
+        explanations = []
+        for n, (row, explained) in enumerate(zip(rows.tolist(), classes.tolist(), strict=True)):
             probabilities = seen.probabilities[row]
-            decided = int(probabilities.argmax())
-            says_chosen = self._performer.is_multi_label and probabilities[chosen] > 0.5
-            category = self._names[chosen if says_chosen else decided]
+            likeliest = int(probabilities.argmax())
+            is_named = self._performer.is_multi_label and probabilities[explained] > 0.5
+            category = self._names[explained if is_named else likeliest]
             score = float(attribution.scores[n])
-            found.append(
+            explanations.append(
                 Explanation(
                     crop=seen.crops[row],
-                    class_name=self._names[chosen],
+                    class_name=self._names[explained],
                     score=score,
-                    performer_probability=float(probabilities[chosen]),
+                    performer_probability=float(probabilities[explained]),
                     explainer_probability=float(expit(score)),
-                    performer_class=self._names[decided],
+                    performer_class=self._names[likeliest],
                     parts=greatest_first(
                         [
-                            self._seen(part.in_category(category), *of_part)
+                            self._seen_part(part.in_category(category), *of_part)
                             for part, *of_part in zip(
                                 self._parts, seen.maps[row], added[n], lost[n], strict=False
                             )
@@ -177,7 +177,7 @@ class ImageExplainer:
                     ),
                     lone_filters=greatest_first(
                         [
-                            self._seen(part, seen.maps[row, k], added[n, k])
+                            self._seen_part(part, seen.maps[row, k], added[n, k])
                             for k, part in enumerate(self._alone, start=len(self._parts))
                             if added[n, k]
                         ]
@@ -189,34 +189,34 @@ class ImageExplainer:
                     interpretable_map=attribution.interpretable_maps[n],
                     ordinary_map=attribution.ordinary_maps[n],
                     grid=self._grid,
-                    of_no_object=chosen == self._negative_class,
+                    of_no_object=explained == self._negative_class,
                 )
             )
-        return found
+        return explanations
 
-    def _seen(
-        self, part: Part, seen: np.ndarray, contribution: float, lost_without: float | None = None
+    def _seen_part(
+        self, part: Part, part_map: np.ndarray, contribution: float, lost_without: float | None = None
     ) -> SeenPart:
-        unit = int(seen.argmax())
-        strength = float(seen.flat[unit])
+        unit = int(part_map.argmax())
+        strength = float(part_map.flat[unit])
         return SeenPart(
             part=part,
             contribution=float(contribution),
             lost_without=None if lost_without is None else float(lost_without),
             place=self._places[unit] if strength > 0 else None,
             strength=strength,
-            map=seen,
+            map=part_map,
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What one pass of performer and explainer tells of B images.
+    """Outputs of one pass of performer and explainer over B images.
 
     Attributes:
         crops: `[B, S, S, 3]` uint8.
-        probabilities: `[B, classes]`, the performer's.
-        maps: `[B, P, L, L]`, of the parts, then of the filters in none.
+        probabilities: `[B, classes]`, by the performer.
+        maps: `[B, P, L, L]`, of the parts, then of the filters in no part.
         tracks: `[B, L, L, F]` each.
     """
 

@@ -1,14 +1,14 @@
-"""Gradients by operations that ONNX has, too.
+"""Gradients that can be converted to ONNX.
 
-ONNX has no operation for the gradient of a ReLU or of a pooling, and TensorFlow's gradients of sums and
-products ask for shapes while they run. Here are the same gradients by comparisons, products and shifts:
+ONNX has no operation for the gradient of a ReLU or a pooling, and TensorFlow's gradients of sums and products
+use dynamic shapes. This module computes the same gradients by comparisons, products and shifts:
 
 with onnx_gradients.used():  # In a tf.function.
     y = ...
     gradient = tf.gradients(y, x)
 
-Sizes but the number of images must be known; of equal values in a window the first one is the maximum, as
-everywhere in TensorFlow.
+All sizes except the number of images must be static. Of equal maxima in a pooling window, the first gets the
+gradient, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _GRADIENTS: dict[str, Callable[[Any, Any], Any]] = {}
 
 @contextlib.contextmanager
 def used() -> Iterator[None]:
-    """Lets `tf.gradients` of what is computed in the block, and called in it, be of these operations."""
+    """Makes `tf.gradients`, called in this block, use these gradients for operations created in it."""
     graph = tf.compat.v1.get_default_graph()
     with graph.gradient_override_map({name: _registered(name) for name in _GRADIENTS}):
         yield
-    # Who loads a saved graph does not know these names, and would be warned of each.
+    # Loading a saved graph would warn about each of these names.
     for operation in graph.get_operations():
         if operation.type in _GRADIENTS and "_gradient_op_type" in operation.node_def.attr:
             operation._clear_attr("_gradient_op_type")
@@ -89,7 +89,7 @@ def _divide(operation: Any, above: Any) -> Any:
 
 
 def _unbroadcast(gradient: Any, operand: Any) -> Any:
-    """Sums over the axes along which an operand was repeated."""
+    """Sums a gradient over the axes along which an operand was broadcast."""
     missing = len(gradient.shape) - len(operand.shape)
     gradient = tf.reduce_sum(gradient, axis=list(range(missing))) if missing else gradient
     repeated = [axis for axis, size in enumerate(operand.shape) if size == 1 and gradient.shape[axis] != 1]
@@ -109,7 +109,7 @@ def _mean(operation: Any, above: Any) -> Any:
 
 
 def _repeated(operation: Any, gradient: Any) -> Any:
-    """Repeats a gradient along the axes over which an operation has reduced."""
+    """Broadcasts a gradient along the axes that an operation reduced."""
     if not operation.get_attr("keep_dims"):
         for axis in _axes(operation):
             gradient = tf.expand_dims(gradient, axis)
@@ -155,7 +155,7 @@ def _max_pool(operation: Any, above: Any) -> Any:
 def _average_pool(operation: Any, above: Any) -> Any:
     inputs = operation.inputs[0]
     windows = _Windows(operation, inputs.shape, operation.get_attr("ksize")[1:3])
-    # Padding does not count.
+    # TensorFlow averages over the units inside the map, not over the padding.
     inside = windows.pad(tf.ones([1, *inputs.shape[1:]], inputs.dtype), 0.0)
     share = above / sum(windows.take(inside, offset) for offset in windows.offsets)
     return windows.crop(sum(windows.put(share, offset) for offset in windows.offsets))
@@ -178,10 +178,10 @@ class _Windows:
     """The windows that an operation slides over maps `[B, H, W, C]`.
 
     Args:
-        operation: has the attributes strides and padding.
+        operation: with attributes `strides` and `padding`.
         shape: of its input.
         size: height and width of a window.
-        dilation: distance of neighbours in a window.
+        dilation: distance between neighbours in a window.
     """
 
     def __init__(self, operation: Any, shape: Any, size: Any, dilation: int = 1) -> None:
@@ -193,7 +193,7 @@ class _Windows:
         for side, window in zip(self._sizes, size, strict=True):
             extent = dilation * (window - 1) + 1
             count = -(-side // self._stride) if same else (side - extent) // self._stride + 1
-            # The padded map ends where the last window does, or with the input.
+            # The padded map ends with the last window or with the input, whichever is later.
             missing = (count - 1) * self._stride + extent - side
             self._before.append(max(missing, 0) // 2 if same else 0)
             self._after.append(max(missing, 0) - self._before[-1])
@@ -207,12 +207,12 @@ class _Windows:
         return tf.pad(maps, edges, constant_values=value)
 
     def crop(self, padded: Any) -> Any:
-        """Takes the padding off."""
+        """Removes the padding."""
         (top, left), (height, width) = self._before, self._sizes
         return padded[:, top : top + height, left : left + width]
 
     def take(self, padded: Any, offset: tuple[int, int]) -> Any:
-        """Returns one place of every window, `[B, rows, columns, C]`."""
+        """Returns the values at one offset of every window, `[B, rows, columns, C]`."""
         (top, left), (rows, columns) = self._starts(offset), self._counts
         return padded[
             :,
@@ -221,7 +221,7 @@ class _Windows:
         ]
 
     def put(self, values: Any, offset: tuple[int, int]) -> Any:
-        """Puts a value at one place of every window, and 0 elsewhere: what `take` takes."""
+        """Puts values at one offset of every window and 0 elsewhere; the transpose of `take`."""
         rows, columns = self._counts
         channels = values.shape[3]
         if self._stride > 1:
@@ -232,8 +232,8 @@ class _Windows:
             values = values[:, : (rows - 1) * self._stride + 1, : (columns - 1) * self._stride + 1]
         edges = [[0, 0]]
         for axis, start in enumerate(self._starts(offset)):
-            whole = self._before[axis] + self._sizes[axis] + self._after[axis]
-            edges.append([start, whole - start - int(values.shape[axis + 1])])
+            padded = self._before[axis] + self._sizes[axis] + self._after[axis]
+            edges.append([start, padded - start - int(values.shape[axis + 1])])
         return tf.pad(values, [*edges, [0, 0]])
 
     def _starts(self, offset: tuple[int, int]) -> tuple[int, int]:

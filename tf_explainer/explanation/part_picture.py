@@ -1,4 +1,4 @@
-"""What a part looks at: the stored images of a run on which it responds most, with the region where."""
+"""Draws what a part looks at: the stored images on which it responds most, with the region outlined."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ _EVERYTHING = EvaluationConfig()
 
 
 def draw(part: Part, explainer: Explainer, features: Features, images: int, colour: Colour) -> Image.Image:
-    """Draws the images beside each other, of each category in turn; bright is more than half of the peak.
+    """Draws the images side by side, taking categories in turn; bright regions exceed half the peak.
 
     Args:
         part: a group of the explainer's filters; its map does not depend on the other groups.
         explainer: of the run.
         features: of the run.
-        images: how many at most.
+        images: the most images to draw.
         colour: of the outlines.
 
     Returns:
-        The picture; an empty one where the part responds nowhere.
+        The picture; an empty one if the part responds nowhere.
     """
     labels, maps = _maps(part, explainer, features)
-    chosen = strongest_images(maps.max(axis=(1, 2)), labels, images)
-    page = Image.new("RGB", (max(1, len(chosen)) * (_SIDE + _GAP) - _GAP, _SIDE), "white")
-    if not len(chosen):
+    strongest = strongest_images(maps.max(axis=(1, 2)), labels, images)
+    page = Image.new("RGB", (max(1, len(strongest)) * (_SIDE + _GAP) - _GAP, _SIDE), "white")
+    if not len(strongest):
         return page
-    examples = read_examples(features, np.sort(chosen), _EVERYTHING, lambda stage, count: None)  # noqa: ARG005
-    for column, image in enumerate(chosen):
-        crop, seen = examples.crops[examples.row(image)], maps[image]
-        drawn = overlay(crop, seen, _REGION * float(seen.max()), features.grid, size=_SIDE, colour=colour)
+    examples = read_examples(features, np.sort(strongest), _EVERYTHING, lambda stage, count: None)  # noqa: ARG005
+    for column, image in enumerate(strongest):
+        crop, part_map = examples.crops[examples.row(image)], maps[image]
+        region = _REGION * float(part_map.max())
+        drawn = overlay(crop, part_map, region, features.grid, size=_SIDE, colour=colour)
         page.paste(drawn, (column * (_SIDE + _GAP), 0))
     return page
 
@@ -50,7 +51,7 @@ def _maps(part: Part, explainer: Explainer, features: Features) -> tuple[np.ndar
     model = part_map_model(explainer, parts_of_filters([part], filters))
     labels, maps = [], []
     for batch in features.batches(_EVERYTHING.split, negatives=False):
-        seen = model.predict_on_batch(batch[features.manifest.target.name].astype(np.float32))
+        part_maps = model.predict_on_batch(batch[features.manifest.target.name].astype(np.float32))
         labels.append(batch[LABEL])
-        maps.append(np.asarray(seen)[..., 0])
+        maps.append(np.asarray(part_maps)[..., 0])
     return np.concatenate(labels), np.concatenate(maps)

@@ -1,4 +1,4 @@
-"""An explanation as a picture: parts outlined on the image, what its score consists of, contribution maps."""
+"""Draws an explanation: parts outlined on the image, terms of the score as bars, contribution maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf_explainer.images.unit_grid import UnitGrid
 _SIDE, _SMALL, _BARS, _MARGIN, _GAP = 448, 214, 520, 24, 20
 _HEADING, _TEXT = 20, 15
 _PAPER, _INK, _GREY, _LINE = (255, 255, 255), (24, 26, 31), (98, 104, 116), (214, 218, 226)
-# Okabe and Ito's palette, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color/).
+# Okabe and Ito's palette for colour-blind readers (https://jfly.uni-koeln.de/color/).
 _PARTS: tuple[Colour, ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -36,8 +36,8 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
 
     Args:
         explanation: of one image.
-        title: what the image is called.
-        most_parts: parts and lone filters shown by themselves, at most 7; the others are summed up.
+        title: heading of the picture.
+        most_parts: the most parts and lone filters to show separately, at most 7; the others are summed.
     """
     seen = [part for part in explanation.strongest if part.place is not None]
     shown = seen[: min(most_parts, len(_PARTS))]
@@ -46,11 +46,11 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
     page = Image.new("RGB", (3 * _MARGIN + _SIDE + _BARS, 2 * _MARGIN + 74 + height), _PAPER)
     pen = ImageDraw.Draw(page)
     lettering.write(pen, (_MARGIN, _MARGIN - 4), title, _HEADING, _INK)
-    said = (
+    probabilities = (
         f"{explanation.class_name}: performer {explanation.performer_probability:.3f}, explainer "
         f"{explanation.explainer_probability:.3f} (log-odds {explanation.score:+.2f})"
     )
-    lettering.write(pen, (_MARGIN, _MARGIN + 24), said, _TEXT, _GREY)
+    lettering.write(pen, (_MARGIN, _MARGIN + 24), probabilities, _TEXT, _GREY)
     lettering.write(pen, (_MARGIN, _MARGIN + 46), explanation.verdict, _TEXT, _INK)
     top = _MARGIN + 78
     page.paste(_outlined(explanation, shown), (_MARGIN, top))
@@ -69,7 +69,7 @@ def draw(explanation: Explanation, title: str, most_parts: int = len(_PARTS)) ->
 
 
 def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str, float, Colour | None]]:
-    """Returns the bars, label, value and colour of the part; the last one is the score."""
+    """Returns label, value and colour (None: not a single part) of each bar; the last bar is the score."""
     rows: list[tuple[str, float, Colour | None]] = [
         (part.part.name, part.contribution, colour) for part, colour in zip(shown, _PARTS, strict=False)
     ]
@@ -78,8 +78,8 @@ def _rows(explanation: Explanation, shown: Sequence[SeenPart]) -> list[tuple[str
         others = [part.contribution for part in several if part.part.name not in named]
         if others:
             rows.append((f"{len(others)} other {kind}" + "s" * (len(others) > 1), sum(others), None))
-    left = dict(explanation.terms)
-    rows += [(name, left[name], None) for name in (verdict.ORDINARY, verdict.BASELINE, verdict.GAP)]
+    terms = explanation.terms
+    rows += [(name, terms[name], None) for name in (verdict.ORDINARY, verdict.BASELINE, verdict.GAP)]
     return [*rows, ("score (log-odds)", explanation.score, None)]
 
 
@@ -124,7 +124,7 @@ def _outlined(explanation: Explanation, shown: Sequence[SeenPart]) -> Image.Imag
 
 
 def _markers(shown: Sequence[SeenPart]) -> list[tuple[float, float]]:
-    """Returns where the parts' numbers stand, y, x in pixels; those of one place beside each other."""
+    """Returns the centres of the parts' numbers, y, x in pixels; numbers of one place are side by side."""
     places = [part.place or (0.0, 0.0) for part in shown]
     markers = []
     for number, (y, x) in enumerate(places):
@@ -141,19 +141,18 @@ def _draw_marker(pen: ImageDraw.ImageDraw, x: float, y: float, number: int) -> N
         fill=_PARTS[number],
         outline=_INK,
     )
-    # White on the dark colours.
     ink = _PAPER if sum(_PARTS[number]) < _DARK else _INK
     lettering.write(pen, (x, y), str(number + 1), _TEXT, ink, anchor="mm")
 
 
 def _contribution_map(crop: np.ndarray, values: np.ndarray, grid: UnitGrid) -> Image.Image:
-    """Lays contributions in [-1, 1] over the image: blue speaks for the class, orange against it."""
+    """Blends contributions in [-1, 1] over the image: blue for the class, orange against it."""
     picture = np.asarray(
         Image.fromarray(crop).convert("L").convert("RGB").resize((_SMALL, _SMALL)), np.float64
     )
-    shown = np.clip(upsampled(values, grid, _SMALL), -1, 1)[..., None]
-    colour = np.where(shown > 0, np.array(_FOR), np.array(_AGAINST))
-    share = 0.85 * np.sqrt(np.abs(shown))
+    values = np.clip(upsampled(values, grid, _SMALL), -1, 1)[..., None]
+    colour = np.where(values > 0, np.array(_FOR), np.array(_AGAINST))
+    share = 0.85 * np.sqrt(np.abs(values))
     return Image.fromarray((picture * (1 - share) + colour * share).astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""Explanations as HTML, a page or a piece of one for a notebook: pictures inside, nothing to fetch."""
+"""Explanations as HTML, as a page or as a fragment for a notebook, with pictures embedded."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ tr.sum td { border-top: 1px solid; font-weight: 600; }
 
 
 def report(summary: RunSummary, explanations: Sequence[tuple[str, Explanation, Image.Image]]) -> str:
-    """Returns the page: what the network looks at, then image by image.
+    """Returns the page: what the network looks at, then the explanation of each image.
 
     Args:
         summary: of the run.
-        explanations: of each image: what it is called, its explanation and its picture.
+        explanations: title, explanation and picture of each image.
     """
     sections = "\n".join(
         f"<h2>{html.escape(title)}</h2>\n{of_explanation(title, explanation, picture)}"
@@ -46,7 +46,7 @@ def report(summary: RunSummary, explanations: Sequence[tuple[str, Explanation, I
 
 
 def of_summary(summary: RunSummary) -> str:
-    """Returns what a network looks at: the picture, and the text with all numbers."""
+    """Returns the summary of a run: the picture, and the text with all numbers."""
     return (
         f"{_image(summary_picture.draw(summary), 'shares of each class')}\n"
         f"<pre>{html.escape(str(summary))}</pre>"
@@ -54,7 +54,7 @@ def of_summary(summary: RunSummary) -> str:
 
 
 def of_parts(parts: Sequence[Part]) -> str:
-    """Returns a table of parts: what each is on, how many filters it has, how often it responds."""
+    """Returns a table of parts: title, number of filters, how often the part responds."""
     body = "".join(
         f'<tr><td class="number">{part.number}</td><td>{html.escape(part.title)}</td>'
         f'<td class="number">{len(part.filters)}</td>'
@@ -65,7 +65,7 @@ def of_parts(parts: Sequence[Part]) -> str:
 
 
 def of_part(part: Part, picture: Image.Image | None) -> str:
-    """Returns a part: its title, and the images on which it responds most, if there are any."""
+    """Returns a part: its title and, if there is one, the picture of images on which it responds most."""
     title = f"<p>{part.number}: {html.escape(part.title)}</p>"
     return title if picture is None else f"{title}\n{_image(picture, part.title)}"
 
@@ -74,15 +74,15 @@ def _image(picture: Image.Image, what: str) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    # A notebook has no style of ours.
+    # A notebook does not have the page's style sheet.
     return f'<img style="max-width: 100%" alt="{html.escape(what)}" src="data:image/png;base64,{encoded}">'
 
 
 def of_explanation(title: str, explanation: Explanation, picture: Image.Image) -> str:
-    """Returns one image's explanation: the picture, the sentence, and a row for each part.
+    """Returns the explanation of one image: the picture, the verdict, and a row for each part.
 
     Args:
-        title: what the image is called.
+        title: the name of the image.
         explanation: of the image.
         picture: of the explanation.
     """

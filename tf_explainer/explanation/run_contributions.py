@@ -1,4 +1,4 @@
-"""Measures what a network looks at, on the stored features of images that training never saw."""
+"""Measures what a network looks at, on the stored features of held-out images."""
 
 from __future__ import annotations
 
@@ -35,17 +35,19 @@ _MISLED_BY = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contributions:
-    """N images and what their scores consist of.
+    """N images and the terms of their scores.
 
     Attributes:
         ids: of the images.
-        labels: `[N]` int, the performer's classes that are true; -1: it has none.
+        labels: `[N]` int, the true classes, as numbers of the performer's classes; -1: not among them.
         named: `[N]` int, the classes that the performer names, whose scores these are.
-        explainer_named: `[N]` int, those that the explainer names.
+        explainer_named: `[N]` int, the classes that the explainer names.
         scores: `[N]`, in nats.
-        columns: `[N, P + 4]`, what the P parts, `NOT_PARTS` and `NOT_EXPLAINED` contribute; rows are scores.
-        lost: `[N, P + 2]`, what the scores really lose without the parts and `NOT_PARTS`.
-        against: of images that the performer gets wrong, by number: the true class's score, and its columns.
+        columns: `[N, P + 4]`, contributions of the P parts, `NOT_PARTS` and `NOT_EXPLAINED`, which sum to the
+            scores.
+        lost: `[N, P + 2]`, how much the scores drop without the parts and `NOT_PARTS`.
+        against: for each image that the performer gets wrong, by its number: the score of the true class, and
+            the columns of that score.
     """
 
     ids: Sequence[str]
@@ -67,24 +69,24 @@ def summarise_run(
     config: AttributionConfig,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> RunSummary:
-    """Attributes the scores of held-out images (of all, where none is held out), and sums up.
+    """Attributes the scores of held-out images (of all images if none is held out) and summarises them.
 
     Args:
         explainer: the trained explainer.
         head: the performer's path from the last distilled layer to the logits.
         parts: of the explainer's filters.
-        mean_features: `[L, L, D]`, the target layer's on the average image.
-        features: stored features of the performer; what their scores say is known.
-        config: the method, and how many images.
-        progress: told the stage and how many more images are done.
+        mean_features: `[L, L, D]`, the mean features of the target layer.
+        features: stored features of the performer, with `outputs`.
+        config: the method, and the number of images.
+        progress: called with the stage and the number of images just done.
 
     Raises:
-        ValueError: it is not known what the stored scores say.
+        ValueError: the features do not describe the performer's outputs.
     """
     outputs = features.outputs
     if outputs is None:
-        raise ValueError("nobody has said what the stored scores are")
-    records, held_out = _chosen(features, config.summary_images)
+        raise ValueError("the features do not describe the performer's outputs")
+    records, held_out = _read_images(features, config.summary_images)
     attributor = Attributor(explainer, head, outputs.kind, mean_features, config)
     measured = measure(attributor, outputs, records, features.manifest.target.name, parts, progress)
     return summarise(
@@ -106,15 +108,15 @@ def measure(
     parts: Sequence[Part],
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> Contributions:
-    """Attributes the score of the class that the performer names, image by image.
+    """Attributes, for each image, the score of the class that the performer names.
 
     Args:
         attributor: of the explainer.
-        outputs: what the scores say.
-        records: `id`, `label`, `scores` and the target layer's features, `[N, ...]` each.
-        target: the target layer's name.
+        outputs: of the performer.
+        records: `id`, `label`, `scores` and the features of the target layer, `[N, ...]` each.
+        target: the name of the target layer.
         parts: of the explainer's filters.
-        progress: told the stage and how many more images are done.
+        progress: called with the stage and the number of images just done.
     """
     features, labels = records[target].astype(np.float32), outputs.of_labels[records[LABEL]]
     named = outputs.decisions(records[SCORES]).astype(int)
@@ -156,15 +158,15 @@ def summarise(
     labelled: bool,
     method: str,
 ) -> RunSummary:
-    """Sums up.
+    """Summarises contributions by class.
 
     Args:
         measured: the images.
-        parts: of the first columns; each class calls them by what they are on there.
+        parts: of the first columns; each class has its own names for them.
         class_names: of the performer's scores.
-        negative_class: the one that stands for 'no object'; None: there is none.
+        negative_class: the class that stands for 'no object'; None: there is none.
         held_out: whether training never saw the images.
-        labelled: whether the data set's classes are among the performer's.
+        labelled: whether any class of the data set is among the performer's.
         method: how scores were shared out, in words.
     """
     classes, counts = np.unique(measured.named, return_counts=True)
@@ -187,8 +189,8 @@ def summarise(
     )
 
 
-def _chosen(features: Features, count: int) -> tuple[dict[str, np.ndarray], bool]:
-    """Reads images of all classes, evenly chosen; tells whether they are held out."""
+def _read_images(features: Features, count: int) -> tuple[dict[str, np.ndarray], bool]:
+    """Returns evenly spaced records of all classes, and whether they are held out."""
     names = (ID, LABEL, SCORES, features.manifest.target.name)
     for split in ("held_out", "all"):
         kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -198,8 +200,8 @@ def _chosen(features: Features, count: int) -> tuple[dict[str, np.ndarray], bool
         if kept[ID]:
             break
     images = sum(map(len, kept[ID]))
-    chosen = np.linspace(0, images - 1, min(count, images)).round().astype(int)
-    return {name: np.concatenate(kept[name])[chosen] for name in names}, split == "held_out"
+    spaced = np.linspace(0, images - 1, min(count, images)).round().astype(int)
+    return {name: np.concatenate(kept[name])[spaced] for name in names}, split == "held_out"
 
 
 def _columns(attribution: Attribution, groups: Sequence[Sequence[int]]) -> np.ndarray:
@@ -208,7 +210,7 @@ def _columns(attribution: Attribution, groups: Sequence[Sequence[int]]) -> np.nd
 
 
 def _names(parts: Sequence[Part], class_name: str) -> list[str]:
-    """Returns what the columns are called on images of a class."""
+    """Returns the names of the columns for images of a class."""
     return [*(part.in_category(class_name).name for part in parts), *NOT_PARTS, *NOT_EXPLAINED]
 
 
@@ -217,10 +219,10 @@ def _class(measured: Contributions, parts: Sequence[Part], number: int, class_na
     images = np.flatnonzero(measured.named == number)
     scores, columns = measured.scores[images], measured.columns[images]
 
-    def shares(some: np.ndarray) -> dict[str, float]:
-        score = scores[some].mean()
-        # A share of a score that speaks against the class would have the wrong sign.
-        of_score = columns[some].mean(axis=0) / score if score > 0 else np.full(len(names), np.nan)
+    def shares(sample: np.ndarray) -> dict[str, float]:
+        score = scores[sample].mean()
+        # Shares of a negative score would have the wrong sign.
+        of_score = columns[sample].mean(axis=0) / score if score > 0 else np.full(len(names), np.nan)
         return dict(zip(names, map(float, of_score), strict=True))
 
     exact = shares(np.arange(len(images)))
@@ -245,12 +247,12 @@ def _class(measured: Contributions, parts: Sequence[Part], number: int, class_na
 
 
 def _mistakes(measured: Contributions, parts: Sequence[Part], class_names: Sequence[str]) -> list[Mistake]:
-    found = []
+    mistakes = []
     for n, (score, columns) in measured.against.items():
         towards, true_class = measured.columns[n] - columns, class_names[measured.labels[n]]
         names = _names(parts, true_class)
         strongest = [k for k in np.argsort(-towards, kind="stable")[:_MISLED_BY] if towards[k] > 0]
-        found.append(
+        mistakes.append(
             Mistake(
                 image=measured.ids[n],
                 true_class=true_class,
@@ -259,25 +261,21 @@ def _mistakes(measured: Contributions, parts: Sequence[Part], class_names: Seque
                 misled=tuple((names[k], float(towards[k])) for k in strongest),
             )
         )
-    return found
+    return mistakes
 
 
 def _gap(measured: Contributions) -> dict[str, float]:
     scores = np.abs(measured.scores)
     error = np.abs(measured.columns[:, -1]) / np.where(scores > 0, scores, 1)
-    return {
-        "median": float(np.median(error)),
-        "percentile_95": float(np.percentile(error, 95)),
-    }
+    return {"median": float(np.median(error)), "percentile_95": float(np.percentile(error, 95))}
 
 
 def _removal(measured: Contributions) -> dict[str, float]:
     contributed = measured.columns[:, : measured.lost.shape[1]]
     difference = contributed - measured.lost
+    spearman = 0.0
     if contributed.size > 1 and np.ptp(contributed) > 0 and np.ptp(measured.lost) > 0:
         spearman = float(scipy.stats.spearmanr(contributed.ravel(), measured.lost.ravel()).statistic)
-    else:
-        spearman = 0.0
     return {
         "spearman": spearman,
         "mean_difference": float(difference.mean()),

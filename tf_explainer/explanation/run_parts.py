@@ -1,4 +1,4 @@
-"""The parts of a run by their names, each with the images on which it responds most."""
+"""The parts of a run by name, each with the images on which it responds most."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tf_explainer.features.stored_features import Features
 
 
 class NoSuchPartError(UserError, KeyError):
-    """A run has no part of that name."""
+    """The run has no part of that name."""
 
-    __str__ = Exception.__str__  # A KeyError puts its message in quotes.
+    __str__ = Exception.__str__  # KeyError's quotes the message.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RunPart(Part):
-    """A part that shows itself.
+    """A part that draws itself.
 
     Attributes:
         explainer: of the run.
         workdir: holds the images; None: there are none.
-        colour: that it has in pictures of the run.
+        colour: of the part in pictures of the run.
     """
 
     explainer: Explainer
@@ -40,17 +40,17 @@ class RunPart(Part):
     colour: Colour
 
     def plot(self, images: int = 8) -> Image.Image:
-        """Draws what it looks at: the images of the run on which it responds most, and where it does.
+        """Draws the images of the run on which the part responds most, and where it responds.
 
         Args:
-            images: how many at most.
+            images: the most images to draw.
 
         Raises:
-            UserError: the run lies in no work directory, or its features are gone.
+            UserError: the run has no work directory, or its features are missing.
         """
         if self.workdir is None:
-            raise UserError("a run that lies in no work directory has no images: read one by load_run")
-        # All images are shown, so that it does not matter which of them are held out.
+            raise UserError("a run without a work directory has no images: read the run with load_run")
+        # Any data set will do: images are drawn whether held out or not.
         features = Features(
             manifest=read_manifest(self.workdir.features),
             directory=self.workdir.features,
@@ -61,7 +61,7 @@ class RunPart(Part):
     show = plot
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Renders in a notebook."""
         return report.of_part(self, None if self.workdir is None else self.plot())
 
     def __repr__(self) -> str:
@@ -72,13 +72,13 @@ class RunPart(Part):
 class RunParts(Mapping[str, RunPart]):
     """Parts by name.
 
-    Whatever a person sees a part called finds it: its name, its number (`3` or `part 3`), and the name that
-    it has on images of a category, if no other part has it.
+    A part is found by its name, its number (`3` or `part 3`), and the name that it has on images of a
+    category, unless other parts have the same.
 
     Args:
         parts: groups of the explainer's filters.
         explainer: of the run.
-        workdir: of the run; None: it lies nowhere.
+        workdir: of the run; None: it has none.
     """
 
     def __init__(self, parts: Sequence[Part], explainer: Explainer, workdir: WorkDir | None) -> None:
@@ -93,7 +93,7 @@ class RunParts(Mapping[str, RunPart]):
         """Returns a part.
 
         Raises:
-            NoSuchPartError: there is none of that name.
+            NoSuchPartError: there is no part of that name.
         """
         if name not in self._names:
             raise NoSuchPartError(f"there is no part {name!r}; there are: {', '.join(self._parts)}")
@@ -106,7 +106,7 @@ class RunParts(Mapping[str, RunPart]):
         return len(self._parts)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Renders in a notebook."""
         return report.of_parts(list(self.values()))
 
     def __repr__(self) -> str:
@@ -114,12 +114,12 @@ class RunParts(Mapping[str, RunPart]):
 
 
 def _other_names(parts: Sequence[Part]) -> dict[str | int, str]:
-    """Returns the names of parts by what else they are called."""
-    called = collections.defaultdict(set)
+    """Maps numbers and names in categories to the names of parts."""
+    in_categories = collections.defaultdict(set)
     for category in dict.fromkeys(name for part in parts for name in part.annotated):
         for part, name in zip(parts, names_in_category(parts, category), strict=True):
-            called[name].add(part.name)
-    found: dict[str | int, str] = {name: of.pop() for name, of in called.items() if len(of) == 1}
+            in_categories[name].add(part.name)
+    names: dict[str | int, str] = {name: of.pop() for name, of in in_categories.items() if len(of) == 1}
     for part in parts:
-        found |= {part.number: part.name, f"part {part.number}": part.name}
-    return found
+        names |= {part.number: part.name, f"part {part.number}": part.name}
+    return names

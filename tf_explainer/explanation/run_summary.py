@@ -1,4 +1,4 @@
-"""What a network looks at, over many images: the shares of each class's score, as text and as JSON.
+"""What a network looks at over many images: the shares of each class's score, as text and as JSON.
 
 summary = load_run("runs/vgg_fox").summary()
 """
@@ -22,13 +22,14 @@ NOT_EXPLAINED = (verdict.BASELINE, verdict.GAP)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Share:
-    """What something contributes to a class's score, on average.
+    """The mean contribution of a part, or of another term, to the score of a class.
 
     Attributes:
-        name: of a part, or one of `NOT_PARTS` and `NOT_EXPLAINED`.
+        name: of a part, or from `NOT_PARTS` or `NOT_EXPLAINED`.
         nats: the mean contribution.
-        share: of the mean score; None where that is not positive.
-        interval: bounds of the share's central 95 %, images resampled; None where it has none.
+        share: of the mean score; None unless that is positive.
+        interval: the central 95 % of the share when images are resampled; None if there is no share, or only
+            one image.
     """
 
     name: str
@@ -50,10 +51,10 @@ class ClassSummary:
     Attributes:
         name: of the class.
         images: how many.
-        score: the class's mean log-odds by the explainer, in nats.
+        score: mean log-odds of the class by the explainer, in nats.
         parts: the greatest (of either sign) first.
-        rest: of `NOT_PARTS` and `NOT_EXPLAINED`, in this order. With `parts` these are the score.
-        of_no_object: whether the class stands for 'no object', which parts explain by being missing.
+        rest: shares of `NOT_PARTS` and `NOT_EXPLAINED`, in this order. `parts` and `rest` sum to the score.
+        of_no_object: whether the class stands for 'no object', which missing parts explain.
     """
 
     name: str
@@ -75,9 +76,8 @@ class ClassSummary:
         return verdict.verdict(self.score, terms | {share.name: share.nats for share in self.rest})
 
     def rows(self) -> list[Share]:
-        """Returns what is shown: the first parts, the others in one row, and the rest."""
-        others = self.parts[_SHOWN_PARTS:]
-        rows = [*self.parts[:_SHOWN_PARTS]]
+        """Returns the rows to display: the first parts, the other parts in one row, and the rest."""
+        rows, others = [*self.parts[:_SHOWN_PARTS]], self.parts[_SHOWN_PARTS:]
         if others:
             known = [part.share for part in others if part.share is not None]
             rows.append(
@@ -99,7 +99,7 @@ class ClassSummary:
 
 
 def label(name: str) -> str:
-    """Returns a share's name, marked where it is of what is not explained."""
+    """Returns the name of a share, marked if it belongs to `NOT_EXPLAINED`."""
     return f"not explained: {name}" if name in NOT_EXPLAINED else name
 
 
@@ -109,10 +109,11 @@ class Mistake:
 
     Attributes:
         image: its id.
-        true_class, named_class: what it shows, and what the performer says.
-        margin: the explainer's score of the named class minus that of the true one, in nats; negative where
-            the explainer does not repeat the mistake.
-        misled: name and contribution to the margin of what speaks most for the mistake, at most three.
+        true_class, named_class: the true class, and the class that the performer names.
+        margin: the explainer's score of the named class minus its score of the true class, in nats; negative
+            if the explainer does not repeat the mistake.
+        misled: the terms that speak most for the mistake, at most three, with their contributions to the
+            margin.
     """
 
     image: str
@@ -122,10 +123,10 @@ class Mistake:
     misled: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
-        names = ", ".join(f"{name} {nats:+.2f}" for name, nats in self.misled) or "nothing that is known"
+        causes = ", ".join(f"{name} {nats:+.2f}" for name, nats in self.misled) or "cause not known"
         doubt = "" if self.margin > 0 else " (the explainer does not repeat it)"
-        said = f"{self.named_class} for {self.true_class}, by {self.margin:+.2f} nats{doubt}"
-        return f"  {self.image}: {said}: {names}"
+        mistake = f"{self.named_class} for {self.true_class}, by {self.margin:+.2f} nats{doubt}"
+        return f"  {self.image}: {mistake}: {causes}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,16 +134,16 @@ class RunSummary:
     """What a network looks at.
 
     Attributes:
-        classes: those that the performer names, the most frequent first.
-        images: how many there are.
-        held_out: whether training never saw them.
-        agreement: share of them on which explainer and performer name the same class.
-        mistakes: of the performer; None where its outputs are not the classes of the data set.
+        classes: that the performer names, the most frequent first.
+        images: how many.
+        held_out: whether training never saw the images.
+        agreement: share of images on which explainer and performer name the same class.
+        mistakes: of the performer; None if its outputs are not the classes of the data set.
         method: how scores were shared out, in words.
-        gap: the attribution's error, `|gap| / |score|`: `median` and `percentile_95` over the images.
-        removal: `spearman`, `mean_difference` and `mean_absolute_difference` of contributions and of what the
-            score really loses where filters respond as in the baseline, over images and parts;
-            `mean_absolute_loss` to compare with.
+        gap: the error of the attribution, `|gap| / |score|`: `median` and `percentile_95` over the images.
+        removal: compares contributions with how much the score drops if filters respond as in the baseline,
+            over images and parts: `spearman`, `mean_difference`, `mean_absolute_difference`, and
+            `mean_absolute_loss` as their scale.
     """
 
     classes: tuple[ClassSummary, ...]
@@ -170,17 +171,17 @@ class RunSummary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from tf_explainer.explanation import report  # It draws summaries.
+        """Renders in a notebook."""
+        from tf_explainer.explanation import report  # Imports this module.
 
         return report.of_summary(self)
 
     def _about_mistakes(self) -> str:
         if self.mistakes is None:
             return "The performer's outputs are not the classes of this data set: mistakes are not known."
-        if not self.mistakes:
-            return f"The performer gets none of these {self.images} images wrong."
         count = len(self.mistakes)
+        if not count:
+            return f"The performer gets none of these {self.images} images wrong."
         lines = [
             f"The performer gets {count} of these {self.images} images wrong. What misled it, in nats of the "
             "named class's score minus the true one's:",
@@ -203,14 +204,14 @@ class RunSummary:
         )
 
     def to_json(self, explainer: str) -> str:
-        """Returns the content of `summary.json`; `docs/explanations.md` tells of it.
+        """Returns the content of `summary.json`, which `docs/explanations.md` describes.
 
         Args:
-            explainer: its fingerprint.
+            explainer: the explainer's fingerprint.
         """
         content = dataclasses.asdict(self)
-        for fields, one in zip(content["classes"], self.classes, strict=True):
-            fields["verdict"] = one.verdict
+        for fields, summary in zip(content["classes"], self.classes, strict=True):
+            fields["verdict"] = summary.verdict
         content = {"format_version": _FORMAT_VERSION, "explainer": explainer} | content
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -220,10 +221,10 @@ def from_json(text: str, explainer: str) -> RunSummary:
 
     Args:
         text: the content of the file.
-        explainer: the fingerprint of the explainer that it should be of.
+        explainer: the fingerprint that the summary must have.
 
     Raises:
-        ValueError: the text is none, or of another explainer.
+        ValueError: the text is not a summary, or of another explainer.
     """
     try:
         content = json.loads(text)
@@ -233,10 +234,11 @@ def from_json(text: str, explainer: str) -> RunSummary:
             raise ValueError("it is of another explainer")
         classes = [_class_summary(fields) for fields in content.pop("classes")]
         mistakes = content.pop("mistakes")
-        read = None if mistakes is None else tuple(_mistake(fields) for fields in mistakes)
-        return RunSummary(classes=tuple(classes), mistakes=read, **content)
+        if mistakes is not None:
+            mistakes = tuple(_mistake(fields) for fields in mistakes)
+        return RunSummary(classes=tuple(classes), mistakes=mistakes, **content)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"no summary of a run: {error!r}") from error
+        raise ValueError(f"not a summary of a run: {error!r}") from error
 
 
 def _class_summary(fields: dict[str, Any]) -> ClassSummary:

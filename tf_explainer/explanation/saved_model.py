@@ -1,8 +1,8 @@
-"""Performer and explainer as one SavedModel: images in; parts, their places and contributions out.
+"""Exports performer and explainer as one SavedModel: images in; parts, their places and contributions out.
 
-Whoever loads it needs TensorFlow and nothing of this project. Its numbers are those of
-`image_explainer.ImageExplainer`. There is no control flow and no Python in it, and all sizes but the number
-of images are fixed; the gradients are by operations that ONNX has (`onnx_gradients`).
+The SavedModel needs TensorFlow but not this project, and computes the same numbers as
+`image_explainer.ImageExplainer`. It has no control flow and no Python functions, all sizes except the number
+of images are fixed, and its gradients can be converted to ONNX (`onnx_gradients`).
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ DESCRIPTION = "explainer.json"
 _FORMAT_VERSION = 2
 _OUTPUTS = {
     "scores": "[B, classes] the performer's probabilities",
-    "explainer_scores": "[B, classes] the explainer's",
+    "explainer_scores": "[B, classes] the explainer's probabilities",
     "agreement": "[B] bool, whether both name the same class",
-    "explained_class": "[B] int32, whose score is explained",
-    "log_odds": "[B] that class's score by the explainer, in nats",
+    "explained_class": "[B] int32, the class whose score is explained",
+    "log_odds": "[B] the explainer's score of that class, in nats",
     "part_contribution": "[B, parts] what each part adds, in nats",
-    "other_filters": "[B] what filters in no part add",
-    "ordinary": "[B] what the ordinary track adds: textures and all that is no part",
-    "baseline": "[B] that class's score of the average image, from which contributions are counted",
-    "gap": "[B] what is missing: log_odds - baseline - all contributions",
-    "part_activation": "[B, parts] how much the part shows there, in mean peaks of a filter; 0: not seen",
-    "part_place": "[B, parts, 2] x, y in pixels of the image, where it shows most; NaN: not seen",
+    "other_filters": "[B] what the filters in no part add",
+    "ordinary": "[B] what the ordinary track adds: textures and everything else that is not a part",
+    "baseline": "[B] the score of that class for the average image, the baseline of contributions",
+    "gap": "[B] the error: log_odds - baseline - all contributions",
+    "part_activation": "[B, parts] strongest response of the part, in mean peaks of a filter; 0: not seen",
+    "part_place": "[B, parts, 2] x, y in pixels of the image, where it responds most; NaN: not seen",
 }
 
 
 class ExplainingModel:
-    """Explains batches of images by one graph of tensors, as `ImageExplainer` explains one image.
+    """Explains batches of images in one TensorFlow graph, like `ImageExplainer`.
 
     Args:
         performer: the network.
-        explainer: trained on its features.
+        explainer: trained on the performer's features.
         parts: of the explainer's filters, at least one, from `parts.name_parts`.
-        mean_features: `[L, L, D]`, the target layer's on the average image.
+        mean_features: `[L, L, D]`, the mean features of the target layer.
         config: how a score is shared out among filters.
     """
 
@@ -83,11 +83,11 @@ class ExplainingModel:
         self._maps = part_map_model(explainer, groups)
 
     def explain(self, images: Any, classes: Any) -> dict[str, Any]:
-        """Returns the outputs by name, as `DESCRIPTION` has them; to be called in a `tf.function`.
+        """Returns the outputs by name, as `DESCRIPTION` lists them; must be called in a `tf.function`.
 
         Args:
             images: `[B, S, S, 3]` float32, RGB, 0 to 255.
-            classes: `[B]` int32, whose scores are explained; below 0: the one that the performer names.
+            classes: `[B]` int32, whose scores to explain; below 0: the class that the performer names.
         """
         outputs = self._features(images, training=False)
         features = tf.cast(outputs[self._target], tf.float32)
@@ -108,12 +108,12 @@ class ExplainingModel:
         )
 
     def track(self, archive: keras.export.ExportArchive) -> None:
-        """Puts the weights into an archive."""
+        """Adds the weights to an archive."""
         for model in (self._features, self._maps, self._attributor.tracks, self._attributor.scores):
             archive.track(model)
 
     def _contributions(self, features: Any, explained: Any) -> tuple[dict[str, Any], Any]:
-        """Attributes the scores of classes; returns the log-odds of all classes, too."""
+        """Attributes the scores of classes; also returns the log-odds of all classes."""
         attributor = self._attributor
         tracks = attributor.tracks(features, training=False)
         with onnx_gradients.used():
@@ -145,17 +145,18 @@ class ExplainingModel:
 
 
 def save(directory: str, run: FinishedRun) -> None:
-    """Writes the SavedModel with its `DESCRIPTION`; an earlier one is replaced as a whole.
+    """Writes the SavedModel and its `DESCRIPTION`; replaces an earlier export.
 
     Its signatures: `serve` (the default) takes `image`, `[B, S, S, 3]` float32, RGB, 0 to 255; `serve_uint8`
-    the same as uint8; `explain_class` float32 and `explained_class`, `[B]` int32, whose scores are explained.
+    takes the same as uint8; `explain_class` takes the float32 `image` and `explained_class`, `[B]` int32, the
+    classes whose scores to explain.
 
     Args:
         directory: a local path.
         run: performer, explainer and parts.
 
     Raises:
-        FileExistsError: the directory holds something else.
+        FileExistsError: the directory holds something other than an export.
     """
     _check_free(pathlib.Path(directory))
     model = ExplainingModel(run.performer, run.explainer, run.part_groups, run.mean_features, run.attribution)
@@ -164,17 +165,19 @@ def save(directory: str, run: FinishedRun) -> None:
     size = run.performer.config.image_size
     image = tf.TensorSpec([None, size, size, 3], tf.float32, name="image")
     as_uint8 = tf.TensorSpec(image.shape, tf.uint8, name="image")
-    chosen = tf.TensorSpec([None], tf.int32, name="explained_class")
-    # Traced once, and called by all signatures.
-    explain = tf.function(model.explain, input_signature=[image, chosen], autograph=False)
+    explained_class = tf.TensorSpec([None], tf.int32, name="explained_class")
+    # Traced once; all signatures call it.
+    explain = tf.function(model.explain, input_signature=[image, explained_class], autograph=False)
 
-    def named_by_the_performer(image: Any) -> Any:
+    def explain_named_class(image: Any) -> Any:
         return explain(tf.cast(image, tf.float32), tf.fill(tf.shape(image)[:1], -1))
 
-    archive.add_endpoint("serve", named_by_the_performer, [image])
-    archive.add_endpoint("serve_uint8", named_by_the_performer, [as_uint8])
+    archive.add_endpoint("serve", explain_named_class, [image])
+    archive.add_endpoint("serve_uint8", explain_named_class, [as_uint8])
     archive.add_endpoint(
-        "explain_class", lambda image, explained_class: explain(image, explained_class), [image, chosen]
+        "explain_class",
+        lambda image, explained_class: explain(image, explained_class),
+        [image, explained_class],
     )
     with atomic_file.replacing_directory(directory) as temporary:
         archive.write_out(temporary, verbose=False)
@@ -193,7 +196,7 @@ def _check_same(directory: str, run: FinishedRun, size: int) -> None:
 
 def _check_free(path: pathlib.Path) -> None:
     if path.is_file() or (path.exists() and not (path / DESCRIPTION).exists() and any(path.iterdir())):
-        raise FileExistsError(f"{path} is there, and is no earlier export: name another directory")
+        raise FileExistsError(f"{path} exists and is not an earlier export: name another directory")
 
 
 def _description(run: FinishedRun) -> str:

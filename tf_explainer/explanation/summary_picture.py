@@ -1,4 +1,4 @@
-"""What a network looks at as a picture: the shares of each class's score as bars, with their intervals."""
+"""Draws what a network looks at: the shares of each class's score as bars, with their intervals."""
 
 from __future__ import annotations
 
@@ -12,25 +12,21 @@ _WIDTH, _MARGIN, _LABELS, _FIGURES = 1040, 24, 380, 150
 _ROW, _HEADING, _TEXT = 26, 18, 15
 _MOST_CLASSES = 12
 _PAPER, _INK, _GREY, _LINE = (255, 255, 255), (24, 26, 31), (98, 104, 116), (214, 218, 226)
-# Of Okabe and Ito's palette, which the colour-blind can tell apart: parts, the rest, what is not explained.
+# From Okabe and Ito's palette for colour-blind readers.
 _PART, _REST, _UNEXPLAINED = (0, 114, 178), (230, 159, 0), (150, 150, 150)
 
 
 def draw(summary: RunSummary) -> Image.Image:
-    """Draws the classes with the most images, at most 12.
-
-    Args:
-        summary: of a run.
-    """
+    """Draws the summary of a run: the classes with the most images, at most 12."""
     classes = summary.classes[:_MOST_CLASSES]
     heights = [_ROW * (len(each.rows()) + 3) for each in classes]
     page = Image.new("RGB", (_WIDTH, 2 * _MARGIN + 2 * _ROW + sum(heights)), _PAPER)
     pen = ImageDraw.Draw(page)
     lettering.write(pen, (_MARGIN, _MARGIN), "What does this network look at?", _HEADING, _INK)
-    said = (
+    legend = (
         f"share of the mean score by part, {summary.images} images; {summary.method}; lines: 95 % intervals"
     )
-    lettering.write(pen, (_MARGIN, _MARGIN + _ROW), said, _TEXT, _GREY)
+    lettering.write(pen, (_MARGIN, _MARGIN + _ROW), legend, _TEXT, _GREY)
     top = _MARGIN + 2 * _ROW
     for each, height in zip(classes, heights, strict=True):
         _draw_class(pen, each, top)
@@ -42,7 +38,7 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
     heading = f"{summary.name}: {summary.images} images, mean score {summary.score:+.2f} nats"
     lettering.write(pen, (_MARGIN, top + 10), heading, _HEADING, _INK)
     rows = summary.rows()
-    # Shares where there are any, and nats where a negative score has none.
+    # A negative score has no shares: its bars are nats.
     bars = [(row.nats if row.share is None else row.share, row.interval) for row in rows]
     ends = [0.0, *(end for value, interval in bars for end in (value, *(interval or ())))]
     low, high = min(ends), max(ends)
@@ -55,10 +51,10 @@ def _draw_class(pen: ImageDraw.ImageDraw, summary: ClassSummary, top: int) -> No
         pen.rectangle((left, y + 5, max(right, left + 1), y + 19), fill=_colour(row.name))
         if interval:
             pen.line([(zero + bound * scale, y + 12) for bound in interval], fill=_INK, width=2)
-        said = (
+        figures = (
             f"{row.nats:+.2f} nats" if row.share is None else f"{round(100 * row.share)} % ({row.nats:+.2f})"
         )
-        lettering.write(pen, (_WIDTH - _MARGIN, y + 3), said, _TEXT, _GREY, anchor="ra")
+        lettering.write(pen, (_WIDTH - _MARGIN, y + 3), figures, _TEXT, _GREY, anchor="ra")
     bottom = top + 10 + _ROW * (len(rows) + 1)
     pen.line((zero, top + 10 + _ROW, zero, bottom), fill=_LINE)
     lettering.write(pen, (_MARGIN, bottom + 3), summary.verdict, _TEXT, _INK)

@@ -1,4 +1,4 @@
-"""Says in words whether object parts explain a score: one rule for pictures, pages, tabs and JSON."""
+"""The rule whether object parts explain a score, shared by pictures, pages, tabs and JSON."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 
 PARTS = "object parts"
 MISSING_PARTS = "missing object parts"
-"""What object parts are to a class that stands for 'no object'."""
+"""Name of the term of object parts in the score of a class that stands for 'no object'."""
 OFF_OBJECT = "groups off the object"
 OTHER_FILTERS = "filters in no part"
 ORDINARY = "ordinary track (textures)"
 BASELINE = "score of the baseline"
 GAP = "gap of the attribution"
 
-# As a share: less than this may be left over, of either sign.
+# The largest share of a score, of either sign, that may remain unexplained.
 _LEFT_OVER = 0.5
 
 
 def explains(score: float, contribution: float, baseline: float) -> bool:
     """Returns whether a contribution explains a score.
 
-    It does if it is half to one and a half of what lies between the baseline's score and this one, and if the
-    baseline does not have more than half of the score by itself.
+    It does if it is between 0.5 and 1.5 times the difference between the score and the baseline's score, and
+    the baseline's score is not itself more than half of the score.
     """
     above = score - baseline
     given = baseline * score > 0 and abs(baseline) > _LEFT_OVER * abs(score)
@@ -29,11 +29,11 @@ def explains(score: float, contribution: float, baseline: float) -> bool:
 
 
 def verdict(score: float, terms: Mapping[str, float]) -> str:
-    """Returns a sentence.
+    """Returns a sentence on whether the first term explains a score.
 
     Args:
         score: in nats.
-        terms: in nats, by what they are of, `BASELINE` among them; the first should explain the score.
+        terms: of the score by name, in nats; `BASELINE` must be among them.
     """
     (name, value), *others = terms.items()
     baseline = terms[BASELINE]

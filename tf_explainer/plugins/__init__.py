@@ -1,4 +1,4 @@
-"""TensorBoard plugins: Parts (what each filter stands for), Explained images (which parts decide them).
+"""TensorBoard plugins: Parts (what each filter looks at), Explained images (which parts decide them).
 
-TensorBoard imports `parts.plugin` and `images.plugin` at its start: neither may import TensorFlow or Keras.
+TensorBoard imports `parts.plugin` and `images.plugin` when it starts: neither may import TensorFlow or Keras.
 """

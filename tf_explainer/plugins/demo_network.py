@@ -18,7 +18,7 @@ _SIDE = 96
 
 
 def animals() -> tuple[np.ndarray, dict[str, Any]]:
-    """Returns crops `[N, S, S, 3]` uint8 and what is known about them, as `summary.of_model` takes it."""
+    """Returns crops `[N, S, S, 3]` uint8 and the `known` arguments of `summary.of_model`."""
     source = open_source(DatasetConfig(dataset="creatures", num_images=_IMAGES, negatives=False))
     records = [record for _, record in source.read(source.references()) if isinstance(record, ImageRecord)]
     names = source.landmark_names
@@ -33,7 +33,7 @@ def animals() -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def network(classes: int, seed: int) -> keras.Model:
-    """Returns two convolutions and a classifier, with random weights."""
+    """Returns a network of two convolutions and a classifier, with random weights."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((_SIDE, _SIDE, 3))
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)

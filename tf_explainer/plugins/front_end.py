@@ -1,4 +1,4 @@
-"""The front end's files, as both tabs serve them."""
+"""Serves the files of the front end, for both tabs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _FROM = re.compile(r'\bfrom "(\.[^"]+)";')
 
 
 def static_routes() -> dict[str, Callable[..., Any]]:
-    """Returns a WSGI application for every file, by its path below a plugin's own address."""
+    """Returns a WSGI application for every file, by its path below a plugin's address."""
     files = sorted(path.relative_to(_WEB).as_posix() for path in _WEB.rglob("*") if path.suffix in _TYPES)
     return {f"/static/{name}": _serving(name) for name in files}
 
 
 def content(name: str) -> bytes:
-    """Returns a file's content; before a tab's own module come imports of all that it needs, directly or not.
+    """Returns a file's content; a tab's main module starts with imports of all direct and indirect imports.
 
-    The browser then asks for everything at once, where it would read module after module to find the next.
+    The browser then requests all modules at once, instead of discovering them one after another.
 
     Args:
-        name: relative to the folder of the front end.
+        name: path relative to `web/`.
     """
     own = (_WEB / name).read_bytes()
     if not re.search(rb"^export function render\b", own, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""HTTP for all plugins: requests checked, read-only, and cached by the browser."""
+"""HTTP for all plugins: read-only, with checked requests and caching by the browser."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ _LONGEST_ARGUMENT = 1000
 
 
 class BadRequestError(Exception):
-    """A request that cannot be answered; the message says why, and what to do."""
+    """The request is invalid; the message says why, and what to do."""
 
 
 class NotStoredError(Exception):
-    """What was asked for is not in the event files; the message says what to run."""
+    """The requested data is not in the event files; the message says what to run."""
 
 
 class Arguments:
-    """A request's arguments, checked."""
+    """Reads and checks the arguments of a request."""
 
     def __init__(self, request: wrappers.Request) -> None:
-        self._given = request.args
+        self._values = request.args
 
     def text(self, name: str) -> str:
-        """Returns a text.
+        """Returns an argument.
 
         Raises:
-            BadRequestError: it is missing or longer than any name.
+            BadRequestError: it is missing or longer than 1000 characters.
         """
-        value = self._given.get(name)
+        value = self._values.get(name)
         if value is None or len(value) > _LONGEST_ARGUMENT:
             raise BadRequestError(f"the argument {name} is missing or too long")
         return value
 
     def number(self, name: str) -> int:
-        """Returns a whole number from 0 to 2^63 - 1.
+        """Returns an argument as a whole number from 0 to 2^63 - 1.
 
         Raises:
-            BadRequestError: it is missing, or no such number.
+            BadRequestError: it is missing or not such a number.
         """
         value = self.text(name)
         if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) < 2**63):
-            raise BadRequestError(f"the argument {name} is no whole number")
+            raise BadRequestError(f"the argument {name} is not a whole number")
         return int(value)
 
 
 def route(serve: Callable[[Any, wrappers.Request, Arguments], Answer]) -> Callable[..., Any]:
-    """Makes a WSGI application out of a method that takes a request and its arguments.
+    """Turns a method that answers a request with its arguments into a WSGI application.
 
-    Its content gets an ETag, so that a browser that has it is told so; GZIP streams are passed on as such.
+    Answers have an ETag, so that browsers can cache them; GZIP streams are sent with that content encoding.
     """
 
     @functools.wraps(serve)
@@ -76,7 +76,7 @@ def route(serve: Callable[[Any, wrappers.Request, Arguments], Answer]) -> Callab
 
 def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request) -> Any:
     if request.method not in ("GET", "HEAD"):
-        return _refusal(request, 405, "this address is for reading only", [("Allow", "GET, HEAD")])
+        return _refusal(request, 405, "this address is read-only", [("Allow", "GET, HEAD")])
     try:
         content, content_type = serve(self, request, Arguments(request))
     except BadRequestError as error:
@@ -84,7 +84,7 @@ def _response(self: Any, serve: Callable[..., Answer], request: wrappers.Request
     except (NotStoredError, errors.NotFoundError, KeyError) as error:
         return _refusal(request, 404, str(error.args[0]) if error.args else "not stored")
     except DamagedError as error:
-        return _refusal(request, 404, f"what is stored is damaged: {error}; write it again")
+        return _refusal(request, 404, f"the stored data is damaged: {error}; write it again")
     except errors.PublicError as error:
         return _refusal(request, error.http_code, str(error))
     tag = hashlib.blake2b(content, digest_size=12).hexdigest()
@@ -106,15 +106,15 @@ def _refusal(
 
 
 def compressed(content: bytes) -> bytes:
-    """Returns a GZIP stream, for content that is worth it and is asked for often."""
+    """Compresses content as a GZIP stream, faster than `parts.quantised_maps.packed`."""
     return gzip.compress(content, compresslevel=5, mtime=0)
 
 
 def as_json(content: Any) -> Answer:
-    """Returns plain values as JSON; there is no NaN among them."""
+    """Returns plain values, without NaN, as JSON."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), "application/json"
 
 
 def where(request: wrappers.Request) -> tuple[Any, str]:
-    """Returns the context and the experiment that TensorBoard's data provider wants to know."""
+    """Returns a request's context and experiment, for TensorBoard's data provider."""
     return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)

@@ -1,4 +1,4 @@
-"""What a snapshot's index must have for the front end to draw it; the rest of it is for reading only."""
+"""Checks that a snapshot's index has the fields that the front end needs to draw it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _MOST = 1_000_000
 
 
 def check_version(index: Any, version: int) -> None:
-    """Raises a DamagedError if an index is none of that version."""
+    """Raises a DamagedError unless the index has this version."""
     found = index.get("version") if isinstance(index, Mapping) else None
     if type(found) is not int or found != version:
-        raise DamagedError(f"an index of version {str(found)[:20]}, where this tab reads version {version}")
+        raise DamagedError(f"its index has version {str(found)[:20]}, but this tab reads version {version}")
 
 
 def check_parts(index: Any) -> None:
-    """Raises a DamagedError if a Parts index lacks what is drawn; see `parts.snapshot.Snapshot.index`."""
+    """Raises a DamagedError if a Parts index lacks required fields; see `parts.snapshot.Snapshot.index`."""
     _whole(index, "pictures_step", 0, 2**63)
     thumbnail = _listed(index, "thumbnail", 3)
     for at in range(3):
@@ -33,7 +33,7 @@ def check_parts(index: Any) -> None:
     _field(index, "notes", Mapping)
     layers = _listed(index, "layers")
     if not layers:
-        raise DamagedError("an index without layers")
+        raise DamagedError("its index has no layers")
     for layer in layers:
         _check_layer(layer)
 
@@ -55,7 +55,7 @@ def _check_layer(layer: Any) -> None:
 
 def _check_text(name: Any) -> None:
     if not isinstance(name, str):
-        raise DamagedError("an index with a group's name that is no text")
+        raise DamagedError("its index has a group whose name is not text")
 
 
 def _check_group(group: Any) -> None:
@@ -75,7 +75,7 @@ def _check_numbers(holder: Any, keys: Sequence[str]) -> None:
 
 
 def check_images(index: Any) -> None:
-    """Raises a DamagedError if an Explained images index lacks what is drawn."""
+    """Raises a DamagedError if an Explained images index lacks required fields."""
     _field(index, "layer", str)
     _field(index, "method", str)
     _listed(index, "names")
@@ -90,19 +90,19 @@ def check_images(index: Any) -> None:
 def _field(holder: Any, key: Any, kind: Any) -> Any:
     value = holder.get(key) if isinstance(holder, Mapping) else None
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise DamagedError(f"an index without {key}")
+        raise DamagedError(f"its index has no valid {key}")
     return value
 
 
 def _whole(holder: Any, key: Any, low: int = 1, high: int = _MOST) -> int:
     value = _field(holder, key, int)
     if not low <= value <= high:
-        raise DamagedError(f"an index whose {key} is not within {low} to {high}")
+        raise DamagedError(f"{key} in its index is not within {low} to {high}")
     return int(value)
 
 
 def _listed(holder: Any, key: Any, length: int | None = None) -> list[Any]:
     value = _field(holder, key, list)
     if length is not None and len(value) != length:
-        raise DamagedError(f"an index with {len(value)} {key} instead of {length}")
+        raise DamagedError(f"its index has {len(value)} {key} instead of {length}")
     return list(value)

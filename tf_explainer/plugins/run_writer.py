@@ -1,4 +1,4 @@
-"""Snapshots of one run directory: the same images at rising steps, whose pictures are written once."""
+"""Writes snapshots of the same images at rising steps into one run; the pictures are written only once."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from tf_explainer.plugins.parts.snapshot import Snapshot
 
 
 class RunWriter:
-    """Writes snapshots that show the same images.
+    """Writes snapshots of the same images.
 
     Args:
-        directory: of the event files; nobody else may write there.
-        anew: whether what is there is removed first.
+        directory: of the event files; nothing else may write there.
+        replace: whether to remove an existing directory first.
     """
 
-    def __init__(self, directory: str, *, anew: bool) -> None:
+    def __init__(self, directory: str, *, replace: bool) -> None:
         self._directory = directory
         self._pictures_step: int | None = None
-        if anew and tf.io.gfile.exists(directory):
+        if replace and tf.io.gfile.exists(directory):
             tf.io.gfile.rmtree(directory)
 
     def write(self, snapshot: Snapshot, step: int, scores: ImageScores | None = None) -> None:
-        """Writes one, in an event file of its own.
+        """Writes a snapshot into its own event file.
 
         Args:
-            snapshot: of the images of the first one.
-            step: higher than the last one's.
-            scores: what decides the images, for the Explained images plugin.
+            snapshot: of the same images as the first snapshot.
+            step: higher than that of the last snapshot.
+            scores: for the Explained images plugin.
         """
         with tf.summary.create_file_writer(self._directory).as_default():
             summary.write(snapshot, step, pictures_step=self._pictures_step)

@@ -1,4 +1,4 @@
-"""What the servers of both tabs share: the runs, each snapshot's index, and the front end's files."""
+"""The common server of both tabs: serves the runs, the index of each snapshot, and the front end's files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tf_explainer.plugins.snapshot_reader import SnapshotReader
 
 
 class SnapshotPlugin(base_plugin.TBPlugin):
-    """Serves snapshots; a subclass adds the addresses of its own.
+    """Serves snapshots; subclasses add further addresses.
 
     Args:
-        context: TensorBoard's.
+        context: from TensorBoard.
     """
 
     metadata: types.ModuleType
-    """The names that the plugin has in the event files."""
+    """The plugin's names in the event files."""
     script: str
     """The module in `web/` that draws the tab."""
     check_index: Callable[[Any], None]
-    """Raises a DamagedError if an index lacks what the tab draws."""
+    """Raises a DamagedError if an index lacks what the tab needs."""
     tab_name: str
 
     def __init__(self, context: base_plugin.TBContext) -> None:
@@ -39,7 +39,7 @@ class SnapshotPlugin(base_plugin.TBPlugin):
         return static_routes() | {"/runs": self._runs, "/index": self._index}
 
     def is_active(self) -> bool:
-        """Leaves it to TensorBoard's core, which looks for data of this plugin."""
+        """Returns False: TensorBoard's core then looks for data of this plugin itself."""
         return False
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
@@ -64,14 +64,14 @@ class SnapshotPlugin(base_plugin.TBPlugin):
 
 
 class SnapshotLoader(base_plugin.TBLoader):
-    """Keeps every step: TensorBoard would sample ten of them."""
+    """Loads a plugin and keeps every step, of which TensorBoard would sample ten."""
 
     plugin: type[SnapshotPlugin]
 
     def fix_flags(self, flags: Any) -> None:
-        """Turns sampling off for this plugin, unless the person chose a number."""
+        """Turns off sampling for this plugin, unless the user has set a number."""
         flags.samples_per_plugin.setdefault(self.plugin.plugin_name, 0)
 
     def load(self, context: base_plugin.TBContext) -> SnapshotPlugin:
-        """Makes the plugin."""
+        """Creates the plugin."""
         return self.plugin(context)

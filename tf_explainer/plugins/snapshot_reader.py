@@ -1,4 +1,4 @@
-"""Snapshots as TensorBoard's data provider gives them back, whatever reads the event files."""
+"""Reads snapshots through TensorBoard's data provider, with its fast or its slow loader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tf_explainer.plugins.http import BadRequestError, NotStoredError
 from tf_explainer.plugins.stored_values import DamagedError
 
 WRITE_ONE = (
-    "run `python -m tf_explainer.evaluate` with the run's flags, or write a snapshot of your own by "
+    "run `python -m tf_explainer.evaluate` with the run's flags, or write your own snapshot with "
     "tf_explainer.plugins.parts.summary, and start TensorBoard on its directory"
 )
 _EVERY_STEP = 10_000
@@ -26,18 +26,18 @@ _KEPT_SEQUENCES = 256
 _KEPT_MADE = 64
 _LARGEST_TENSOR = 1 << 27
 _NOT_PLAIN = (
-    "TensorBoard's fast loader reads no pictures of runs with \" or \\ in their names: "
+    "TensorBoard's fast loader cannot read pictures of runs with \" or \\ in their names: "
     "start TensorBoard with --load_fast=false, or rename the directory"
 )
 
 
 class SnapshotReader:
-    """Reads one plugin's tags.
+    """Reads the tags of one plugin.
 
     Args:
-        data_provider: TensorBoard's.
-        plugin_name: the one that wrote them.
-        multiplexer: what the slow loader keeps its values in; None under the fast loader.
+        data_provider: from TensorBoard.
+        plugin_name: of the plugin that wrote the tags.
+        multiplexer: holds the values of the slow loader; None with the fast loader.
     """
 
     def __init__(self, data_provider: Any, plugin_name: str, multiplexer: Any = None) -> None:
@@ -48,7 +48,7 @@ class SnapshotReader:
         self._lock = threading.Lock()
 
     def runs(self, ctx: Any, experiment: str, index_tag: str, check: Callable[[Any], None]) -> dict[str, Any]:
-        """Returns the steps of every run whose index passes, their times, and what was skipped."""
+        """Returns the steps of every run whose index passes `check`, their times, and what was skipped."""
         runs: dict[str, list[int]] = {}
         written: dict[str, list[float]] = {}
         skipped: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ class SnapshotReader:
                     skipped.setdefault(run, []).append(f"step {step}: {error}")
         with self._lock:
             if written != self._written:
-                # A run that was written anew has other blobs.
+                # A run may have been rewritten, with other blobs.
                 self._sequences.clear()
                 self._made.clear()
                 self._written = written
@@ -77,7 +77,7 @@ class SnapshotReader:
         try:
             return self._data(ctx, experiment, tag)
         except DamagedError:
-            # The provider gives up at the first value that it cannot read: ask run by run which one that is.
+            # The provider fails at the first unreadable value: read run by run to find out which run has it.
             listed = self._provider.list_tensors(
                 ctx,
                 experiment_id=experiment,
@@ -93,14 +93,14 @@ class SnapshotReader:
         return found
 
     def _data(self, ctx: Any, experiment: str, tag: str, run: str | None = None) -> dict[str, dict[int, Any]]:
-        """Returns a tag's data by run and step; of all runs unless one is named."""
+        """Returns the data of a tag by run and step; of all runs if `run` is None."""
         read = self._read(ctx, experiment, [tag], None if run is None else [run])
         return {name: tags[tag] for name, tags in read.items() if tag in tags}
 
     def together(
         self, ctx: Any, experiment: str, run: str, tags: Sequence[str]
     ) -> tuple[dict[int, np.ndarray], ...]:
-        """Returns the values, of any shape, of several tags of a run by step, read at once."""
+        """Returns the values, of any shape, of several tags of a run by step, in one read."""
         read = self._read(ctx, experiment, tags, [run]).get(run, {})
         return tuple({step: datum.numpy for step, datum in read.get(tag, {}).items()} for tag in tags)
 
@@ -128,11 +128,11 @@ class SnapshotReader:
         except errors.PublicError:
             raise
         except Exception as error:
-            # TensorBoard decodes what is stored without checking it, so anything can go wrong there.
+            # TensorBoard decodes stored data without checking it, which can raise anything.
             raise DamagedError(f"{', '.join(tags)} cannot be decoded: {str(error)[:200]}") from error
 
     def _check_sizes(self, tags: Sequence[str], runs: Sequence[str] | None) -> None:
-        # The slow loader would make a key for each blob, and memory for each number, that a shape speaks of.
+        # The slow loader would create a key for each blob, and allocate each number, that a shape claims.
         if self._multiplexer is None:
             return
         for run in self._multiplexer.Runs() if runs is None else runs:
@@ -152,7 +152,7 @@ class SnapshotReader:
         """Returns one value, of any shape.
 
         Raises:
-            NotStoredError: there is none.
+            NotStoredError: it is not stored.
         """
         steps = self._data(ctx, experiment, tag, run).get(run, {})
         if step not in steps:
@@ -164,7 +164,7 @@ class SnapshotReader:
 
         Raises:
             NotStoredError: there is no such sequence.
-            BadRequestError: it is shorter than that.
+            BadRequestError: the sequence is shorter.
         """
         if self._multiplexer is not None:
             return self._stored_blob(run, tag, step, index)
@@ -177,15 +177,15 @@ class SnapshotReader:
         except Exception as error:
             raise DamagedError(f"{tag} cannot be decoded: {str(error)[:200]}") from error
         if not isinstance(content, bytes):
-            raise DamagedError(f"{tag} holds no bytes")
+            raise DamagedError(f"{tag} is not bytes")
         return content
 
     def made(self, key: tuple[Any, ...], make: Callable[[], bytes]) -> bytes:
-        """Returns what is made of blobs; the last few are kept until a run is written anew.
+        """Returns content computed from blobs; caches the latest few until a run is rewritten.
 
         Args:
-            key: the experiment, the run and what else it is made of.
-            make: makes it.
+            key: identifies the content: the experiment, the run, ...
+            make: computes the content.
         """
         with self._lock:
             content = self._made.get(key)
@@ -201,12 +201,12 @@ class SnapshotReader:
 
     def _stored_blob(self, run: str, tag: str, step: int, index: int) -> bytes:
         stored = self._stored(run, tag)
-        # A directory that was written anew has a step twice, of which TensorBoard would take the first.
+        # A rewritten directory has a step twice, of which TensorBoard would read the older one.
         proto = next((event.tensor_proto for event in reversed(stored) if event.step == step), None)
         if proto is None:
             raise NotStoredError(_missing(tag, run, step, sorted({event.step for event in stored})))
         if not proto.string_val:
-            raise DamagedError(f"{tag} holds no bytes")
+            raise DamagedError(f"{tag} is not bytes")
         _check_number(tag, run, step, index, len(proto.string_val))
         return bytes(proto.string_val[index])
 
@@ -229,7 +229,7 @@ class SnapshotReader:
 
 
 def _is_plain(run: str) -> bool:
-    """Returns whether the fast loader can read a run's blobs: its keys must not need an escape in JSON."""
+    """Returns whether the fast loader can read a run's blobs: its name must not need escapes in JSON."""
     return json.dumps(run, ensure_ascii=False) == f'"{run}"'
 
 
@@ -239,10 +239,10 @@ def _finite(time: float) -> float:
 
 def _check_number(tag: str, run: str, step: int, index: int, count: int) -> None:
     if index >= count:
-        raise BadRequestError(f"{tag} of run {run!r} at step {step} has no number {index}: 0 to {count - 1}")
+        raise BadRequestError(f"{tag} of run {run!r} at step {step} has only numbers 0 to {count - 1}")
 
 
 def _missing(tag: str, run: str, step: int, steps: list[int]) -> str:
     if not steps:
         return f"run {run!r} has no {tag}: {WRITE_ONE}"
-    return f"{tag} of run {run!r} is not stored at step {step}, but at {', '.join(map(str, steps[:20]))}"
+    return f"{tag} of run {run!r} is not stored at step {step}, only at {', '.join(map(str, steps[:20]))}"

@@ -1,4 +1,4 @@
-"""Stored values, checked: event files come from anywhere, may be cut short, and may hold anything."""
+"""Checks stored values: event files may come from anywhere, be truncated, and hold anything."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ _CHUNK = 1 << 20
 
 
 class DamagedError(ValueError):
-    """A stored value that is not what its tag promises; the message says in what way."""
+    """A stored value is not what its tag requires; the message says in what way."""
 
 
 def plain(value: np.ndarray) -> Any:
-    """Returns what a string scalar holds as JSON: plain values, all numbers finite.
+    """Parses the JSON of a string scalar: plain values, all numbers finite.
 
     Raises:
-        DamagedError: it is no string scalar, no JSON, nested too deeply, or has a number that is not finite.
+        DamagedError: not a string scalar, not JSON, nested too deeply, or with a number that is not finite.
     """
     try:
         content = json.loads(value.item(), parse_constant=_not_finite)
-        # `1e999` is read as infinity, and what can be read can still be too deep to write.
+        # `1e999` is read as infinity, and JSON that can be read may be nested too deeply to be written.
         json.dumps(content, allow_nan=False)
     except (ValueError, TypeError, AttributeError) as error:
-        raise DamagedError(f"no JSON text: {str(error)[:200]}") from error
+        raise DamagedError(f"it is not JSON: {str(error)[:200]}") from error
     except RecursionError as error:
-        raise DamagedError("JSON that is nested too deeply") from error
+        raise DamagedError("its JSON is nested too deeply") from error
     return content
 
 
 def _not_finite(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def table(value: np.ndarray) -> np.ndarray:
     """Returns `[rows, columns]` numbers as little-endian float32; NaN and infinity stay.
 
     Raises:
-        DamagedError: it has another shape, or no numbers.
+        DamagedError: the value has another shape, or is not numeric.
     """
     if value.ndim != 2 or value.dtype.kind not in "fiu":
-        raise DamagedError(f"no table of numbers, but {value.dtype} of shape {list(value.shape)}")
+        raise DamagedError(f"{value.dtype} of shape {list(value.shape)} is not a table of numbers")
     with np.errstate(over="ignore"):
         return value.astype("<f4")
 
@@ -57,21 +57,21 @@ def texts(value: np.ndarray) -> list[str]:
     """Returns `[M]` strings.
 
     Raises:
-        DamagedError: it has another shape, or other values.
+        DamagedError: the value has another shape or type.
     """
     try:
         if value.ndim == 1:
             return [text.decode() for text in value]
     except (AttributeError, UnicodeDecodeError) as error:
-        raise DamagedError("no list of texts") from error
-    raise DamagedError(f"no list of texts, but of shape {list(value.shape)}")
+        raise DamagedError("it is not a list of texts") from error
+    raise DamagedError(f"an array of shape {list(value.shape)} is not a list of texts")
 
 
 def gzip_stream(content: bytes) -> bytes:
-    """Returns a GZIP stream as it is, once it was read to its end; memory is bounded, whatever it unpacks to.
+    """Checks a GZIP stream to its end, in bounded memory, and returns it unchanged.
 
     Raises:
-        DamagedError: it is none, is cut short, or unpacks to more than 1 GiB.
+        DamagedError: not a GZIP stream, truncated, or unpacks to more than 1 GiB.
     """
     for _ in _chunks(content):
         pass
@@ -79,21 +79,18 @@ def gzip_stream(content: bytes) -> bytes:
 
 
 def unpacked(content: bytes) -> bytes:
-    """Returns what a GZIP stream unpacks to.
+    """Unpacks a GZIP stream.
 
     Raises:
-        DamagedError: as `gzip_stream`, or it unpacks to more than 128 MiB.
+        DamagedError: as for `gzip_stream`, or it unpacks to more than 128 MiB.
     """
-    whole = bytearray()
-    for chunk in _chunks(content, _LARGEST_UNPACKED):
-        whole += chunk
-    return bytes(whole)
+    return b"".join(_chunks(content, _LARGEST_UNPACKED))
 
 
 def _chunks(content: bytes, largest: int | None = None) -> Iterator[bytes]:
     largest = largest or _LARGEST_STREAM
     if not content.startswith(GZIP_MAGIC):
-        raise DamagedError("no GZIP stream")
+        raise DamagedError("it is not a GZIP stream")
     unpacker, rest, size = zlib.decompressobj(wbits=31), content, 0
     try:
         while rest and not unpacker.eof:
@@ -101,20 +98,20 @@ def _chunks(content: bytes, largest: int | None = None) -> Iterator[bytes]:
             size += len(chunk)
             rest = unpacker.unconsumed_tail
             if size > largest:
-                raise DamagedError(f"a GZIP stream of more than {largest} bytes")
+                raise DamagedError(f"its GZIP stream unpacks to more than {largest} bytes")
             yield chunk
     except zlib.error as error:
-        raise DamagedError(f"a broken GZIP stream: {error}") from error
+        raise DamagedError(f"its GZIP stream is broken: {error}") from error
     if not unpacker.eof or unpacker.unused_data:
-        raise DamagedError("a GZIP stream that is cut short, or followed by something else")
+        raise DamagedError("its GZIP stream is truncated, or followed by other bytes")
 
 
 def jpeg(content: bytes) -> bytes:
-    """Returns a JPEG file as it is.
+    """Checks that content begins like a JPEG file, and returns it unchanged.
 
     Raises:
-        DamagedError: it does not begin like one.
+        DamagedError: it does not.
     """
     if not content.startswith(_JPEG_MAGIC):
-        raise DamagedError("no JPEG picture")
+        raise DamagedError("it is not a JPEG picture")
     return content

@@ -1,4 +1,4 @@
-"""Tensors and blobs as summaries that TensorBoard's fast and slow loaders both give back."""
+"""Writes tensors and blobs as summaries that both TensorBoard's fast and slow loaders can read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def write_tensor(plugin: str, tag: str, value: Any, step: int) -> None:
     """Writes a tensor to the default summary writer.
 
     Args:
-        plugin: that is to read it.
-        tag: its name.
-        value: an array, or a text.
+        plugin: the plugin that will read it.
+        tag: of the summary.
+        value: an array or a text.
         step: of the training.
     """
     metadata = _metadata(plugin, summary_pb2.DATA_CLASS_TENSOR)
@@ -25,12 +25,12 @@ def write_tensor(plugin: str, tag: str, value: Any, step: int) -> None:
 
 
 def write_blobs(plugin: str, tag: str, blobs: Sequence[bytes], step: int) -> None:
-    """Writes a sequence of blobs, each of which can be read alone."""
+    """Writes a sequence of blobs, each of which can be read separately."""
     metadata = _metadata(plugin, summary_pb2.DATA_CLASS_BLOB_SEQUENCE)
     tf.summary.write(tag, tf.constant(list(blobs), tf.string), step, metadata=metadata)
 
 
 def _metadata(plugin: str, data_class: Any) -> Any:
-    # Without a data class the fast loader does not show the data at all.
+    # The fast loader ignores data without a data class.
     plugin_data = summary_pb2.SummaryMetadata.PluginData(plugin_name=plugin, content=_VERSION)
     return summary_pb2.SummaryMetadata(plugin_data=plugin_data, data_class=data_class)

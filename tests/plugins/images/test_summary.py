@@ -45,7 +45,7 @@ def test_a_layer_that_is_called_twice_is_named_by_its_call():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("relu.2", "do not depend on layer 'relu.2' alone: choose one .* low, relu.1"),
+        ("relu.2", "do not depend on layer 'relu.2' alone: choose a layer .* low, relu.1"),
         ("hihg", "the model has no layer 'hihg'; it has .*high"),
     ],
 )

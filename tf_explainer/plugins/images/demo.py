@@ -1,4 +1,4 @@
-r"""Writes what decides drawn animals for an untrained network: the Explained images tab without training.
+r"""Writes demo data for the Explained images tab: an untrained network on drawn animals.
 
 python -m tf_explainer.plugins.images.demo --workdir=runs/images_demo
 tensorboard --logdir=runs/images_demo/tensorboard
@@ -12,7 +12,7 @@ from tf_explainer.command_line import entry_point, flags
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Draws the animals and writes one snapshot with the contributions of its filters."""
+    """Draws the animals and writes one snapshot with the contributions of the network's filters."""
     del arguments
     workdir = flags.workdir()
 
@@ -29,8 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     snapshot = summary.of_model(
         network, demo_network.LAYERS, crops, predicted=np.asarray(scores.ranked[0].classes), **known
     )
-    RunWriter(workdir.evaluation_snapshot, anew=True).write(snapshot, 0, scores)
-    print(f"To look at it: tensorboard --logdir={workdir.tensorboard}, tab Explained images")
+    RunWriter(workdir.evaluation_snapshot, replace=True).write(snapshot, 0, scores)
+    print(f"To view it: tensorboard --logdir={workdir.tensorboard}, tab Explained images")
 
 
 if __name__ == "__main__":

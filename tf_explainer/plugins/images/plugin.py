@@ -1,17 +1,19 @@
-"""The Explained images plugin's server: what `images.metadata` describes, over HTTP.
+"""The server of the Explained images plugin: serves the data described in `images.metadata`.
 
-All addresses are below `/data/plugin/part_images/`, for reading. The Parts plugin has crops and maps.
+All addresses are below `/data/plugin/part_images/`, and read-only. The Parts plugin serves crops and maps.
 
 | address | arguments | answer |
 | --- | --- | --- |
 | `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `images.summary.ImageScores.index` |
-| `contributions` | run, step, image | `[K, F]` float32, of the image's K classes |
+| `contributions` | run, step, image | `[K, F]` float32, to the image's K classes |
+| `lost` | run, step, image | `[K, P + 1]` float32, drop of K scores without each part and ordinary track |
 | `means` | run, step | `[C, F]` float32, mean contributions to each of the C named classes, in rising order |
 | `tracks` | run, step, track (0: interpretable, 1: ordinary; 2, 3: of the second class) | `[N, L, L]` int8 |
 | `static/FILE` | | the front end |
 
-400: an argument is missing or wrong; 404: it is not stored, or damaged; both say what to do, as plain text.
+400: an argument is missing or wrong; 404: the data is not stored, or damaged. Both say what to do, as plain
+text.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ from tf_explainer.plugins.index_check import check_images
 from tf_explainer.plugins.snapshot_plugin import SnapshotLoader, SnapshotPlugin
 from tf_explainer.plugins.stored_values import DamagedError
 
-# A damaged file can hold any number; NumPy's integers end.
+# A damaged file can hold numbers that NumPy's integers cannot.
 _LARGEST_LABEL = 1_000_000
 
 
 class ImagesPlugin(SnapshotPlugin):
-    """Serves what decides images."""
+    """Serves contributions to the scores of images."""
 
     plugin_name = metadata.PLUGIN_NAME
     metadata = metadata
@@ -80,11 +82,11 @@ class ImagesPlugin(SnapshotPlugin):
 
 
 def _means_by_class(classes: list[Any], contributions: np.ndarray, ranks: int) -> np.ndarray:
-    """Averages each filter's contributions to the named class, over the images that are taken for it."""
+    """Averages each filter's contributions to a class over the images on which the performer names it."""
     if len(classes) != len(contributions) or contributions.shape[1] % ranks:
-        raise DamagedError(f"contributions of shape {list(contributions.shape)} to {len(classes)} images")
+        raise DamagedError(f"contributions of shape {list(contributions.shape)} for {len(classes)} images")
     if not all(type(label) is int and 0 <= label < _LARGEST_LABEL for label in classes):
-        raise DamagedError("classes that are no whole numbers")
+        raise DamagedError("its classes are not whole numbers")
     named = np.array(classes, int)
     first = contributions[:, : contributions.shape[1] // ranks].astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -93,6 +95,6 @@ def _means_by_class(classes: list[Any], contributions: np.ndarray, ranks: int) -
 
 
 class ImagesLoader(SnapshotLoader):
-    """Loads the plugin, with every step."""
+    """Loads the plugin."""
 
     plugin = ImagesPlugin

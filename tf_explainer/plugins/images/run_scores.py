@@ -1,4 +1,4 @@
-"""What decides the images of a snapshot, from stored features."""
+"""Attributes the scores of the images of a snapshot, from stored features."""
 
 from __future__ import annotations
 
@@ -32,48 +32,46 @@ def of_images(
     config: AttributionConfig | None = None,
     progress: Progress = lambda stage, images: None,  # noqa: ARG005
 ) -> ImageScores:
-    """Attributes the scores of the classes that the performer finds likeliest, image by image.
+    """Attributes the scores of the likeliest classes of each image.
 
     Args:
         explainer: a trained explainer.
         head: the performer's path from the last distilled layer to the logits.
-        shown: the images; what their scores say is known.
-        mean_features: `[L, L, D]`, the target layer's on the average image.
-        parts: what the scores are measured without, one at a time.
-        config: how a score is shared out; None: as by default. Of the steps a third is taken: there are three
-            classes an image.
-        progress: told the stage and how many more images are done.
+        shown: the images, whose features have `outputs`.
+        mean_features: `[L, L, D]`, the mean features of the target layer.
+        parts: whose removal is measured, one part at a time.
+        config: how a score is shared out; None: the default. Only a third of its steps is used, because there
+            are three classes per image.
+        progress: called with the stage and the number of images just done.
 
     Raises:
-        ValueError: it is not known what their scores say.
+        ValueError: the features do not describe the performer's outputs.
     """
     outputs = shown.features.outputs
     if outputs is None:
-        raise ValueError("nobody has said what the stored scores are")
-    features, performer_scores = (
-        shown.maps(explainer, PERFORMER),
-        outputs.probabilities(shown.records[SCORES]),
-    )
+        raise ValueError("the features do not describe the performer's outputs")
+    features = shown.maps(explainer, PERFORMER)
+    performer_scores = outputs.probabilities(shown.records[SCORES])
     config = config or AttributionConfig()
     fewer = dataclasses.replace(config, steps=-(-config.steps // _FEWER_STEPS))
     attributor = Attributor(explainer, head, outputs.kind, mean_features, fewer)
     ranks = likely_classes(performer_scores).T
-    attributed: list[list[Attribution]] = [[] for _ in ranks]
+    groups = [part.filters for part in parts]
+    attributions: list[list[Attribution]] = [[] for _ in ranks]
     log_odds, lost = [], []
     for first in range(0, len(features), _BATCH_SIZE):
-        some = slice(first, first + _BATCH_SIZE)
-        for batches, classes in zip(attributed, ranks, strict=True):
-            batches.append(attributor.attribute(features[some], classes[some]))
-        filters = [part.filters for part in parts]
-        lost.append(removal.losses(attributor, features[some], ranks.T[some], filters))
-        log_odds.append(attributor.log_odds(features[some]))
-        progress("explained images", len(features[some]))
+        rows = slice(first, first + _BATCH_SIZE)
+        for batches, classes in zip(attributions, ranks, strict=True):
+            batches.append(attributor.attribute(features[rows], classes[rows]))
+        lost.append(removal.losses(attributor, features[rows], ranks.T[rows], groups))
+        log_odds.append(attributor.log_odds(features[rows]))
+        progress("explained images", len(features[rows]))
     return ImageScores(
         layer=INTERPRETABLE_LAYERS[-1],
         names=outputs.names,
         ranked=[
             ClassScores(classes=classes, attribution=Attribution.joined(batches))
-            for classes, batches in zip(ranks, attributed, strict=True)
+            for classes, batches in zip(ranks, attributions, strict=True)
         ],
         explainer_scores=np.concatenate(log_odds),
         performer_scores=performer_scores,

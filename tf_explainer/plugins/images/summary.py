@@ -1,4 +1,4 @@
-"""Writes what decides images, for the Explained images plugin: of an explainer, or of any Keras classifier.
+"""Writes contributions for the Explained images plugin, of an explainer or of any Keras classifier.
 
 ```python
 from tf_explainer.plugins.images import summary as image_summary
@@ -38,7 +38,7 @@ _MOST_CLASSES = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassScores:
-    """One class of each of N images.
+    """The attribution of one class's score for each of N images.
 
     Attributes:
         classes: `[N]` int, whose scores are attributed.
@@ -49,7 +49,7 @@ class ClassScores:
     attribution: Attribution
 
     def index(self, performer_scores: np.ndarray) -> dict[str, Any]:
-        """Returns what the front end reads first, as plain values.
+        """Returns the fields of the index for this class of each image, as plain values.
 
         Args:
             performer_scores: `[N, classes]`.
@@ -69,7 +69,7 @@ class ClassScores:
 
     @property
     def verdicts(self) -> list[str]:
-        """Whether the layer's filters explain the score, in words, image by image."""
+        """Whether the layer's filters explain the score, in words, for each image."""
         attribution = self.attribution
         columns = {
             "filters of the interpretable track": attribution.parts.sum(axis=1),
@@ -84,13 +84,13 @@ class ClassScores:
 
     @property
     def scales(self) -> np.ndarray:
-        """The largest contribution of a place, of either track and sign, `[N]`; 1 where there is none."""
+        """The largest contribution of a place, of either track and sign, `[N]`; 1 if all are 0."""
         maps = np.stack([self.attribution.interpretable_maps, self.attribution.ordinary_maps])
         largest = np.abs(maps).max(axis=(0, 2, 3))
         return np.where(largest > 0, largest, 1)
 
     def tracks(self) -> list[bytes]:
-        """Returns the maps of the interpretable and of the ordinary track, coded."""
+        """Returns the quantised maps of the interpretable and the ordinary track, as GZIP streams."""
         maps = self.attribution.interpretable_maps, self.attribution.ordinary_maps
         shares = (track / self.scales[:, None, None] for track in maps)
         return [packed(np.rint(share * _LEVELS).astype(np.int8).tobytes()) for share in shares]
@@ -98,17 +98,17 @@ class ClassScores:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageScores:
-    """N images of a snapshot of the Parts plugin.
+    """The scores of N images of a snapshot of the Parts plugin.
 
     Attributes:
-        layer: of the snapshot, whose filters contribute.
-        names: of the classes, or of the performer's outputs where these are others.
-        ranked: K classes an image: first the one that the performer names, then the next likely.
+        layer: the layer of the snapshot whose filters contribute.
+        names: of the performer's outputs.
+        ranked: K classes per image: first the one that the performer names, then the next likely.
         explainer_scores: `[N, classes]`.
         performer_scores: `[N, classes]`, the performer's probabilities.
         method: how scores were shared out, in words.
-        lost: `[N, K, P + 1]`, what the scores lose without each part of the layer, and without the ordinary
-            track; None if nobody has measured that.
+        lost: `[N, K, P + 1]`, how much the scores drop without each part of the layer, and without the
+            ordinary track; None if not measured.
     """
 
     layer: str
@@ -120,8 +120,8 @@ class ImageScores:
     lost: np.ndarray | None = None
 
     def index(self) -> dict[str, Any]:
-        """Returns what the front end reads first, as plain values."""
-        first, *others = (one.index(self.performer_scores) for one in self.ranked)
+        """Returns the index, which the front end reads first, as plain values."""
+        first, *others = (scores.index(self.performer_scores) for scores in self.ranked)
         return {
             "version": metadata.FORMAT_VERSION,
             "layer": self.layer,
@@ -135,7 +135,7 @@ class ImageScores:
 
 
 def likely_classes(scores: np.ndarray) -> np.ndarray:
-    """Returns the classes that are explained of each image.
+    """Returns the classes to explain for each image.
 
     Args:
         scores: `[N, classes]`.
@@ -152,15 +152,16 @@ def of_model(
     """Attributes the classes that a Keras classifier names to the filters of one of its layers.
 
     Args:
-        model: a functional classifier of one image input.
-        layer: of a snapshot of the Parts plugin; everything that the scores know passes through it.
-        images: `[N, H, W, 3]` uint8, those of the snapshot.
-        names: of the classes, two where the model has one output.
-        outputs: what its outputs are, as the flag of that name; `auto`: its last activation tells.
+        model: a functional classifier with one image input.
+        layer: of a snapshot of the Parts plugin; the scores must depend on it alone.
+        images: `[N, H, W, 3]` uint8, the images of the snapshot.
+        names: of the classes; two if the model has one output.
+        outputs: what the model's outputs are, like the flag of that name; `auto`: derived from its last
+            activation.
 
     Raises:
-        UserError: the scores see what does not pass through the layer, what the outputs mean cannot be told,
-            or the model that is explained does not say what the model says of the first images.
+        UserError: the scores also depend on activations that bypass the layer, the kind of outputs cannot be
+            derived, or the model cut at the layer gives other scores for the first images.
     """
     attributor = LayerAttributor(model, layer, outputs)
     batches = [
@@ -190,15 +191,15 @@ def _check_same(model: keras.Model, attributor: LayerAttributor, images: np.ndar
 
 
 def write(scores: ImageScores, step: int) -> None:
-    """Writes to the default summary writer, which has written the snapshot of the images at this step.
+    """Writes to the default summary writer, which must also write the snapshot of the images at this step.
 
     Args:
         scores: of the images.
-        step: the snapshot's.
+        step: of the snapshot.
     """
-    tracks = [track for one in scores.ranked for track in one.tracks()]
+    tracks = [track for of_class in scores.ranked for track in of_class.tracks()]
     write_blobs(metadata.PLUGIN_NAME, metadata.TRACKS, tracks, step)
-    parts = np.concatenate([one.attribution.parts for one in scores.ranked], axis=1)
+    parts = np.concatenate([of_class.attribution.parts for of_class in scores.ranked], axis=1)
     write_tensor(metadata.PLUGIN_NAME, metadata.CONTRIBUTIONS, parts.astype(np.float32), step)
     if scores.lost is not None:
         lost = scores.lost.reshape(len(scores.lost), -1).astype(np.float32)
@@ -211,15 +212,15 @@ def _class_scores(
     attributor: LayerAttributor, batches: Sequence[np.ndarray], classes: np.ndarray
 ) -> ClassScores:
     of_batches = np.split(classes, np.cumsum([len(batch) for batch in batches[:-1]]))
-    attributed = Attribution.joined(
-        [attributor.attribute(batch, some) for batch, some in zip(batches, of_batches, strict=True)]
+    attribution = Attribution.joined(
+        [attributor.attribute(batch, labels) for batch, labels in zip(batches, of_batches, strict=True)]
     )
     height, width = batches[0].shape[1:3]
     maps = {
-        name: square_canvas.maps(getattr(attributed, name)[..., None], height, width)[..., 0]
+        name: square_canvas.maps(getattr(attribution, name)[..., None], height, width)[..., 0]
         for name in ("interpretable_maps", "ordinary_maps")
     }
-    return ClassScores(classes=classes, attribution=dataclasses.replace(attributed, **maps))
+    return ClassScores(classes=classes, attribution=dataclasses.replace(attribution, **maps))
 
 
 def _rounded(values: np.ndarray) -> list[float]:

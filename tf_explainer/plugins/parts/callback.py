@@ -1,4 +1,4 @@
-"""Snapshots while an explainer is trained."""
+"""Writes snapshots while an explainer is trained."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class PartsSnapshots(keras.callbacks.Callback):
     """Writes a snapshot of the part filters every few epochs and at the end.
 
     Args:
-        directory: of the event files; nobody else may write there.
-        features: the stored features that images are taken from.
+        directory: of the event files; nothing else may write there.
+        features: stored features, from which images are chosen.
         config: how often, and how many images.
-        top_images: images that a filter and landmark keep.
+        top_images: images used per filter and landmark.
     """
 
     def __init__(self, directory: str, features: Features, config: SnapshotConfig, top_images: int) -> None:
@@ -29,22 +29,22 @@ class PartsSnapshots(keras.callbacks.Callback):
         self._top_images = top_images
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Chooses the images, and removes the snapshots of a training that this one replaces."""
+        """Chooses the images; training from step 0 removes earlier snapshots."""
         self._step = self._written = self.params["first_step"]
-        self._writer = RunWriter(self._directory, anew=self._step == 0)
+        self._writer = RunWriter(self._directory, replace=self._step == 0)
         self._shown = run_snapshot.ShownImages.choose(self._features, "all", self._config.images)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts."""
+        """Keeps the number of the step."""
         self._step = batch
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes a snapshot, if it is time."""
+        """Writes a snapshot every few epochs."""
         if epoch % self._config.every == 0:
             self._write()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Writes a snapshot, unless the last epoch did."""
+        """Writes a snapshot unless the last epoch wrote one."""
         if self._written < self._step:
             self._write()
 

@@ -1,4 +1,4 @@
-r"""Writes snapshots of a small untrained network on drawn animals: the Parts tab without training anything.
+r"""Writes demo data for the Parts tab: snapshots of a small untrained network on drawn animals.
 
 python -m tf_explainer.plugins.parts.demo --workdir=runs/parts_demo
 tensorboard --logdir=runs/parts_demo/tensorboard
@@ -14,7 +14,7 @@ _STEPS = (0, 100, 200)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Draws the animals and writes a snapshot a step, each with weights of its own."""
+    """Draws the animals and writes a snapshot per step, each with different weights."""
     del arguments
     workdir = flags.workdir()
 
@@ -23,11 +23,11 @@ def main(arguments: Sequence[str]) -> None:
     from tf_explainer.plugins.run_writer import RunWriter
 
     crops, known = demo_network.animals()
-    writer = RunWriter(workdir.training_snapshots, anew=True)
+    writer = RunWriter(workdir.training_snapshots, replace=True)
     for step in _STEPS:
         network = demo_network.network(len(known["classes"]), seed=step)
         writer.write(summary.of_model(network, demo_network.LAYERS, crops, **known), step)
-    print(f"To look at it: tensorboard --logdir={workdir.tensorboard}, tab Parts")
+    print(f"To view it: tensorboard --logdir={workdir.tensorboard}, tab Parts")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The measures of evaluation as figures of filters."""
+"""Turns the measures of evaluation into figures of filters."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from tf_explainer.plugins.parts.snapshot import Figure
 
 
 def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Figure]:
-    """Lists tracking, instability, association and category; what no landmark was annotated for is left out.
+    """Returns category, tracking, instability and association; only the category if there are no landmarks.
 
     Args:
-        layer: its measures.
+        layer: measures of the layer.
         annotations: categories and landmarks.
     """
     category = Figure(
         key="category",
         label="category",
-        unit="",
         help="The class on which the filter's location instability is lowest.",
         values=np.where(layer.category < 0, np.nan, layer.category),
         kind="class",
@@ -30,23 +29,21 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
     lowest = Figure(
         key="ratio",
         label="tracking R",
-        unit="",
-        help="Movement of the peak against a landmark over the landmark's own, the best landmark counting. "
-        "0: rides on it; 1: ignores the image; below 0.5: tracks it.",
+        help="Movement of the peak relative to a landmark, divided by the landmark's movement; for the best "
+        "landmark. 0: follows it exactly; 1: ignores the image; below 0.5: tracks it.",
         values=tracking.lowest(measures.ratio),
     )
     instability = Figure(
         key="instability",
         label="instability",
         unit="image diagonals",
-        help="Location instability (ICNN), mean over landmarks. Low is stable; a fixed point is low as well.",
+        help="Location instability (ICNN), mean over landmarks. Low is stable; a fixed point is low, too.",
         values=mean_over_landmarks(measures.instability),
     )
     held_out = Figure(
         key="ratio_held_out",
         label="tracking R, held out",
-        unit="",
-        help="The same on images that training never saw.",
+        help="Tracking R on held-out images.",
         values=tracking.lowest(measures.ratio_held_out),
     )
     by_landmark = [
@@ -56,8 +53,7 @@ def measured_figures(layer: LayerMeasures, annotations: Annotations) -> list[Fig
             Figure(
                 key=f"ratio_{k}",
                 label=f"R, {name}",
-                unit="",
-                help=f"Tracking of the landmark {name}: 0 rides on it, 1 ignores the image.",
+                help=f"Tracking of the landmark {name}: 0 follows it exactly, 1 ignores the image.",
                 values=measures.ratio[:, k],
             ),
             Figure(

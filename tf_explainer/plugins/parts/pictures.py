@@ -1,4 +1,4 @@
-"""Crops as JPEG, and sheets of their thumbnails."""
+"""Encodes crops, and sheets of their thumbnails, as JPEG."""
 
 from __future__ import annotations
 
@@ -15,30 +15,22 @@ _SPRITE_QUALITY = 80
 
 
 def crops(images: np.ndarray) -> list[bytes]:
-    """Codes every image.
-
-    Args:
-        images: `[N, S, S, 3]` uint8.
-    """
+    """Encodes images `[N, S, S, 3]` uint8."""
     return [_jpeg(Image.fromarray(image), _CROP_QUALITY) for image in images]
 
 
 def sprites(images: np.ndarray) -> list[bytes]:
-    """Draws sheets of 16 columns and at most 10 rows of thumbnails.
-
-    Args:
-        images: `[N, S, S, 3]` uint8.
-    """
+    """Encodes sheets of 16 columns and at most 10 rows of thumbnails of images `[N, S, S, 3]` uint8."""
     return [_jpeg(sheet, _SPRITE_QUALITY) for sheet in _sheets(images)]
 
 
 def _sheets(images: np.ndarray) -> Iterator[Image.Image]:
-    a_sheet = SPRITE_COLUMNS * SPRITE_ROWS
-    for first in range(0, len(images), a_sheet):
-        shown = images[first : first + a_sheet]
-        rows = -(-len(shown) // SPRITE_COLUMNS)
+    size = SPRITE_COLUMNS * SPRITE_ROWS
+    for first in range(0, len(images), size):
+        on_sheet = images[first : first + size]
+        rows = -(-len(on_sheet) // SPRITE_COLUMNS)
         sheet = Image.new("RGB", (SPRITE_COLUMNS * THUMBNAIL, rows * THUMBNAIL))
-        for n, image in enumerate(shown):
+        for n, image in enumerate(on_sheet):
             row, column = divmod(n, SPRITE_COLUMNS)
             small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
             sheet.paste(small, (column * THUMBNAIL, row * THUMBNAIL))

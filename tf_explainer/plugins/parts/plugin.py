@@ -1,21 +1,22 @@
-"""The Parts plugin's server: what `parts.metadata` describes, over HTTP.
+"""The server of the Parts plugin: serves the data described in `parts.metadata`.
 
-All addresses are below `/data/plugin/parts/`, and for reading. `run` and `step` name a snapshot.
+All addresses are below `/data/plugin/parts/`, and read-only. `run` and `step` name a snapshot.
 
 | address | arguments | answer |
 | --- | --- | --- |
 | `runs` | | JSON: `runs` {RUN: [STEP, ...]}, `written` {RUN: [SECONDS, ...]}, `skipped` {RUN: [TEXT, ...]} |
 | `index` | run, step | JSON, see `parts.snapshot.Snapshot.index` |
 | `figures` | run, step, layer | `[F, M]` float32 |
-| `history` | run, layer, filter | JSON: `steps`, `skipped`, and of each step its `figures` (keys), `values` |
+| `history` | run, layer, filter | JSON: `steps`, `skipped`, and per step the `figures` (keys) and `values` |
 | `peaks`, `tops` | run, step, layer | see `parts.metadata` |
 | `maps` | run, step, layer, filter | `[N, L, L]` uint8 |
-| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, a part's, in 1/255 of its highest value |
+| `part_maps` | run, step, layer, group | `[N, L, L]` uint8, of a part, in 1/255 of its highest value |
 | `crop` | run, step, image | JPEG |
 | `sprite` | run, step, sheet | JPEG |
 | `static/FILE` | | the front end |
 
-400: an argument is missing or wrong; 404: it is not stored, or damaged; both say what to do, as plain text.
+400: an argument is missing or wrong; 404: the data is not stored, or damaged. Both say what to do, as plain
+text.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class PartsPlugin(SnapshotPlugin):
     def _part_maps(self, request: Any, arguments: Arguments) -> Answer:
         run, step, layer = arguments.text("run"), arguments.number("step"), arguments.text("layer")
         group = arguments.number("group")
-        # Every screen asks for these, and each is made of all of its filters' maps.
+        # Cached, because every view requests these, and averaging reads the maps of all filters.
         key = (where(request)[1], run, step, layer, group)
         return self._reader.made(key, lambda: self._maps_of_part(request, run, step, layer, group)), BYTES
 
@@ -155,7 +156,7 @@ class PartsPlugin(SnapshotPlugin):
 
 
 class PartsLoader(SnapshotLoader):
-    """Loads the plugin, with every step."""
+    """Loads the plugin."""
 
     plugin = PartsPlugin
 

@@ -1,4 +1,4 @@
-"""Feature maps as bytes, gathered batch by batch in two passes: the scales first, then the maps."""
+"""Quantises feature maps to bytes, and packs them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,17 @@ import numpy as np
 LEVELS = 255
 
 
-def scales_of(maximum: np.ndarray) -> np.ndarray:
-    """Returns each filter's scale: its highest activation, 1 for filters without any.
-
-    Args:
-        maximum: `[F]`.
-    """
-    return np.where(maximum > 0, maximum, 1).astype(np.float32)
-
-
 def quantised(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes maps in 1/255 of each filter's highest activation; what is negative becomes 0.
+    """Quantises maps in 1/255 of each filter's highest activation; negative values become 0.
 
     Args:
         maps: `[N, L, L, F]`, any float dtype.
 
     Returns:
-        `[F, N, L, L]` uint8 and the scales `[F]` float32.
+        `[F, N, L, L]` uint8 and the scales `[F]` float32; 1 for filters that respond nowhere.
     """
-    scales = scales_of(maps.max(axis=(0, 1, 2)).astype(np.float32))
+    maximum = maps.max(axis=(0, 1, 2)).astype(np.float32)
+    scales = np.where(maximum > 0, maximum, 1).astype(np.float32)
     coded = np.empty((maps.shape[-1], *maps.shape[:-1]), np.uint8)
     for n, image in enumerate(maps):
         share = np.clip(image.astype(np.float32) / scales, 0, 1)
@@ -48,7 +40,7 @@ def peaks_blob(maps: np.ndarray, scales: np.ndarray) -> bytes:
 
 
 def tops_blob(maps: np.ndarray) -> bytes:
-    """Packs each filter's map of the image on which its peak is highest; of equals, the first.
+    """Packs each filter's map of the image on which its peak is highest (the first of several).
 
     Args:
         maps: `[F, N, L, L]` uint8.
@@ -58,5 +50,5 @@ def tops_blob(maps: np.ndarray) -> bytes:
 
 
 def packed(content: bytes) -> bytes:
-    """Returns a GZIP stream that is the same for the same content."""
+    """Compresses content as a GZIP stream, which is reproducible."""
     return gzip.compress(content, compresslevel=6, mtime=0)

@@ -1,4 +1,4 @@
-"""Figures of filters that need their responses only: strength, rarity, groups, duplicates, matches."""
+"""Computes figures of filters from their responses alone: strength, rarity, groups, duplicates, matches."""
 
 from __future__ import annotations
 
@@ -28,14 +28,11 @@ def response_figures(
     Args:
         maps: `[F, N, L, L]` uint8.
         scales: `[F]` float32.
-        grid: where the units look.
-        compare_with: layers, of maps of the same size, in which each filter's closest match is looked for.
+        grid: where the units lie in the image.
+        compare_with: layers in which to find the closest match of each filter; layers with maps of another
+            size are skipped.
     """
     peaks = Peaks.of(maps.transpose(1, 2, 3, 0))
-    live = peaks.live.mean(axis=0)
-    groups = part_groups(peaks, grid)
-    mean_peak = peaks.values.mean(axis=0) * scales / LEVELS
-    share = (maps > 0).mean(axis=(1, 2, 3))
     figures = [
         Figure(
             key="peak",
@@ -49,42 +46,40 @@ def response_figures(
             label="mean peak",
             unit="activation",
             help="The mean over images of each image's highest activation.",
-            values=mean_peak,
+            values=peaks.values.mean(axis=0) * scales / LEVELS,
         ),
         Figure(
             key="live",
             label="responds on",
             unit="% of images",
             help="Images with any response. 0: a dead filter.",
-            values=100 * live,
+            values=100 * peaks.live.mean(axis=0),
         ),
         Figure(
             key="active",
             label="active area",
             unit="% of units",
             help="Units with a response, over all images. Low: one place; high: a texture.",
-            values=100 * share,
+            values=100 * (maps > 0).mean(axis=(1, 2, 3)),
         ),
         Figure(
             key="spread",
             label="peak spread",
             unit="% of side",
-            help="Standard deviation of the peak's place over images.",
+            help="Standard deviation of the peak's position over images.",
             values=100 * _spread(peaks, grid),
         ),
         Figure(
             key="group",
             label="part group",
-            unit="",
-            help="Filters that peak at one place, image by image, share a group. 1 is the largest.",
-            values=_undefined(groups),
+            help="Filters that peak at the same place on each image share a group. 1 is the largest.",
+            values=_undefined(part_groups(peaks, grid)),
             kind="group",
         ),
         Figure(
             key="duplicate",
             label="duplicate of",
-            unit="",
-            help=f"An earlier filter whose maps have a correlation above {DUPLICATE_ABOVE} with this one's.",
+            help=f"An earlier filter whose maps correlate with this filter's by more than {DUPLICATE_ABOVE}.",
             values=_undefined(_duplicates(map_correlations(maps, maps))),
             kind="filter",
         ),
@@ -142,8 +137,7 @@ def _match(correlations: np.ndarray, layer: Layer) -> list[Figure]:
         Figure(
             key="match",
             label=f"closest in {layer.title}",
-            unit="",
-            help=f"The filter of {layer.title} whose maps are most strongly correlated with this one's.",
+            help=f"The filter of {layer.title} whose maps correlate most with this filter's.",
             values=_undefined(np.where(strength > 0, best, -1)),
             kind="filter",
             of=layer.name,
@@ -151,8 +145,7 @@ def _match(correlations: np.ndarray, layer: Layer) -> list[Figure]:
         Figure(
             key="match_correlation",
             label="its correlation",
-            unit="",
-            help="Of the maps of this filter and its closest match. 1: the same up to scale.",
+            help="Correlation of the maps of this filter and its closest match. 1: the same up to scale.",
             values=np.where(strength > 0, strength, np.nan),
         ),
     ]
@@ -173,8 +166,8 @@ def _filter_loss(maps: np.ndarray, peaks: Peaks) -> np.ndarray:
     mean_peaks = np.maximum(peaks.values.mean(axis=0), 1e-6)
     values = []
     for first in range(0, len(maps), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        measured = maps[some].astype(np.float32) / mean_peaks[some, None, None, None]
+        chunk = slice(first, first + _CHUNK)
+        measured = maps[chunk].astype(np.float32) / mean_peaks[chunk, None, None, None]
         scores = filter_losses.template_scores(measured.transpose(1, 2, 3, 0), rows)
         values.append(np.asarray(filter_losses.filter_loss(scores, prior)))
     return np.where(peaks.dead, np.nan, np.concatenate(values))

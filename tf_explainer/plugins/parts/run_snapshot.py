@@ -1,10 +1,10 @@
-"""Snapshots of an explainer beside its performer, from stored features."""
+"""Takes snapshots of an explainer and its performer, from stored features."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,10 @@ _MOST_BYTES = 64_000_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShownImages:
-    """Images chosen for snapshots, evenly out of all of the categories', with their features.
+    """Images for snapshots, evenly chosen from all categories, with their features.
 
     Attributes:
-        features: the set that they are from.
+        features: the stored set.
         records: `crop`, `label`, ... by name, `[N, ...]` each.
     """
 
@@ -52,7 +52,7 @@ class ShownImages:
         Args:
             features: the stored set.
             split: `all`, `train` or `held_out`.
-            count: how many images at most; fewer where a layer's maps of them would take more than 64 MB.
+            count: the most images; fewer if the maps of a layer would take more than 64 MB.
         """
         names = (ID, LABEL, LANDMARKS, FOLD_POSITION, SCORES, CROP, features.manifest.target.name)
         total = sum(features.manifest.class_counts[name] for name in features.categories)
@@ -69,7 +69,7 @@ class ShownImages:
 
     @property
     def images(self) -> Images:
-        """What the plugin shows of them."""
+        """The images as the plugin shows them."""
         manifest, records = self.features.manifest, self.records
         outputs = self.features.outputs
         return Images(
@@ -85,7 +85,7 @@ class ShownImages:
 
     @property
     def annotations(self) -> Annotations:
-        """What evaluation knows about them."""
+        """Their annotations, for measures."""
         manifest = self.features.manifest
         in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
         return Annotations(
@@ -103,37 +103,31 @@ class ShownImages:
         return np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions])
 
     def maps(self, explainer: Explainer, layer: str) -> np.ndarray:
-        """Returns a layer's maps, `[N, L, L, F]` float16."""
-        target = self.records[self.features.manifest.target.name]
+        """Returns the maps of a layer, `[N, L, L, F]` float16."""
         if layer == PERFORMER:
-            return target
+            return self.records[self.features.manifest.target.name]
         model = layer_maps(explainer, [layer])
-        parts = [
-            named_outputs(model, target[first : first + _BATCH_SIZE].astype(np.float32))[layer].astype(
-                np.float16
-            )
-            for first in range(0, len(target), _BATCH_SIZE)
-        ]
-        return np.concatenate(parts)
+        return self._in_batches(lambda features: named_outputs(model, features)[layer].astype(np.float16))
 
     def part_maps(self, explainer: Explainer, groups: np.ndarray) -> np.ndarray:
-        """Returns the maps of the explainer's parts, coded, `[P, N, L, L]` uint8."""
-        target = self.records[self.features.manifest.target.name]
+        """Returns the quantised maps of the explainer's parts, `[P, N, L, L]` uint8."""
         model = part_map_model(explainer, groups)
-        maps = []
-        for first in range(0, len(target), _BATCH_SIZE):
-            features = target[first : first + _BATCH_SIZE].astype(np.float32)
-            maps.append(ops.convert_to_numpy(model(features, training=False)))
-        return quantised_maps.quantised(np.concatenate(maps))[0]
+        maps = self._in_batches(lambda features: ops.convert_to_numpy(model(features, training=False)))
+        return quantised_maps.quantised(maps)[0]
+
+    def _in_batches(self, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        target = self.records[self.features.manifest.target.name]
+        batches = (target[first : first + _BATCH_SIZE] for first in range(0, len(target), _BATCH_SIZE))
+        return np.concatenate([compute(batch.astype(np.float32)) for batch in batches])
 
 
 def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Snapshot:
     """Takes a snapshot of the part filters alone, measured on the shown images.
 
     Args:
-        explainer: as it is now.
+        explainer: in its current state.
         shown: the images.
-        top_images: images that a filter and landmark keep.
+        top_images: images used per filter and landmark.
     """
     name = INTERPRETABLE_LAYERS[-1]
     maps = shown.maps(explainer, name)
@@ -142,10 +136,7 @@ def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Sn
     measures = measure_layer(
         Peaks.of(maps), units.regions(), shown.annotations, shown.features.grid, top_images
     )
-    notes = {
-        "part share p": f"{explainer.part_share:.3f}",
-        "explainer": explainer.fingerprint[:12],
-    }
+    notes = {"part share p": f"{explainer.part_share:.3f}", "explainer": explainer.fingerprint[:12]}
     snapshot = _snapshot(explainer, shown, {name: measures}, shown.annotations, notes)
     groups = filter_groups(explainer, measures.peaks, shown.features.grid)
     return _grouped(snapshot, groups, shown.part_maps(explainer, groups))
@@ -154,12 +145,12 @@ def of_training(explainer: Explainer, shown: ShownImages, top_images: int) -> Sn
 def of_evaluation(
     explainer: Explainer, shown: ShownImages, evaluation: Evaluation, parts: Sequence[Part]
 ) -> Snapshot:
-    """Takes a snapshot of all layers with all figures, which are of all evaluated images.
+    """Takes a snapshot of all layers with all figures, measured on all evaluated images.
 
     Args:
-        explainer: the one that was evaluated.
+        explainer: the evaluated one.
         shown: images to show.
-        evaluation: the figures.
+        evaluation: the results.
         parts: groups of the filters of conv_interp_2, with their names.
     """
     fidelity = evaluation.fidelity
@@ -183,7 +174,7 @@ def of_evaluation(
 
 
 def _grouped(snapshot: Snapshot, numbers: np.ndarray, part_maps: np.ndarray, **known: Any) -> Snapshot:
-    """Puts the explainer's parts in the place of the groups that its first layer's responses suggest."""
+    """Replaces the figure `group` of the first layer, from its responses, by the explainer's parts."""
     layer = snapshot.layers[0]
     known["values"] = np.where(numbers < 0, np.nan, numbers)
     figures = [
@@ -219,7 +210,7 @@ def _snapshot(
     annotations: Annotations,
     notes: Mapping[str, str],
 ) -> Snapshot:
-    # The performer first: the others' closest matches are looked for in it.
+    # The performer comes first, because the other layers are compared with it.
     coded: dict[str, Layer] = {}
     for name in sorted(measured, key=lambda name: name != PERFORMER):
         performer: Sequence[Layer] = [coded[PERFORMER]] if PERFORMER in coded else []

@@ -1,4 +1,4 @@
-"""What the Parts plugin shows of a network at one step: images, and layers with their responses to them."""
+"""What the Parts plugin shows of a network at one step: images, and the responses of layers to them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tf_explainer.plugins.parts import metadata
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Images:
-    """N images and what is known about them.
+    """N images with their annotations.
 
     Attributes:
         crops: `[N, S, S, 3]` uint8, as the network sees them.
         ids: N names.
         classes: names of the classes.
-        labels: `[N]` int, the true class, -1 where it is not known.
-        predicted: `[N]` int, the network's class, -1 where it is not known.
-        held_out: `[N]` bool, images that training never saw.
+        labels: `[N]` int, the true class; -1: not known.
+        predicted: `[N]` int, the class that the network names; -1: not known.
+        held_out: `[N]` bool, whether training never saw the image.
         landmark_names: K names.
-        landmarks: `[N, K, 2]`: y, x in units of the crop, NaN where not annotated.
+        landmarks: `[N, K, 2]`: y, x in units of the crop; NaN: not annotated.
     """
 
     crops: np.ndarray
@@ -38,7 +38,7 @@ class Images:
 
     @classmethod
     def of(cls, crops: np.ndarray, **known: Any) -> Images:
-        """Describes images of which only some things are known, or only the pixels."""
+        """Creates images from crops and any known attributes; the others are filled with defaults."""
         count = len(crops)
         names = known.get("landmark_names", ())
         unknown = {
@@ -59,22 +59,22 @@ class Figure:
 
     Attributes:
         key: short and unique in its layer.
-        label: for people.
+        label: the displayed name.
         unit: `""` for pure numbers.
-        help: one sentence on what it says, and which values are good.
+        help: a sentence on its meaning, and which values are good.
         values: `[F]`, NaN where undefined.
-        kind: a `number`; or an index of a `class`, a `filter` (of the layer `of`), a `group`.
-        of: the layer that `filter` indices point into.
-        names: what groups are called, where they have names.
-        groups: of these groups, as plain values: `name`, the short one; `in_class`, its name by class, where
-            that is another; `followed`, by class a `landmark`, and on what shares of its images the group and
-            chance find it; `evidence`, where it was measured: `distance`, `concentration` and `pairs` of
+        kind: a `number`; or the index of a `class`, of a `filter` (of the layer `of`) or of a `group`.
+        of: the layer of `filter` indices.
+        names: titles of the groups, if they have any.
+        groups: facts about the groups as plain values: `name`, the short name; `in_class`, other names by
+            class; `followed`, by class a `landmark`, and the shares of images on which the group and chance
+            find it; optionally `evidence`: `distance`, `concentration` and `pairs` of
             `metrics.evidence.EvidenceSummary`.
     """
 
     key: str
     label: str
-    unit: str
+    unit: str = ""
     help: str
     values: np.ndarray
     kind: Literal["number", "class", "filter", "group"] = "number"
@@ -90,17 +90,17 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One layer's responses.
+    """The responses of one layer.
 
     Attributes:
         name: of the layer.
-        title: for people.
-        grid: where its units look.
+        title: the displayed name.
+        grid: where the units lie in the image.
         maps: `[F, N, L, L]` uint8, in 1/255 of the scales.
-        scales: `[F]` float32, each filter's highest activation, in the network's own unit.
+        scales: `[F]` float32, the highest activation of each filter, in the network's unit.
         figures: of its filters.
-        part_maps: `[P, N, L, L]` uint8, of the groups in the figure `group`, in 1/255 of each one's highest
-            value; None: the averages of their filters' maps.
+        part_maps: `[P, N, L, L]` uint8, of the groups in the figure `group`, each in 1/255 of its highest
+            value; None: the server averages the maps of their filters.
     """
 
     name: str
@@ -117,9 +117,9 @@ class Snapshot:
     """Images and layers.
 
     Attributes:
-        images: those that all layers responded to.
-        layers: the first is the one that is shown first.
-        notes: figures of the whole network, by label, as text.
+        images: that all layers responded to.
+        layers: in the order in which they are listed.
+        notes: figures of the network as text, by label.
     """
 
     images: Images
@@ -127,7 +127,7 @@ class Snapshot:
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def index(self, pictures_step: int) -> dict[str, Any]:
-        """Returns what the front end reads first, as plain values.
+        """Returns the index, which the front end reads first, as plain values.
 
         Args:
             pictures_step: the step at which crops and sprites of these images are written.

@@ -1,4 +1,4 @@
-"""Images and maps that are not square, on a square: below or to the right of them is an empty margin."""
+"""Pads images and maps to a square, with an empty margin below or to the right."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import numpy as np
 
 
 def images(pictures: np.ndarray) -> np.ndarray:
-    """Puts images into the upper left corner of a black square.
-
-    Args:
-        pictures: `[N, H, W, C]`.
-
-    Returns:
-        `[N, S, S, C]`, S being the longer of H and W.
-    """
+    """Pads images `[N, H, W, C]` to black squares `[N, S, S, C]`, where S is the longer of H and W."""
     return _padded(pictures, max(pictures.shape[1:3]))
 
 
 def maps(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Puts feature maps where their images are; the margin responds nowhere.
+    """Pads feature maps like their images; the margin is 0.
 
-    Units that lie closer together along one axis than along the other are repeated along the other.
+    If units are closer together along one axis, they are repeated along the other axis.
 
     Args:
         values: `[N, A, B, F]`, of images of height H and width W.

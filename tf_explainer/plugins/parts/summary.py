@@ -1,4 +1,4 @@
-"""Writes snapshots for the Parts plugin: of any convolutional layer of any Keras model, at any step.
+"""Writes snapshots for the Parts plugin, of any convolutional layer of any Keras model.
 
 ```python
 from tf_explainer.plugins.parts import summary
@@ -7,8 +7,8 @@ snapshot = summary.of_model(model, ["block5_conv3"], images)
 with tf.summary.create_file_writer("logs/parts").as_default():
     summary.write(snapshot, step=0)
 ```
-Then `tensorboard --logdir=logs` shows the tab Parts. Give the snapshots a writer, and so a run, of their own;
-steps must rise.
+Then `tensorboard --logdir=logs` shows the tab Parts. Snapshots need their own writer, which makes them a run
+of their own, and steps must rise.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
     """Writes a snapshot to the default summary writer.
 
     Args:
-        snapshot: of the network as it is now.
-        step: of the training; it rises from call to call.
-        pictures_step: an earlier step at which the same images were written to the same run, so that they
-            are not written again; None writes them.
+        snapshot: of the network in its current state.
+        step: of the training; must rise from call to call.
+        pictures_step: an earlier step at which the same images were written to the same run; they are not
+            written again. None: write them.
     """
     if pictures_step is None:
         write_blobs(metadata.PLUGIN_NAME, metadata.CROPS, pictures.crops(snapshot.images.crops), step)
@@ -60,7 +60,7 @@ def write(snapshot: Snapshot, step: int, *, pictures_step: int | None = None) ->
         write_tensor(metadata.PLUGIN_NAME, figures_tag, figures, step)
         keys = [figure.key for figure in layer.figures]
         write_tensor(metadata.PLUGIN_NAME, metadata.layer_tag(metadata.KEYS, layer.name), keys, step)
-    # The index is written last: what it names is there.
+    # The index is written last, when everything that it names is there.
     index = snapshot.index(step if pictures_step is None else pictures_step)
     write_tensor(metadata.PLUGIN_NAME, metadata.INDEX, json.dumps(index, allow_nan=False), step)
 
@@ -69,16 +69,15 @@ def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **kn
     """Takes a snapshot of some layers of a Keras model.
 
     Args:
-        model: a functional model of one image input.
-        layers: names of layers whose outputs are feature maps `[B, A, B, D]`; what is negative in them is
-            taken as 0. The first is shown first, and the filters of the others are compared with it.
-        images: `[N, H, W, 3]` uint8. The model gets them unchanged, as float32. Where H and W differ,
-            images and maps are shown on a square with an empty margin.
-        **known: what is known about the images, by the names of `Images`' attributes; landmarks in units of
-            the longer side.
+        model: a functional model with one image input.
+        layers: names of layers whose outputs are feature maps `[N, H', W', D]`; negative values are shown as
+            0. The first is shown first, and the filters of the others are compared with it.
+        images: `[N, H, W, 3]` uint8. The model gets them unchanged, as float32. If H and W differ, images and
+            maps are shown on a square with an empty margin.
+        **known: any attributes of `Images`; landmarks in units of the longer side.
 
     Raises:
-        UserError: a layer does not exist or gives no feature maps.
+        UserError: a layer does not exist, or its output is not feature maps.
     """
     for name in layers:
         _check_layer(model, name)
@@ -91,8 +90,8 @@ def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **kn
     height, width = images.shape[1:3]
     coded: list[Layer] = []
     for name in layers:
-        whole = np.concatenate([ops.convert_to_numpy(output[name]) for output in outputs])
-        maps = square_canvas.maps(whole, height, width)
+        raw_maps = np.concatenate([ops.convert_to_numpy(output[name]) for output in outputs])
+        maps = square_canvas.maps(raw_maps, height, width)
         grid = _grid(model, name, images.shape[1:], maps.shape[1])
         coded.append(of_maps(name, name, maps, grid, coded[:1]))
     return Snapshot(images=Images.of(square_canvas.images(images), **known), layers=coded)
@@ -101,14 +100,14 @@ def of_model(model: keras.Model, layers: Sequence[str], images: np.ndarray, **kn
 def of_maps(
     name: str, title: str, maps: np.ndarray, grid: UnitGrid, compare_with: Sequence[Layer] = ()
 ) -> Layer:
-    """Codes a layer's maps, with the figures that need nothing else.
+    """Quantises the maps of a layer, and computes the figures that need nothing else.
 
     Args:
         name: of the layer.
-        title: for people.
+        title: the displayed name.
         maps: `[N, L, L, F]`, any float dtype.
-        grid: where the units look.
-        compare_with: layers of the same units; each filter's closest match in them is found.
+        grid: where the units lie in the image.
+        compare_with: layers in which to find the closest match of each filter.
     """
     coded, scales = quantised_maps.quantised(maps)
     figures = response_figures(coded, scales, grid, compare_with)
@@ -118,7 +117,9 @@ def of_maps(
 def _check_layer(model: keras.Model, name: str) -> None:
     shape = tuple(layer_graph.place(model, name).shape[1:])
     if len(shape) != 3:
-        raise UserError(f"layer {name!r} gives {shape}: choose one that gives feature maps (A, B, D)")
+        raise UserError(
+            f"layer {name!r} has output shape {shape}: choose a layer with feature maps (H, W, D)"
+        )
 
 
 def _grid(model: keras.Model, name: str, image_shape: tuple[int, ...], side: int) -> UnitGrid:
@@ -127,5 +128,5 @@ def _grid(model: keras.Model, name: str, image_shape: tuple[int, ...], side: int
             model = keras.models.clone_model(model, input_tensors=keras.Input(image_shape))
         return UnitGrid.of(receptive_field(model, name), max(image_shape[:2]), side)
     except UserError:
-        # No regular geometry: each unit stands for its own tile of the image.
+        # No regular geometry: each unit gets its own tile of the image.
         return UnitGrid(side=side, first=0.5 / side, spacing=1 / side, extent=1 / side)

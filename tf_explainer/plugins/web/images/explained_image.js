@@ -1,4 +1,4 @@
-// One image explained: the parts on it, and the waterfall from the average image's score to its own.
+// The explanation of one image: its parts, and the waterfall from the average image's score to the image's.
 
 import { Message } from "../shared/controls.js";
 import { number, signed, wholeBelow } from "../shared/figures.js";
@@ -16,7 +16,7 @@ import { stepsOf, sums } from "./waterfall_steps.js";
 
 const SHOWN = 6;
 
-/** The classes of an image whose scores are stored, and the one that the difference is to. */
+/** Buttons for the classes of an image whose scores are stored, and a choice of the class to compare with. */
 function ClassChoice({ ranks, n, scores, rather, set }) {
   if (ranks.length < 2) return null;
   const others = ranks.filter((one) => one !== scores);
@@ -34,12 +34,12 @@ function ClassChoice({ ranks, n, scores, rather, set }) {
       )}</select></label></p>`;
 }
 
-/** The same image and class in the other run; note: what is missing there. */
+/** The same image and class in the other run; note: why it cannot be shown. */
 function besideOf(other, id, name) {
   if (!other) return null;
   const n = other.snapshot?.images.ids.indexOf(id) ?? -1;
   const scores = n < 0 ? undefined : other.scores.ranks.find(({ classes, names }) => names[classes[n]] === name);
-  const missing = n < 0 ? `${id} is not stored` : scores ? "" : `${name} is not stored of this image`;
+  const missing = n < 0 ? `${id} is not stored` : scores ? "" : `${name} is not stored for this image`;
   return { ...other, n, scores, note: other.note || missing };
 }
 
@@ -128,7 +128,7 @@ export function Explained({ snapshot, layer, scores: named, n, other, state, set
         !named.of(n, state.class) &&
         html`<p class="muted missing-class">${
           named.names[wholeBelow(named.names.length, state.class)] ?? "The class of this address"
-        } is not stored of this image; these are.</p>`
+        } is not stored for this image; these classes are.</p>`
       }
       <${Misled} ...${{ layer, snapshot, n }} scores=${named}/>
       <${Verdict} text=${rather ? "" : scores.verdicts[n]}/>

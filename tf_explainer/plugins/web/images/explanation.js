@@ -1,17 +1,18 @@
-// What the score of an image's class consists of, or by what two of its classes differ: terms in nats that add up.
+// The terms, in nats, of the score of an image's class, or of the difference between two of its classes.
 
 import { number } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { groupCount, groupName, partColour, partName, unexplainedShare } from "../shared/object_parts.js";
-import { useEffect, useState } from "../vendor/preact-htm.js";
+import { useState } from "../vendor/preact-htm.js";
 
 const GREY = [128, 136, 147];
 const total = (rows) => rows.reduce((sum, { value }) => sum + value, 0);
 
 /**
- * A score minus another one of the same image.
+ * Explains a score, or, with `rather`, its difference from another score of the same image.
  *
- * Returns {name, rather, score, baseline, ordinary, gap, parts, values, lost}: values by filter; lost: what the
- * score loses without each part and without the ordinary track, or null if that was not measured.
+ * Returns {name, rather, score, baseline, ordinary, gap, parts, values, lost}: values by filter; lost: how much the
+ * score drops without each part and without the ordinary track, or null if not measured.
  */
 export async function explanationOf(scores, rather, n, filters) {
   const both = rather ? [scores, rather] : [scores];
@@ -33,24 +34,20 @@ export async function explanationOf(scores, rather, n, filters) {
   };
 }
 
-/** `explanationOf` as {found, error}; neither while it is asked for. rather: as there. */
+/** Returns the result of `explanationOf` as {found, error}; both are undefined while it loads. */
 export function useExplanation(layer, scores, rather, n) {
   const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    let current = true;
-    explanationOf(scores, rather, n, layer.filters).then(
-      (found) => current && setLoaded({ found, scores, rather, n }),
-      (error) => current && setLoaded({ error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, scores, rather, n]);
+  useLoad(
+    () => explanationOf(scores, rather, n, layer.filters),
+    [layer, scores, rather, n],
+    (found) => setLoaded({ found, scores, rather, n }),
+    (error) => setLoaded({ error }),
+  );
   const isOfThese = loaded.scores === scores && loaded.rather === rather && loaded.n === n;
   return loaded.error || isOfThese ? loaded : {};
 }
 
-/** Filters, or groups of filters that stand for one part, by what they contribute, the largest first. */
+/** Returns filters, or parts and the filters in no part, the largest contribution first. */
 export function rowsOf(layer, { values, lost, name }, by, n) {
   const count = layer.values.group ? groupCount(layer) : 0;
   const rows = [];
@@ -75,11 +72,10 @@ export function rowsOf(layer, { values, lost, name }, by, n) {
   return rows.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
 }
 
-/** What share of it is not from parts on the object. */
+/** Returns the share of an explanation that is not from parts on the object. */
 export function unexplainedOf(layer, rows, { baseline, ordinary, gap }) {
   const parts = rows.filter(({ group }) => group !== undefined).map(({ title, value }) => ({ name: title, value }));
   const filters = total(rows.filter(({ group }) => group === undefined));
-  // Without groups, filters are all that there is to explain by.
   const by = parts.length || !layer.values.group ? parts : [{ name: "", value: filters }];
   return unexplainedShare({
     parts: by,
@@ -93,9 +89,9 @@ export function unexplainedOf(layer, rows, { baseline, ordinary, gap }) {
 }
 
 /**
- * The score without some rows, and in words how it is known.
+ * Returns the score without some rows, and in words how it was computed.
  *
- * off: rows whose `lost` is what the score loses without them, where that was measured.
+ * off: the rows; `lost` is how much the score drops without them, if measured.
  */
 export function without(score, off) {
   const measured = off.every(({ lost }) => lost !== undefined);
@@ -103,7 +99,7 @@ export function without(score, off) {
   const how = !measured
     ? "Contributions are subtracted: the network was not run without this."
     : off.length > 1
-      ? "Measured for each by itself, as it is on the average image, and added up."
+      ? "Measured separately for each, as it is on the average image, and added up."
       : "Measured: the network was run with this as it is on the average image.";
   return { score: score - lost, how };
 }

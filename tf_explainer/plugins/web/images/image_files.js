@@ -1,4 +1,4 @@
-// What an explained image is saved as: a table, and a picture.
+// Saves an explained image as a table or as a picture.
 
 import { download } from "../shared/controls.js";
 
@@ -19,7 +19,7 @@ export function saveCsv(layer, { values, ordinary, baseline, gap, score }, n) {
   download(`image-${n}.csv`, new Blob([text], { type: "text/csv" }));
 }
 
-/** The large picture and the maps as they are on screen, with a line that says what they show. */
+/** Saves the large picture and the maps as shown on screen, with a title. */
 export function savePng(title) {
   const canvases = [...document.querySelectorAll(".large canvas.picture")];
   const gap = 10;

@@ -1,4 +1,4 @@
-// All images of a snapshot, small, with what can be said of each in a word.
+// The list of all images of a snapshot, as thumbnails.
 
 import { PictureRow } from "../shared/picture.js";
 import { useScrolled } from "../shared/scrolled.js";
@@ -13,7 +13,7 @@ const OVERSCAN = 300;
 const PLAIN = { mode: "none", opacity: 0, threshold: 0.5, map: "viridis", scale: "image" };
 
 export const SORTS = {
-  index: ["as they are", (_scores, n) => n],
+  index: ["stored order", (_scores, n) => n],
   low: ["score, low first", (scores, n) => scores.scores[n]],
   high: ["score, high first", (scores, n) => -scores.scores[n]],
   parts: [
@@ -88,5 +88,5 @@ export function ImageList({ snapshot, scores, shown, selected, onSelect }) {
     <div style=${`height:${rows.length * ROW}px;position:relative`}>${seen.map(
       (row, r) => html`<${Thumbs} key=${row[0]} top=${(first + r) * ROW} ...${{ row, snapshot, scores, onSelect }}
         selected=${row.includes(selected) ? selected : undefined}/>`,
-    )}</div>${!shown.length && html`<p class="none">No image passes.</p>`}</div>`;
+    )}</div>${!shown.length && html`<p class="none">No matching images.</p>`}</div>`;
 }

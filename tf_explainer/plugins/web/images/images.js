@@ -4,6 +4,7 @@ import { Message, Reading, Select, SkipLink } from "../shared/controls.js";
 import { wholeBelow } from "../shared/figures.js";
 import * as host from "../shared/host.js";
 import { runs as askRuns, ImageScores } from "../shared/image_scores.js";
+import { useKeys } from "../shared/key_help.js";
 import { lookFrom } from "../shared/look.js";
 import { LookControls } from "../shared/look_controls.js";
 import { snapshotOf } from "../shared/snapshots.js";
@@ -18,7 +19,7 @@ import {
   writtenAt,
 } from "../shared/tab_state.js";
 import { Toolbar } from "../shared/toolbar.js";
-import { html, render as mount, useEffect, useMemo, useRef } from "../vendor/preact-htm.js";
+import { html, render as mount, useMemo, useRef } from "../vendor/preact-htm.js";
 import { Explained } from "./explained_image.js";
 import { chosenImages, ImageList, ONLY, SORTS } from "./image_list.js";
 
@@ -44,7 +45,7 @@ const DEFAULTS = {
 };
 const askForRuns = early(askRuns);
 const KEYS = [
-  ["← ↑ ↓ →", "walk through the images, once one of the list is chosen"],
+  ["← ↑ ↓ →", "move through the images, once one is selected"],
   ["/", "search"],
   ["Esc", "leave the search"],
   ["?", "these keys"],
@@ -54,7 +55,7 @@ const without = (state) =>
     Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] || ["run", "step", "image"].includes(key)),
   );
 
-/** A run at a step: {value: {snapshot, scores, layer}, error}. */
+/** Loads a run at a step: {value: {snapshot, scores, layer}, error}. */
 function useRun(found, run, step) {
   const written = writtenAt(found, run, step);
   return useRead(written === undefined ? undefined : [run, step].join(), written, async () => {
@@ -77,21 +78,17 @@ function App() {
   const { snapshot, scores, layer } = value ?? {};
   const otherSteps = names.includes(state.compare) ? found.runs[state.compare] : undefined;
   const second = useRun(found, state.compare, nearestStep(otherSteps, step));
-  const absent = otherSteps ? String(second.error?.message ?? "reading…") : "this run is not here";
+  const absent = otherSteps ? String(second.error?.message ?? "reading…") : "this run does not exist";
   const other = state.compare
     ? { run: state.compare, note: otherSteps && second.value ? "" : absent, ...second.value }
     : undefined;
   const search = useRef();
-  useEffect(() => {
-    const keys = (event) => {
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  useKeys({
+    "/": (event) => {
       event.preventDefault();
       search.current?.focus();
-    };
-    window.addEventListener("keydown", keys);
-    return () => window.removeEventListener("keydown", keys);
-  }, []);
+    },
+  });
   const look = useMemo(() => lookFrom(state.look), [state.look]);
   const only = Object.hasOwn(ONLY, state.only) ? state.only : "all";
   const sort = Object.hasOwn(SORTS, state.sort) ? state.sort : "index";
@@ -99,18 +96,18 @@ function App() {
     () => (scores ? chosenImages(scores, snapshot.images, { only, sort, query: state.query }) : []),
     [scores, only, sort, state.query],
   );
-  if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
+  if (!found) return html`<${Reading} text="Asking TensorBoard for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
     return html`<${Missing} ...${{ state, names, found }}/><${Message} title="No explained images yet"
-      text="No run in this log directory says what decides its images. To write that, run"
+      text="No run in this log directory has explained images. To write them, run"
       command=${"python -m tf_explainer.evaluate --flagfile=YOUR.flags\ntensorboard --logdir=WORKDIR/tensorboard"}/>`;
   if (error && !layer)
     return html`<${Missing} ...${{ state, names, found, run, step }}/>
       <${Message} title="This snapshot cannot be shown" text=${String(error.message)}/>`;
   if (!layer) return html`<${Reading} text=${`Run ${run}, step ${step}.`}/>`;
   const wanted = wholeBelow(snapshot.images.count, state.image) ?? 0;
-  // What the list leaves out is not shown beside it either.
+  // An image that the list leaves out is not shown either.
   const n = shown.includes(wanted) ? wanted : shown[0];
   const openRow = ({ f, group }) =>
     host.open(PARTS_PLUGIN, {
@@ -142,7 +139,7 @@ function App() {
       </aside>
       ${
         n === undefined
-          ? html`<${Message} inside title="No image passes"
+          ? html`<${Message} inside title="No matching images"
               text=${html`<button class="plain" onClick=${() => set({ query: "", only: "all" })}>clear all</button>`}/>`
           : html`<${Explained} ...${{ snapshot, layer, scores, n, other, state, set, look }} onOpen=${openRow}/>`
       }

@@ -1,14 +1,15 @@
-// Where on an image the contributions of each track lie, on one scale.
+// Maps of each track's contributions on an image, on one scale.
 
 import { signedGradient } from "../shared/colour_maps.js";
 import { signed } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { LOOK } from "../shared/look.js";
 import { Picture } from "../shared/picture.js";
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useState } from "../vendor/preact-htm.js";
 
 const SIDE = 216;
 
-/** Both tracks' contributions by place, those to the other class taken away; and the largest of them. */
+/** Returns both tracks' contributions by place, minus those to the other class, and the largest of them. */
 async function tracksOf(layer, scores, rather, n) {
   const tracks = await Promise.all(
     [0, 1].map(async (track) => {
@@ -20,20 +21,15 @@ async function tracksOf(layer, scores, rather, n) {
   return { tracks, full: full || 1 };
 }
 
-/** totals: what each track gives; with one, there is no other track. */
+/** titles, totals: one per track; totals: what each track contributes. */
 export function TrackMaps({ snapshot, layer, scores, rather, n, titles, totals }) {
   const [full, setFull] = useState(null);
   const what = [scores.key, scores.rank, rather?.rank, n].join();
-  useEffect(() => {
-    let current = true;
-    tracksOf(layer, scores, rather, n).then(
-      (found) => current && setFull(found.full),
-      () => {},
-    );
-    return () => {
-      current = false;
-    };
-  }, [what]);
+  useLoad(
+    () => tracksOf(layer, scores, rather, n),
+    [what],
+    (found) => setFull(found.full),
+  );
   const ask = (track) => async () => {
     const found = await tracksOf(layer, scores, rather, n);
     return {

@@ -1,4 +1,4 @@
-// A waterfall: from the average image's score to that of this image, each bar one part.
+// A waterfall chart from the average image's score to the score of an image, with a bar for each part.
 
 import { signed } from "../shared/figures.js";
 import { PartCrop } from "../shared/part_crop.js";
@@ -6,7 +6,7 @@ import { html } from "../vendor/preact-htm.js";
 
 const CROP = 48;
 
-/** Each step with where its bar begins and ends; a sum's begins at zero. */
+/** Adds where the bar of each step begins and ends; the bar of a sum begins at zero. */
 export function placed(steps) {
   let at = 0;
   return steps.map((step) => {
@@ -43,8 +43,8 @@ function Step({ step, at, low, high, layer, n, lit, off, onLight, onChoose, onOf
 }
 
 /**
- * steps: [{key, name, value, ...}]: `row`, of a part or filter, which has a crop; `sum`, a bar from zero; `aside`, one
- * that takes no part in the sum; `kind`: a class of CSS. numbered: how many of the rows have a mark on the image.
+ * steps: [{key, name, value, ...}]: `row`: of a part or filter, which has a crop; `sum`: the bar begins at zero;
+ * `aside`: not part of the sum; `kind`: a CSS class. numbered: how many of the rows have a mark on the image.
  */
 export function Waterfall({ steps, label, numbered = 0, off = [], ...rest }) {
   const bars = placed(steps);

@@ -2,7 +2,7 @@
 
 import { without } from "./explanation.js";
 
-/** Of a run beside another one: all parts in one. */
+/** Returns the steps of the other run, with all parts in one. */
 export const sums = (one, n, hasTracks) => [
   { key: "baseline", name: "average image", value: one.baseline[n], kind: "rest" },
   { key: "parts", name: "all parts", value: one.parts[n], kind: "all" },
@@ -11,7 +11,7 @@ export const sums = (one, n, hasTracks) => [
   { key: "score", name: "score", value: one.scores[n], kind: "sum", sum: true },
 ];
 
-/** What the waterfall goes through, down to the score and, with parts switched off, the score without them. */
+/** Returns the steps up to the score and, if parts are switched off, the score without them. */
 export function stepsOf(explanation, rows, shown, off, hasTracks) {
   const { baseline, ordinary, gap, score, name, rather } = explanation;
   const rest = rows.slice(shown);
@@ -25,7 +25,7 @@ export function stepsOf(explanation, rows, shown, off, hasTracks) {
       name: hasTracks ? "average image" : "no activation",
       value: baseline,
       kind: "rest",
-      help: "What the class scores where contributions are counted from.",
+      help: "The score of the baseline, to which contributions are added.",
     },
     ...rows.slice(0, shown).map(asStep),
     ...(rest.length
@@ -45,7 +45,7 @@ export function stepsOf(explanation, rows, shown, off, hasTracks) {
             name: "ordinary track",
             value: ordinary,
             kind: "rest",
-            help: "What the parts do not explain.",
+            help: "Textures and everything else that is not a part.",
           },
         ]
       : []),
@@ -54,7 +54,7 @@ export function stepsOf(explanation, rows, shown, off, hasTracks) {
       name: "gap: not explained",
       value: gap,
       kind: "rest",
-      help: "What is missing to the score: the error of the attribution itself.",
+      help: "The error of the attribution: the score minus all other terms.",
     },
     { key: "score", name: `score of ${of}`, value: score, kind: "sum", sum: true },
     ...(left

@@ -1,12 +1,12 @@
-// Small charts: each with its unit, each readable without colour.
+// Small charts, each with its unit and readable without colour.
 
 import { number } from "../shared/figures.js";
 import { html, useRef, useState } from "../vendor/preact-htm.js";
 
-// Pixels that a pointer may move in a click.
+// The most pixels that a pointer may move during a click.
 const CLICK = 4;
 
-/** Bars of a histogram; with onRange, a range can be drawn over it. */
+/** Draws a histogram; with onRange, dragging over it selects a range. */
 export function Histogram({ data, width = 216, height = 38, unit = "", range, onRange, marker }) {
   const start = useRef(null);
   const svg = useRef();
@@ -20,7 +20,7 @@ export function Histogram({ data, width = 216, height = 38, unit = "", range, on
   };
   const drag = (event) => {
     if (start.current === null) return;
-    // A click draws nothing: it would leave a range of a single value, which hides all.
+    // A click selects no range: a range of a single value would hide everything.
     if (Math.abs(event.clientX - start.current.at) < CLICK) return;
     const { value } = start.current;
     const now = valueAt(event);
@@ -63,11 +63,11 @@ export function Histogram({ data, width = 216, height = 38, unit = "", range, on
   </figure>`;
 }
 
-/** Lines over training steps: series is [{name, steps, values}]; what is undefined is a gap. */
+/** Draws lines over training steps. series: [{name, steps, values}]; undefined values are gaps. */
 export function Lines({ series, unit, width = 300, height = 120 }) {
   const points = series.flatMap(({ steps, values }) => steps.map((step, n) => [step, values[n]]));
   const defined = points.filter(([, value]) => value !== null && Number.isFinite(value));
-  if (!defined.length) return html`<p class="muted">Undefined at every kept step.</p>`;
+  if (!defined.length) return html`<p class="muted">Undefined at all stored steps.</p>`;
   const span = (values) => {
     const low = Math.min(...values);
     const high = Math.max(...values);
@@ -110,7 +110,7 @@ export function Lines({ series, unit, width = 300, height = 120 }) {
   </figure>`;
 }
 
-/** Where a filter peaks: units over the crop; each can be clicked. */
+/** Draws where a filter peaks, as clickable units over the crop. */
 export function Density({ layer, f, selected, onSelect, width = 224, ground }) {
   const { side, first, spacing } = layer.grid;
   const counts = new Uint16Array(side * side);
@@ -145,7 +145,7 @@ export function Density({ layer, f, selected, onSelect, width = 224, ground }) {
       </figcaption>
     <p class="muted">${
       hovered === null
-        ? "On the mean of all crops. Click a place to see its images."
+        ? "Drawn on the mean of all crops. Click a place to see its images."
         : `${counts[hovered]} of ${live} images peak here`
     }</p>
   </figure>`;

@@ -1,4 +1,4 @@
-// What the score of each class consists of: means over the images that the network takes for it, by part.
+// Mean contributions by part to the score of each class, over the images for which the network names it.
 
 import { groupCount, groupName, partColour, partName } from "../shared/object_parts.js";
 
@@ -7,10 +7,10 @@ const mean = (values, images) => sum(images.map((n) => values[n])) / images.leng
 
 const known = new WeakMap();
 
-/** What `classMeans` gives, once it is known. */
+/** Returns the cached result of `classMeans`, or undefined. */
 export const knownClassMeans = (layer, scores) => known.get(scores)?.get(layer);
 
-/** The named classes, those with the most images first. */
+/** Returns the named classes with their mean contributions, those with the most images first. */
 export async function classMeans(layer, scores) {
   const means = await scores.means();
   if (!known.has(scores)) known.set(scores, new WeakMap());
@@ -19,7 +19,7 @@ export async function classMeans(layer, scores) {
   return ofLayers.get(layer);
 }
 
-/** means: as `ImageScores.means` gives them. */
+/** means: from `ImageScores.means`. */
 function meansByClass(layer, scores, means) {
   const count = groupCount(layer);
   const labels = [...new Set(scores.classes)].sort((a, b) => a - b);
@@ -64,13 +64,13 @@ function partsOf(layer, filters, count, className) {
   return parts.filter((part) => part.filters > 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
 }
 
-/** Images that are what they are taken for come first, and of these the ones for which the parts speak most. */
+/** Sorts images: correctly classified ones first, then by the contribution of parts, the largest first. */
 function typicalFirst(images, scores, known) {
   const wrong = (n) => Number(scores.isWrong(known, n));
   return images.sort((a, b) => wrong(a) - wrong(b) || scores.parts[b] - scores.parts[a]);
 }
 
-/** Each part's share of all that scores consist of, of either sign: [P], from what `classMeans` gives. */
+/** Returns each part's share of all contributions to scores, of either sign, [P], from the result of `classMeans`. */
 export function partShares(layer, classes) {
   const shares = new Float32Array(groupCount(layer));
   let total = 0;

@@ -1,10 +1,11 @@
-// The first screen: what speaks for each class, part by part, beside an image with these parts; and all as a matrix.
+// The first screen: what speaks for each class, part by part, next to an image with these parts; or as a matrix.
 
 import { Message } from "../shared/controls.js";
 import { signed as exactly } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { partName, Unexplained, unexplainedShare } from "../shared/object_parts.js";
 import { PartsMap } from "../shared/parts_map.js";
-import { html, useEffect, useMemo, useState } from "../vendor/preact-htm.js";
+import { html, useMemo, useState } from "../vendor/preact-htm.js";
 import { classMeans } from "./class_means.js";
 import { prepareCard } from "./part_card.js";
 
@@ -90,27 +91,18 @@ function Mistakes({ scores, images, onWrong }) {
     wrong
       ? html`<button class="link" onClick=${onWrong}>${wrong} of ${known.length} images are taken for another class: see
           what misleads the network</button>`
-      : `All ${known.length} images are taken for what they are.`
+      : `All ${known.length} images are classified correctly.`
   }</p>`;
 }
 
 /** view: `classes` or `matrix`. */
 export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) {
   const [loaded, setLoaded] = useState({});
-  useEffect(() => {
-    let current = true;
-    const load = async () => {
-      const layer = await snapshot.layer(scores.layer);
-      return { layer, classes: await classMeans(layer, scores) };
-    };
-    load().then(
-      (found) => current && setLoaded(found),
-      (error) => current && setLoaded({ error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [snapshot, scores]);
+  const load = async () => {
+    const layer = await snapshot.layer(scores.layer);
+    return { layer, classes: await classMeans(layer, scores) };
+  };
+  useLoad(load, [snapshot, scores], setLoaded, (error) => setLoaded({ error }));
   const { layer, classes, error } = loaded;
   const full = useMemo(() => {
     const values = (classes ?? []).flatMap(({ parts, rest }) => [
@@ -121,12 +113,12 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
   }, [classes]);
   const open = (group) => {
     prepareCard(layer, group);
-    // Its requests go out before the next view is built, which keeps the page busy.
+    // Sends the requests before building the next view, which blocks the page.
     setTimeout(() => onPart(group));
   };
   const near = ({ target }) => {
-    const leads = target.closest("[data-part], [data-mark]")?.dataset;
-    if (leads) prepareCard(layer, Number(leads.part ?? leads.mark));
+    const pointed = target.closest("[data-part], [data-mark]")?.dataset;
+    if (pointed) prepareCard(layer, Number(pointed.part ?? pointed.mark));
   };
   if (error) return html`<${Message} inside title="The classes cannot be shown" text=${String(error.message)}/>`;
   if (!classes) return html`<p class="none">Reading…</p>`;
@@ -135,7 +127,7 @@ export function ClassView({ snapshot, scores, view, onPart, onImage, onWrong }) 
     <h1>What does this network look at?</h1>
     <p class="muted">Mean contributions of parts to the score (log-odds) of the class that the network names, over the
       ${` ${snapshot.images.count}`} images of this snapshot, by ${scores.method}. Outlined: where each part's
-      filters respond in the mean. Click a part to open it.</p>
+      filters respond on average. Click a part to open it.</p>
     <${Mistakes} images=${snapshot.images} ...${{ scores, onWrong }}/>
     ${
       view === "matrix"

@@ -1,4 +1,4 @@
-// The grid of filters: only what can be seen is drawn, however many there are.
+// The grid of filters; only the visible rows are drawn.
 
 import { Legend } from "../shared/look_controls.js";
 import { groupName, partRank } from "../shared/object_parts.js";
@@ -9,12 +9,12 @@ import { cellWidth, FilterRow, GAP } from "./filter_row.js";
 import { Alone, median, PartCard } from "./part_card.js";
 
 const CAPTION = 42;
-// What a card is taken to need, until it has been drawn.
+// Assumed heights of cards, until they are drawn and measured.
 const ALONE = 60;
 const CARD = 150;
 const OVERSCAN = 480;
 
-/** Rows and cards with their places: [{top, height, row} or {top, height, group, filters}]. */
+/** Returns rows and cards with their positions: [{top, height, row} or {top, height, group, filters}]. */
 function layOut(sections, columns, side, unfolded, heights) {
   const items = [];
   let top = GAP;
@@ -30,7 +30,7 @@ function layOut(sections, columns, side, unfolded, heights) {
   return { items, height: top + GAP };
 }
 
-/** Parts that follow a landmark come first, those of nothing that is annotated, or not on the object, last. */
+/** Returns filters by part: parts on a landmark first; parts on nothing annotated, or not on the object, last. */
 function sectionsOf(layer, filters, grouped, order) {
   const groups = layer.values.group;
   if (!grouped || !groups) return [{ filters }];
@@ -47,7 +47,7 @@ function sectionsOf(layer, filters, grouped, order) {
     .map(([group, members]) => ({ group, filters: members }));
 }
 
-/** What parts are ordered by, low first: their share of all contributions, or the median of a figure. */
+/** Returns the sort key of parts, low first: their share of all contributions, or the median of a figure. */
 function orderOf(layer, shares, sort, descending) {
   const sign = descending ? -1 : 1;
   const values = Object.hasOwn(layer.values, sort) ? layer.values[sort] : undefined;
@@ -58,7 +58,7 @@ function orderOf(layer, shares, sort, descending) {
   };
 }
 
-/** A card in its row; says how high it is, whatever is written on it. */
+/** A card in its row; reports its height. */
 function CardRow({ top, group, onHeight, children }) {
   const row = useRef();
   useLayoutEffect(() => {
@@ -98,7 +98,7 @@ export function FilterGrid({
   const [heights, setHeights] = useState({});
   const measured = (group, height) =>
     height && setHeights((last) => (last[group] === height ? last : { ...last, [group]: height }));
-  // Whoever is down to one part wants to see all of it.
+  // A single part is shown unfolded.
   const open = sections.length === 1 ? new Set([sections[0].group]) : opened;
   const { items, height } = useMemo(
     () => layOut(sections, columns, side, open, heights),
@@ -151,6 +151,6 @@ export function FilterGrid({
   return html`<div class="grid-frame"><div class="grid" id="content" ref=${scroller} tabindex="0" role="region"
       aria-label="filters" data-ready=${seen.length ? "grid" : ""} data-shown=${filters.length}>
     <div class="canvas" style=${`height:${height}px`}>${seen.map((item) => (item.row ? cells(item) : card(item)))}</div>
-    ${!filters.length && html`<p class="none">No filter passes. <button class="plain" onClick=${onClear}>clear all</button></p>`}
+    ${!filters.length && html`<p class="none">No matching filters. <button class="plain" onClick=${onClear}>clear all</button></p>`}
   </div>${order.length > 0 && look.mode !== "none" && html`<p class="on-picture"><${Legend} look=${look}/></p>`}</div>`;
 }

@@ -1,4 +1,4 @@
-// The images of a filter: its strongest, weakest or random ones, and these as a file.
+// The strongest, weakest or random images of a filter, also as a file.
 
 import { download } from "../shared/controls.js";
 import { number } from "../shared/figures.js";
@@ -9,7 +9,7 @@ import { html } from "../vendor/preact-htm.js";
 const SHOWN = 12;
 const PICTURE = 132;
 
-// The same pseudo-random images for the same filter, so that a link shows what was seen.
+// Returns the same pseudo-random images for the same filter, so that a link shows the same.
 function random(f, count, wanted) {
   let state = ((f + 1) * 2654435761) >>> 0;
   const all = Array.from({ length: count }, (_, n) => n);
@@ -21,7 +21,7 @@ function random(f, count, wanted) {
   return all.slice(0, wanted);
 }
 
-/** choice: `strongest`, `random` or `weakest`; with a unit, the images on which the filter peaks there. */
+/** choice: `strongest`, `random` or `weakest`; unit: returns all images on which the filter peaks there instead. */
 export function imagesOf(layer, f, choice, unit) {
   const order = layer.order(f);
   if (unit !== null) return order.filter((n) => layer.peak(f, n) > 0 && layer.peakUnit(f, n) === unit);
@@ -74,7 +74,7 @@ export async function savePicture(layer, f, look) {
     const x = 6 + (k % columns) * (side + 6);
     const y = 36 + Math.floor(k / columns) * (side + 28);
     context.drawImage(one, x, y);
-    // Letters, not code units: an emoji is not cut in two.
+    // Splits into characters, not code units, so that no emoji is cut in two.
     const text = [...`peak ${number(layer.peak(f, n))} · ${layer.snapshot.images.ids[n]}`];
     context.fillText(text.slice(0, 40).join(""), x, y + side + 16);
   }

@@ -1,6 +1,7 @@
-// One filter opened: its images, places, figures, the performer's closest filter, its path over the steps.
+// The panel of one filter: its images, places and figures, the closest filter of the performer, figures over steps.
 
 import { FLAGS, histogram, number, written } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { Legend } from "../shared/look_controls.js";
 import { groupName } from "../shared/object_parts.js";
 import { ask } from "../shared/snapshots.js";
@@ -60,7 +61,7 @@ function Match({ layer, f, look, onZoom }) {
   return html`<section><h3>Closest filter of ${title}</h3>
     ${
       Number.isNaN(g)
-        ? html`<p class="muted">No filter of it goes with this one.</p>`
+        ? html`<p class="muted">No filter of that layer matches this one.</p>`
         : html`
       <p class="muted">#${g}, correlation of the maps ${number(layer.values.match_correlation[f])}. Above: #${f}; below: #${g} on
         the same images.</p>
@@ -78,22 +79,19 @@ function Path({ layer, f, runs, path, onPath }) {
   const figures = layer.figures.filter(({ kind }) => kind === "number");
   const [series, setSeries] = useState([]);
   const figure = figures.find(({ key }) => key === path) ?? figures[0];
-  useEffect(() => {
-    let current = true;
-    Promise.all(
-      runs.map(async (run) => {
-        try {
-          const { steps, figures, values } = await (await ask("history", { run, layer: layer.name, filter: f })).json();
-          return { name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null) };
-        } catch {
-          return null;
-        }
-      }),
-    ).then((found) => current && setSeries(found.filter((one) => one?.steps.length)));
-    return () => {
-      current = false;
-    };
-  }, [layer, f, figure?.key, runs.join()]);
+  const history = async (run) => {
+    try {
+      const { steps, figures, values } = await (await ask("history", { run, layer: layer.name, filter: f })).json();
+      return { name: run, steps, values: values.map((one, n) => one[figures[n].indexOf(figure.key)] ?? null) };
+    } catch {
+      return null;
+    }
+  };
+  useLoad(
+    () => Promise.all(runs.map(history)),
+    [layer, f, figure?.key, runs.join()],
+    (found) => setSeries(found.filter((one) => one?.steps.length)),
+  );
   if (!figure) return null;
   return html`<section><h3>Across training steps
     <select aria-label="figure across steps" value=${figure.key} onChange=${(event) => onPath(event.target.value)}>
@@ -105,11 +103,11 @@ function Path({ layer, f, runs, path, onPath }) {
         : html`<p
       class="muted">No step of these runs has this layer.</p>`
     }
-    <p class="muted">While training, figures are of the images shown; those of an evaluation are of all its images.</p>
+    <p class="muted">Training measures figures on the images shown, evaluation on all its images.</p>
   </section>`;
 }
 
-/** shown: `strongest`, `random`, `weakest`, or the unit, as a number, whose images are shown; path: a figure's key. */
+/** shown: `strongest`, `random`, `weakest`, or the number of a unit whose images to show; path: a figure's key. */
 export function FilterPanel({
   layer,
   other,
@@ -180,7 +178,7 @@ export function FilterPanel({
         <p class="muted">${layer.snapshot.images.count} images; ${silent} without any response.</p></section>
     </div>
     <${Match} ...${{ layer, f, look, onZoom }}/>
-    <section><h3>Figures <small>point at a name for what it says</small></h3><${FigureTable} ...${{ layer, other, f }}/>
+    <section><h3>Figures <small>point at a name for its meaning</small></h3><${FigureTable} ...${{ layer, other, f }}/>
       </section>
     <${Path} ...${{ layer, f, runs, path, onPath }}/>
     </div></aside>`;

@@ -4,15 +4,15 @@ import { FLAGS, number, written } from "../shared/figures.js";
 import { layerOf, PictureRow } from "../shared/picture.js";
 import { html, useMemo } from "../vendor/preact-htm.js";
 
-/** Between cells, in CSS pixels. */
+/** Gap between cells, in CSS pixels. */
 export const GAP = 10;
 const BESIDE = 2;
 const ROUNDING = 6;
 
-/** How wide a cell is, alone or with the same filter of another run beside it. */
+/** Returns the width of a cell, alone or with the same filter of another run beside it. */
 export const cellWidth = (side, other) => (other === undefined ? side : 2 * side + BESIDE);
 
-/** The image on which a filter's peak is the highest, with its map there, at a place in the row. */
+/** Returns a picture, at a position in the row, of the image on which a filter's peak is highest, with its map. */
 const pictureOf = (layer, f, look, x) => ({
   x,
   what: `${layer.snapshot.key},${layer.name},${f}`,
@@ -51,11 +51,11 @@ function Cell({ layer, other, f, side, figure, selected, onOpen }) {
   </button>`;
 }
 
-/** row: filters; other: the same layer of another run, null where that has none, undefined where none is beside. */
+/** row: filters; other: the same layer of another run, null if that run has none, undefined without another run. */
 export function FilterRow({ top, row, layer, other, side, look, sort, selected, onOpen }) {
   const figure = layer.about[sort] ?? layer.about.ratio ?? layer.about.peak;
   const inRow = row.includes(selected) ? selected : undefined;
-  // The same elements again tell Preact that there is nothing to compare.
+  // Memoised, so that Preact skips comparing them.
   const cells = useMemo(() => {
     const pictures = row.flatMap((f, k) => {
       const x = k * (cellWidth(side, other) + GAP);

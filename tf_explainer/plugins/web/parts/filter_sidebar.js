@@ -1,4 +1,4 @@
-// Ranges of every figure, and the flags.
+// The sidebar with a range for every figure, and the flags.
 
 import { FLAGS, histogram, number } from "../shared/figures.js";
 import { html, useMemo, useState } from "../vendor/preact-htm.js";
@@ -30,7 +30,7 @@ function Range({ layer, figure, range, onRange }) {
 }
 
 export function Sidebar({ layer, ranges, flags, onRanges, onFlags, children }) {
-  // Where all stands below one another, pictures come first.
+  // In a single-column layout, this is folded so that pictures come first.
   const [wide] = useState(() => window.innerWidth > 720);
   const counts = useMemo(
     () =>

@@ -1,9 +1,11 @@
-// The filters of a layer: what chooses and orders them, the cards or the grid, and the filter that is opened.
+// The filters of a layer: search and order, the cards or the grid, and the opened filter.
 
 import { download, Select } from "../shared/controls.js";
 import { chosen, csv, lowFirst, wholeBelow } from "../shared/figures.js";
+import { useKeys } from "../shared/key_help.js";
+import { useLoad } from "../shared/loading.js";
 import { isPopoverOpen } from "../shared/popover.js";
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useMemo, useRef, useState } from "../vendor/preact-htm.js";
 import { classMeans, knownClassMeans, partShares } from "./class_means.js";
 import { FilterGrid } from "./filter_grid.js";
 import { FilterPanel } from "./filter_panel.js";
@@ -26,42 +28,27 @@ const rangesText = (ranges) =>
     .map(([key, [low, high]]) => `${key}:${Number(low.toPrecision(5))}:${Number(high.toPrecision(5))}`)
     .join(";");
 
-/** Each part's share of all contributions; undefined where these are not stored, or not here yet. */
+/** Returns each part's share of all contributions; undefined if not stored, or not loaded yet. */
 function useShares(layer, scores) {
   const answered = scores?.layer === layer.name && layer.values.group;
   const [, setLoaded] = useState(null);
-  // Whoever comes from the classes has them: without a wait, the filters are not put in order twice.
+  // Already loaded if the user comes from the classes; then the filters are not sorted twice.
   const classes = answered && knownClassMeans(layer, scores);
-  useEffect(() => {
-    let current = true;
-    if (answered && !classes)
-      classMeans(layer, scores).then(
-        (found) => current && setLoaded(found),
-        () => {},
-      );
-    return () => {
-      current = false;
-    };
-  }, [layer, scores]);
+  useLoad(() => (answered && !classes ? classMeans(layer, scores) : undefined), [layer, scores], setLoaded);
   return useMemo(() => (classes ? partShares(layer, classes) : undefined), [classes]);
 }
 
-/** The picture that is enlarged, as the address has it: filter, image, layer, times. */
+/** Returns the enlarged picture and its setter. text: from the address: filter, image, layer, times. */
 function useZoom(layer, text, set) {
   const [zoomLayer, setZoomLayer] = useState(null);
   const [f, n, name, times] = text.split(",");
   const asked = wholeBelow(layer.snapshot.images.count, n) !== undefined;
-  useEffect(() => {
-    let current = true;
-    if (asked)
-      layer.snapshot.layer(name).then(
-        (found) => current && setZoomLayer(found),
-        () => current && setZoomLayer(null),
-      );
-    return () => {
-      current = false;
-    };
-  }, [layer, text]);
+  useLoad(
+    () => (asked ? layer.snapshot.layer(name) : undefined),
+    [layer, text],
+    setZoomLayer,
+    () => setZoomLayer(null),
+  );
   const zoom = (next) =>
     set({
       zoom: next ? [next.f, next.n, next.layer?.name ?? layer.name, ...(next.times ? [next.times] : [])].join(",") : "",
@@ -71,20 +58,7 @@ function useZoom(layer, text, set) {
   return [shown, zoom];
 }
 
-/** Keys of this view: they work wherever the focus is, but in a field. */
-function useKeys(actions) {
-  useEffect(() => {
-    const keys = (event) => {
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      actions[event.key]?.(event);
-    };
-    window.addEventListener("keydown", keys);
-    return () => window.removeEventListener("keydown", keys);
-  });
-}
-
-/** What chooses and orders the filters, above what narrows them down. */
+/** The controls that search and sort the filters, above those that narrow them down. */
 function Chooser({ layer, filters, state, set, sort, descending, grouped, search, hasShares, onCsv }) {
   const sortable = [
     ...(hasShares ? [["contribution", "contribution"]] : []),
@@ -98,7 +72,7 @@ function Chooser({ layer, filters, state, set, sort, descending, grouped, search
     <${Select} label="sort" value=${sort} options=${sortable}
       onChange=${(value) => set({ sort: value, descending: "" })}/>
     <p><button class="plain" onClick=${() => set({ descending: descending ? "0" : "1" })}
-      title="turn the order round">${descending ? "high first ↓" : "low first ↑"}</button>
+      title="reverse the order">${descending ? "high first ↓" : "low first ↑"}</button>
     <button class="plain" aria-pressed=${grouped} onClick=${() => set({ grouped: grouped ? "0" : "1" })}
       title="filters that peak at the same place (G)">by part</button></p>
     <p><output class="count">${filters.length} of ${layer.filters} filters</output><span class="spring"></span>
@@ -106,7 +80,7 @@ function Chooser({ layer, filters, state, set, sort, descending, grouped, search
   </section>`;
 }
 
-/** others: names of the other runs; link: the address of what is shown. */
+/** others: names of the other runs; link: the address of this view. */
 export function FilterView({ layer, other, scores, state, set, look, run, others, link, onImage }) {
   const shares = useShares(layer, scores);
   const ranges = useMemo(() => rangesFrom(state.ranges), [state.ranges]);

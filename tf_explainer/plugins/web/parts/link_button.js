@@ -1,4 +1,4 @@
-// Copies a link to what is shown; where the browser forbids that, it shows the link.
+// Copies a link to this view; shows the link if the browser forbids copying.
 
 import { Dialog } from "../shared/dialog.js";
 import { html, useEffect, useState } from "../vendor/preact-htm.js";

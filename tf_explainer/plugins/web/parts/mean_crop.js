@@ -1,6 +1,7 @@
-// The mean of all crops in grey: the ground of density maps. It is drawn once per set of images.
+// The mean of all crops in grey, the background of density maps. It is computed once per snapshot.
 
-import { html, useEffect, useRef } from "../vendor/preact-htm.js";
+import { useLoad } from "../shared/loading.js";
+import { html, useRef } from "../vendor/preact-htm.js";
 
 const SIDE = 56;
 const drawn = new WeakMap();
@@ -27,16 +28,10 @@ async function mean(snapshot) {
 
 export function MeanCrop({ snapshot, side }) {
   const canvas = useRef();
-  useEffect(() => {
-    let current = true;
+  const load = () => {
     if (!drawn.has(snapshot)) drawn.set(snapshot, mean(snapshot));
-    drawn.get(snapshot).then(
-      (small) => current && canvas.current?.getContext("2d").drawImage(small, 0, 0, side, side),
-      () => {},
-    );
-    return () => {
-      current = false;
-    };
-  }, [snapshot, side]);
+    return drawn.get(snapshot);
+  };
+  useLoad(load, [snapshot, side], (small) => canvas.current?.getContext("2d").drawImage(small, 0, 0, side, side));
   return html`<canvas ref=${canvas} width=${side} height=${side} aria-hidden="true"></canvas>`;
 }

@@ -1,14 +1,15 @@
-// A part as a card: close-ups of its strongest images, what it is on, what it gives, and its filters, folded.
+// The card of a part: close-ups of its strongest images, what it is on, what it contributes, and its filters, folded.
 
 import { number } from "../shared/figures.js";
+import { useLoad } from "../shared/loading.js";
 import { followedBy, groupCount, groupName, partColour, partName, partRank } from "../shared/object_parts.js";
 import { PartCrop } from "../shared/part_crop.js";
 import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 
 const SHOWN = 4;
-// Of the highest peak.
+// Share of the highest peak.
 const CLEAR = 0.5;
-// Sides of the close-ups by the width that there is, in CSS pixels; in the least, all stands below one another.
+// [available width, side of the close-ups], in CSS pixels; the least width is for the single-column layout.
 const SIDES = [
   [900, 92],
   [640, 76],
@@ -16,7 +17,7 @@ const SIDES = [
 ];
 const BADGES = ["on a landmark", "a part", "on nothing that is annotated", "not on the object"];
 
-/** What it responds to, by covering squares of the image; empty where nobody measured that. */
+/** Returns what a part responds to, measured by covering squares of the image; empty if not measured. */
 function evidenceOf(layer, group) {
   const evidence = layer.about.group?.groups?.[group]?.evidence;
   if (!evidence) return "";
@@ -32,12 +33,12 @@ export function median(values) {
   return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
 }
 
-/** The folder of an image's name is its species, where images have such names. */
+/** Returns the class of an image with the folder in its name, which may be its species. */
 const kindOf = ({ ids, labels }, n) => `${labels[n]} ${ids[n].replace(/[^/]*$/, "")}`;
 
 /**
- * The images with the highest peaks, one of each class or species before a second one of any; not of a class where a
- * part is faint, as a close-up of that shows what the part is not.
+ * Returns the images with the highest peaks, one of each class or species before a second one of any. Classes on which
+ * the part is faint do not get this precedence, because their close-ups would show what the part is not.
  */
 export function variedFirst(peaks, images, wanted) {
   const order = [...peaks.keys()].filter((n) => peaks[n] > 0).sort((a, b) => peaks[b] - peaks[a] || a - b);
@@ -50,34 +51,31 @@ export function variedFirst(peaks, images, wanted) {
 
 const strongestOf = async (layer, group) => variedFirst(await layer.partPeaks(group), layer.snapshot.images, SHOWN);
 
-/** Asks for a part's close-ups before its card is there: who points at the way to it may be about to open it. */
+/** Requests a part's close-ups before its card is opened, when the user points at a link to it. */
 export async function prepareCard(layer, group) {
-  // The card says what is not stored.
+  // Errors are ignored here: the card reports them.
   const images = await strongestOf(layer, group).catch(() => []);
   await Promise.allSettled(images.map((n) => layer.snapshot.crop(n)));
 }
 
 function useStrongest(layer, group) {
   const [images, setImages] = useState(null);
-  useLayoutEffect(() => {
-    let current = true;
-    strongestOf(layer, group).then(
-      (strongest) => current && setImages(strongest),
-      () => current && setImages([]),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, group]);
+  useLoad(
+    () => strongestOf(layer, group),
+    [layer, group],
+    setImages,
+    () => setImages([]),
+    useLayoutEffect,
+  );
   return images;
 }
 
-/** How often it is on its landmark, and chance is; with classes, where there are several. */
+/** Returns how often a part and chance are on its landmark; with class names if there are several. */
 function onLandmarks(layer, group) {
   const followed = followedBy(layer, group);
   if (!followed.length) return groupName(layer, group).match(/\d+ % of images against.*$/)?.[0] ?? "";
   const percent = (share) => `${Math.round(100 * share)} %`;
-  // Where all classes bear its name, that needs no class.
+  // A name that is the same in all classes needs no class.
   const several = followed.length > 1 || Object.keys(layer.about.group.groups[group].in_class).length > 0;
   return followed
     .map(([name, { landmark, found, chance }]) => {
@@ -92,7 +90,7 @@ function Toggle({ filters, open, onUnfold }) {
   return html`<button class="plain" aria-expanded=${open} onClick=${onUnfold}>${open ? "▾" : "▸"} ${count}</button>`;
 }
 
-/** share: of all contributions, where these are stored; room: the width that there is. */
+/** share: of all contributions, if these are stored; room: the available width. */
 export function PartCard({ layer, group, filters, open, share, room, onUnfold, onZoom }) {
   const [least, side] = SIDES.find(([width]) => room >= width);
   const images = useStrongest(layer, group);

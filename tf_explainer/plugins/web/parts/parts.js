@@ -48,11 +48,11 @@ const askForRuns = early(askRuns);
 const askForScoredRuns = early(askScoredRuns);
 
 const VIEWS = { classes: "classes", matrix: "matrix", filters: "filters" };
-// An address that says more than this of the grid of filters leads to that.
+// An address with any other setting leads to the grid of filters.
 const OF_ANY_VIEW = ["run", "step", "view", "look"];
 
 const KEYS = [
-  ["← ↑ ↓ →", "walk through the filters"],
+  ["← ↑ ↓ →", "move through the filters"],
   ["Enter", "open the filter"],
   ["N, P", "next and previous filter"],
   ["[, ]", "earlier and later step"],
@@ -68,7 +68,7 @@ function without(state) {
   );
 }
 
-/** A layer of a run at a step, or the first one that it has: {value, error}. */
+/** Loads a layer of a run at a step, or its first layer if that does not exist: {value, error}. */
 function useLayer(found, run, step, name) {
   const written = writtenAt(found, run, step);
   return useRead(written === undefined ? undefined : [run, step, name].join(), written, async () => {
@@ -77,7 +77,7 @@ function useLayer(found, run, step, name) {
   });
 }
 
-/** What decides the images of a run at a step; null where that is not stored, undefined while it is not known. */
+/** Loads the image scores of a run at a step; null if they are not stored, undefined while they load. */
 function useScores(found, run, step) {
   const written = writtenAt(found, run, step);
   const what = written === undefined ? undefined : [run, step].join();
@@ -85,7 +85,7 @@ function useScores(found, run, step) {
     const scored = await askForScoredRuns();
     if (!scored.runs[run]?.includes(step)) return null;
     const loaded = await ImageScores.load(run, step, writtenAt(scored, run, step));
-    // The first screen asks for these; so they are on their way before the layer is here. Who needs them hears what fails.
+    // Requested early for the first screen, while the layer still loads. Errors are reported where means are used.
     loaded.means().catch(() => {});
     return loaded;
   });
@@ -95,7 +95,7 @@ function useScores(found, run, step) {
 function App() {
   const found = useRuns(askForRuns);
   const [state, put] = useAddress(PLUGIN, DEFAULTS, without);
-  // Who is among the filters stays there, whatever else is put back to what it is by default.
+  // The filter view stays open, even if a change resets all its settings to the defaults.
   const shownView = useRef("");
   const set = (change) => put({ ...(shownView.current === "filters" && { view: "filters" }), ...change });
   const names = Object.keys(found?.runs ?? {}).sort();
@@ -122,7 +122,7 @@ function App() {
     return () => window.removeEventListener("keydown", keys);
   });
 
-  if (!found) return html`<${Reading} text="TensorBoard is asked for its runs."/>`;
+  if (!found) return html`<${Reading} text="Asking TensorBoard for its runs."/>`;
   if (found.error) return html`<${Message} title="The server does not answer" text=${String(found.error.message)}/>`;
   if (!names.length)
     return html`<${Missing} ...${{ state, names, found }}/><${Message} title="No parts yet"
@@ -169,7 +169,7 @@ function App() {
       view === "filters" &&
       state.compare &&
       html`<p class="missing-notes"><output class="note">${
-        otherSteps ? `Beside: ${state.compare}, step ${otherStep}${missing}` : `Beside: ${state.compare} is not here`
+        otherSteps ? `Beside: ${state.compare}, step ${otherStep}${missing}` : `Beside: ${state.compare} does not exist`
       }</output></p>`
     }
     ${

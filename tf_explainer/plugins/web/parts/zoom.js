@@ -1,4 +1,4 @@
-// One picture large: 1:1 in the crop's own pixels, or several times that.
+// One picture enlarged: at the crop's own pixels (1:1), or several times that.
 
 import { Dialog } from "../shared/dialog.js";
 import { number } from "../shared/figures.js";

@@ -1,15 +1,15 @@
-// Colour maps that people with any colour vision can read, as 256 RGB triples.
+// Colour maps that are readable with any colour vision, as 256 RGB triples.
 
 const STOPS = {
   viridis: ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"],
   cividis: ["00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"],
   grey: ["000000", "ffffff"],
 };
-// Blue for what speaks against, orange for what speaks for; the more, the less of the picture shows through.
+// Blue speaks against a class, orange for it; stronger contributions are more opaque.
 const AGAINST = [31, 111, 191];
 const FOR = [235, 110, 0];
 
-/** Colour and opacity of a signed share, -1 to 1. */
+/** Returns the colour and opacity of a signed share, -1 to 1. */
 export const signedColour = (share) => [share < 0 ? AGAINST : FOR, 0.9 * Math.sqrt(Math.min(Math.abs(share), 1))];
 
 const rgb = (hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -29,7 +29,7 @@ function table(stops) {
 
 export const COLOUR_MAPS = Object.fromEntries(Object.entries(STOPS).map(([name, stops]) => [name, table(stops)]));
 
-/** A CSS gradient of a colour map, left to right. */
+/** Returns a CSS gradient of a colour map, left to right. */
 export function gradient(map) {
   const stops = Array.from({ length: 17 }, (_, n) => {
     const i = 3 * Math.round((n / 16) * 255);
@@ -38,7 +38,7 @@ export function gradient(map) {
   return `linear-gradient(to right, ${stops.join(",")})`;
 }
 
-/** The same of signed shares, from -1 to 1, on grey. */
+/** Returns a CSS gradient of signed shares, from -1 to 1, on grey. */
 export function signedGradient() {
   const stops = Array.from({ length: 21 }, (_, n) => {
     const [[r, g, b], alpha] = signedColour(n / 10 - 1);

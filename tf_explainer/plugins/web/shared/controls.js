@@ -1,4 +1,4 @@
-// The controls that both plugins have in common.
+// Controls that both tabs use.
 
 import { html } from "../vendor/preact-htm.js";
 
@@ -15,13 +15,13 @@ export function Slider({ label, value, low, high, step, onChange, text }) {
       onInput=${(event) => onChange(Number(event.target.value))}/><output>${text}</output></label>`;
 }
 
-/** One slider over the steps that were kept, with exact entry. */
+/** A slider over the stored steps, with exact entry. */
 export function StepSlider({ steps, step, onChange }) {
   const at = steps.indexOf(step);
   const nearest = (wanted) =>
     steps.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
   if (steps.length === 1)
-    return html`<span class="control steps"><span>step</span> <output>${step}, the only one kept</output></span>`;
+    return html`<span class="control steps"><span>step</span> <output>${step}, the only one stored</output></span>`;
   return html`<label class="control steps"><span>step</span>
     <input type="range" aria-label="step" min="0" max=${steps.length - 1} value=${at}
       onInput=${(event) => onChange(steps[Number(event.target.value)])}/>
@@ -34,16 +34,16 @@ export function StepSlider({ steps, step, onChange }) {
     <output>${at + 1} of ${steps.length} steps kept</output></label>`;
 }
 
-/** What a page says when there is nothing to show. */
+/** A message on a page that has nothing to show. */
 export function Message({ title, text, command, inside, ready = "message" }) {
   return html`<${inside ? "section" : "main"} class="message" data-ready=${ready}><h1>${title}</h1><p>${text}</p>
     ${command && html`<pre>${command}</pre>`}<//>`;
 }
 
-/** What a page says until there is something to show. */
+/** A message on a page that is still loading. */
 export const Reading = ({ text }) => html`<${Message} ready="reading" title="Reading…" text=${text}/>`;
 
-/** Leads past the controls; the first thing that the Tab key reaches. */
+/** Skips the controls; the first element that the Tab key reaches. */
 export const SkipLink = ({ to }) => html`<button class="plain skip"
   onClick=${() => document.getElementById("content")?.focus()}>skip to ${to}</button>`;
 

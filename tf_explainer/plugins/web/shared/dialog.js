@@ -1,4 +1,4 @@
-// A dialog over the page: the focus stays in it, and goes back where it was.
+// A dialog over the page that keeps the focus, and returns it when closed.
 
 import { html, useEffect, useRef } from "../vendor/preact-htm.js";
 
@@ -13,10 +13,10 @@ export function Dialog({ label, ready, kind = "", onClose, children }) {
   }, []);
   const keys = (event) => {
     if (event.key === "?") return;
-    // Keys of the page below mean nothing here.
+    // The page below must not handle these keys.
     event.stopPropagation();
     if (event.key !== "Tab") return;
-    // Without this the focus would leave for the page around the frame.
+    // Otherwise the focus would move to the page around the frame.
     const stops = [...element.current.querySelectorAll(FOCUSABLE)];
     const at = stops.indexOf(document.activeElement) + (event.shiftKey ? -1 : 1);
     event.preventDefault();

@@ -1,8 +1,8 @@
-// Figures of filters: how they are written, ordered and filtered.
+// Formats, sorts and filters figures of filters.
 
 import { groupName } from "./object_parts.js";
 
-/** A number with three significant digits. */
+/** Formats a number with two or three significant digits. */
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
@@ -13,14 +13,14 @@ export function number(value) {
 
 const SIGN = { "% of images": " %", "% of units": " %", "% of side": " %", nats: " nats", "image diagonals": " diag." };
 
-/** A contribution with its sign, in as many decimals as let a sum be checked. */
+/** Formats a contribution with its sign, and enough decimals to check a sum. */
 export function signed(value) {
   const size = Math.abs(value);
   const text = size.toFixed(size >= 100 ? 0 : size >= 0.01 || size === 0 ? 2 : 4);
   return (value > 0 ? "+" : value < 0 ? "−" : "") + text;
 }
 
-/** A figure of a filter as text, with its unit. */
+/** Formats a figure of a filter with its unit. */
 export function written(layer, figure, f) {
   const value = layer.values[figure.key][f];
   if (Number.isNaN(value)) return "–";
@@ -41,7 +41,7 @@ export const FLAGS = {
   duplicate: { holds: isDuplicate, short: "dup.", help: "its maps repeat those of an earlier filter" },
 };
 
-// Figures of which a low value is the interesting one.
+// Figures whose low values are the interesting ones.
 const LOW_FIRST = /^(ratio|instability|filter_loss|spread|group|index)/;
 export const lowFirst = (key) => LOW_FIRST.test(key);
 
@@ -57,21 +57,21 @@ function searched(layer, f, terms) {
   return terms.every((term) => (/^\d/.test(term) ? term === String(f) : says(text, term)));
 }
 
-/** Whether a text has a term, which ends where a number ends: `part 2` is not in `part 21`. */
+/** Returns whether a text contains a term; numbers must match completely: `part 2` is not in `part 21`. */
 function says(text, term) {
   for (let at = text.indexOf(term); at >= 0; at = text.indexOf(term, at + 1))
     if (!/\d$/.test(term) || !/\d/.test(text[at + term.length] ?? "")) return true;
   return false;
 }
 
-/** The terms of a query: `#17`, `17` and `filter 17` are filters; a word keeps its number, as in `torso 2`. */
+/** Splits a query into terms: `#17`, `17` and `filter 17` are filters; a word keeps its number, as in `torso 2`. */
 export function termsOf(query) {
   return (query.toLowerCase().match(/#\d+|[^\s,#\d][^\s,#]*\s+\d+(?![^\s,])|[^\s,#]+/g) ?? [])
     .map((term) => term.replace(/\s+/, " "))
     .map((term) => term.replace(/^(?:#|filter )(\d+)$/, "$1"));
 }
 
-/** The filters that pass, in order. ranges: {key: [low, high]}; flags: names; a filter needs one of them. */
+/** Returns the matching filters, sorted. ranges: {key: [low, high]}; flags: names, of which a filter needs one. */
 export function chosen(layer, { sort, descending, ranges, flags, query }) {
   const terms = termsOf(query);
   const anyNumber = terms.filter((term) => /^\d+$/.test(term));
@@ -91,7 +91,7 @@ export function chosen(layer, { sort, descending, ranges, flags, query }) {
   return kept.sort((a, b) => undefinedLast(a) - undefinedLast(b) || sign * (values[a] - values[b]) || a - b);
 }
 
-/** Bins of the defined values: {low, high, counts}. */
+/** Returns the histogram of the defined values: {low, high, counts, defined}. */
 export function histogram(values, bins) {
   const defined = Array.from(values).filter((value) => Number.isFinite(value));
   if (!defined.length) return { low: 0, high: 1, counts: new Array(bins).fill(0), defined: 0 };
@@ -103,18 +103,18 @@ export function histogram(values, bins) {
   return { low, high: high > low ? high : low + 1, counts, defined: defined.length };
 }
 
-/** A text as a cell of a CSV file; with a leading formula sign a spreadsheet would run it. */
+/** Quotes a text as a cell of a CSV file; a spreadsheet would run a text with a leading formula sign. */
 export function csvText(text) {
   const harmless = /^[-=+@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-/** A whole number below a limit, as an address gives it; undefined for any other text. */
+/** Parses a whole number below a limit from an address; undefined for any other text. */
 export function wholeBelow(limit, text) {
   return /^\d{1,9}$/.test(text) && Number(text) < limit ? Number(text) : undefined;
 }
 
-/** The figures of filters as CSV. */
+/** Returns the figures of filters as CSV. */
 export function csv(layer, filters) {
   const heads = layer.figures.map(({ label, unit }) => csvText(unit ? `${label} [${unit}]` : label));
   const cell = (figure, f) => {

@@ -1,4 +1,4 @@
-// What TensorBoard around this frame knows: the theme, the address, and when data has changed.
+// The connection to TensorBoard around this frame: theme, address, and reloads of data.
 
 const outer = window.parent;
 
@@ -25,14 +25,14 @@ function hashOf(plugin, state, rest) {
   return `#${[plugin, ...own, ...others].join("&")}`;
 }
 
-/** The state of a plugin as the address has it: text by name. */
+/** Reads the state of a plugin from the address: text by name. */
 export function readState(plugin) {
   const prefix = `p.${plugin}.`;
   const own = pairs().rest.filter(([key]) => key.startsWith(prefix));
   return Object.fromEntries(own.map(([key, value = ""]) => [key.slice(prefix.length), value]));
 }
 
-/** Puts a plugin's state into the address, if its tab is the one that is shown; moved: Back leads to the last one. */
+/** Writes a plugin's state to the address, if its tab is shown; moved: add a history entry, so that Back undoes it. */
 export function writeState(plugin, state, moved) {
   const { tab, rest } = pairs();
   if (tab && tab !== plugin) return;
@@ -42,17 +42,17 @@ export function writeState(plugin, state, moved) {
   else outer.history.replaceState(outer.history.state, "", hash);
 }
 
-/** Goes to another plugin's tab, in a state. */
+/** Opens another plugin's tab with a state. */
 export function open(plugin, state) {
   outer.location.hash = hashOf(plugin, state, pairs().rest);
 }
 
-/** The address that leads to a state. */
+/** Returns the address of a state. */
 export function linkTo(plugin, state) {
   return outer.location.href.replace(/#.*$/, "") + hashOf(plugin, state, pairs().rest);
 }
 
-/** Calls back when the person goes to another address of this tab. */
+/** Calls back when the user navigates to another address of this tab. */
 export function onNavigation(plugin, callback) {
   const listener = () => pairs().tab === plugin && callback(readState(plugin));
   outer.addEventListener("hashchange", listener);
@@ -73,7 +73,7 @@ function followTheme() {
   apply();
 }
 
-// What comes later overrules.
+// Later style sheets override earlier ones.
 const STYLES = ["../parts/filters.css", "../parts/classes.css", "../images/images.css", "toolbar.css", "style.css"];
 
 const styled = (file) =>
@@ -83,19 +83,19 @@ const styled = (file) =>
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href, ...done }));
   });
 
-/** Gives the frame its name, style and theme, then calls back. */
+/** Sets the frame's title, styles and theme, then calls back. */
 export function dress(title, callback) {
   document.title = title;
   document.documentElement.lang = "en";
   Promise.all(STYLES.map(styled)).then(() => {
     callback();
-    // Keys are heard in here without a click, unless the person is elsewhere on the page.
+    // Keys work without a click first, unless another element of the page has the focus.
     if (outer === window || outer.document.activeElement === outer.document.body) window.focus();
   });
   followTheme();
 }
 
-/** Calls back when TensorBoard has read its data anew. */
+/** Calls back when TensorBoard has reloaded its data. */
 export function onReload(callback) {
   const channel = new MessageChannel();
   channel.port1.onmessage = ({ data }) => {
@@ -103,7 +103,7 @@ export function onReload(callback) {
       const message = typeof data === "string" ? JSON.parse(data) : data;
       if (message.type === "experimental.DataReloaded") callback();
     } catch {
-      // Not one of the messages that concern us.
+      // Not a message for us.
     }
   };
   if (outer !== window) outer.postMessage("experimental.bootstrap", "*", [channel.port2]);

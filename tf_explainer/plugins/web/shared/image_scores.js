@@ -1,14 +1,10 @@
-// What decides images, as the server of the Explained images plugin gives it.
+// Contributions to the scores of images, from the server of the Explained images plugin.
+
+import { ask as request } from "./snapshots.js";
 
 const BASE = new URL("../../../part_images/", import.meta.url);
 
-async function ask(route, args = {}) {
-  const url = new URL(route, BASE);
-  for (const [name, value] of Object.entries(args)) url.searchParams.set(name, value);
-  const response = await fetch(url);
-  if (!response.ok) throw new Error((await response.text()).slice(0, 600) || `${response.status}`);
-  return response;
-}
+const ask = (route, args) => request(route, args, BASE);
 
 export const runs = async () => (await ask("runs")).json();
 
@@ -28,12 +24,12 @@ export class ImageScores {
         ];
   }
 
-  /** The scores of a class of an image, the performer's first; undefined where they are not stored. */
+  /** Returns the scores of a class of an image ("": the class that the performer names); undefined if not stored. */
   of(n, wanted) {
     return wanted === "" ? this : this.ranks.find(({ classes }) => classes[n] === Number(wanted));
   }
 
-  /** Whether an image is taken for another class than its own; not where nobody knows that. */
+  /** Returns whether an image is misclassified; false if its true class is not known. */
   isWrong({ labels, classes }, n) {
     const named = this.names[this.classes[n]];
     return classes[labels[n]] !== undefined && classes.includes(named) && classes[labels[n]] !== named;
@@ -48,7 +44,7 @@ export class ImageScores {
     return this.asked.get(key);
   }
 
-  /** Each filter's contribution to an image's score, in nats of log-odds. */
+  /** Returns each filter's contribution to an image's score, in nats of log-odds. */
   async contributions(n, filters) {
     const { run, step, rank } = this;
     const all = await this.#once(
@@ -58,7 +54,7 @@ export class ImageScores {
     return all.subarray(rank * filters, (rank + 1) * filters);
   }
 
-  /** What an image's score loses without each part, and without the ordinary track; null if nobody measured that. */
+  /** Returns how much an image's score drops without each part, and without the ordinary track; null: not measured. */
   async lost(n) {
     const { run, step, rank, removed } = this;
     if (!removed) return null;
@@ -69,13 +65,13 @@ export class ImageScores {
     return all.subarray(rank * removed, (rank + 1) * removed);
   }
 
-  /** Each filter's mean contribution to the classes that are named, in rising order of these. */
+  /** Returns each filter's mean contribution to each named class, in rising order of classes. */
   async means() {
     const { run, step } = this;
     return this.#once("means", async () => new Float32Array(await (await ask("means", { run, step })).arrayBuffer()));
   }
 
-  /** A track's contributions by place on an image, in nats of log-odds. */
+  /** Returns a track's contributions by place on an image, in nats of log-odds. */
   async track(track, n, units) {
     const { run, step } = this;
     const stored = 2 * this.rank + track;

@@ -1,7 +1,20 @@
-// The keys of a tab, shown by "?".
+// The keys of a tab, and their help, opened by "?".
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { Dialog } from "./dialog.js";
+
+/** Handles keys wherever the focus is, except in a field, which Escape leaves. actions: by key, called with the event. */
+export function useKeys(actions) {
+  useEffect(() => {
+    const keys = (event) => {
+      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return event.key === "Escape" && event.target.blur();
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      actions[event.key]?.(event);
+    };
+    window.addEventListener("keydown", keys);
+    return () => window.removeEventListener("keydown", keys);
+  });
+}
 
 /** keys: [[key, what it does], ...]. */
 export function KeyHelp({ keys }) {

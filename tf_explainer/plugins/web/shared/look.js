@@ -1,4 +1,4 @@
-// How maps lie on crops, as an address holds it.
+// How maps are drawn on crops, as text in the address.
 
 import { COLOUR_MAPS } from "./colour_maps.js";
 

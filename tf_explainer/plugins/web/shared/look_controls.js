@@ -1,4 +1,4 @@
-// How maps lie on the crops: what can be set, and the legend.
+// The controls for how maps are drawn on the crops, and the legend.
 
 import { html } from "../vendor/preact-htm.js";
 import { COLOUR_MAPS, gradient } from "./colour_maps.js";
@@ -8,10 +8,10 @@ import { Popover } from "./popover.js";
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 
-/** onChange gets the look as an address has it; children: what else lies on the crops. */
+/** onChange: gets the look as text for the address; children: further controls. */
 export function LookControls({ look, onChange, children }) {
   const set = (name) => (value) => onChange(lookText({ ...look, [name]: value }));
-  return html`<${Popover} id="overlay" text="overlay" label="how maps lie on the crops">
+  return html`<${Popover} id="overlay" text="overlay" label="how maps are drawn on the crops">
     <${Select} label="overlay" value=${look.mode} onChange=${set("mode")}
       options=${[["region", "region"], ["heat", "heat map"], ["none", "none"]]}/>
     ${
@@ -20,7 +20,7 @@ export function LookControls({ look, onChange, children }) {
         onChange=${set("threshold")} text=${percent(look.threshold)}/>
       <${Slider} label=${look.mode === "heat" ? "opacity" : "shade"} value=${look.opacity} low="0" high="1" step="0.05"
         onChange=${set("opacity")} text=${percent(look.opacity)}/>
-      <${Select} label="scale" value=${look.scale} onChange=${set("scale")} title="what 100 % stands for"
+      <${Select} label="scale" value=${look.scale} onChange=${set("scale")} title="what 100 % means"
         options=${[["image", "per image"], ["filter", "per filter"]]}/>`
     }
     ${
@@ -31,7 +31,7 @@ export function LookControls({ look, onChange, children }) {
     ${children}<//>`;
 }
 
-/** What the overlay stands for; it is shown where the pictures are. */
+/** The legend of the overlay, shown with the pictures. */
 export function Legend({ look, what = "" }) {
   const full = `${look.scale === "filter" ? "the filter's highest" : "each image's highest"} activation`;
   if (look.mode === "region")

@@ -1,10 +1,10 @@
-// A crop with a filter's map on it: the region above a threshold, or the whole map in colours.
+// Draws a filter's map on a crop: the region above a threshold, or the map in colours.
 
 import { COLOUR_MAPS, signedColour } from "./colour_maps.js";
 
 const weights = new Map();
 
-/** For every pixel of a picture: between which units it lies, and how far along. */
+/** Returns, for every pixel along a side: the unit before it, and how far it is on the way to the next. */
 function interpolation({ side, first, spacing }, size) {
   const key = `${side},${first},${spacing},${size}`;
   if (!weights.has(key)) {
@@ -20,7 +20,7 @@ function interpolation({ side, first, spacing }, size) {
   return weights.get(key);
 }
 
-/** A map in pixels: bilinear between the centres of the units, constant beyond the outermost. */
+/** Upsamples a map to pixels: bilinear between the centres of units, constant beyond the outermost. */
 export function upsampled(map, grid, size) {
   const { low, share } = interpolation(grid, size);
   const { side } = grid;
@@ -41,7 +41,7 @@ export function upsampled(map, grid, size) {
 
 const clamp = (value) => Math.min(Math.max(value, 0), 1);
 
-/** The largest change of a map from one pixel to the next. */
+/** Returns the largest change of a map from one pixel to the next. */
 function steepest(map, { side, spacing }, size) {
   let most = 0;
   for (let unit = 0; unit < map.length; unit++) {
@@ -96,7 +96,7 @@ function signedPixels(values, full, pixels) {
   }
 }
 
-/** Takes the colours out, so that those of a signed map can be told from the picture's own. */
+/** Removes the picture's colours, so that those of a signed map stand out. */
 function grey(context, size) {
   context.globalCompositeOperation = "saturation";
   context.fillStyle = "#808080";
@@ -119,9 +119,9 @@ function lay(context, size, paint) {
 /**
  * Draws a picture.
  *
- * context: its origin is the picture's corner; size: in pixels. picture: {image, x, y, side}. layers: what lies on it,
- * each {map, grid, full, colour} or {signed: map, grid, full}; `full` is the value that stands for 1. look: {mode,
- * opacity, threshold, map}. marks: [{place, text}].
+ * context: its origin is the picture's corner; size: in pixels. picture: {image, x, y, side}. layers: maps to draw on
+ * it, each {map, grid, full, colour} or {signed: map, grid, full}; `full` is the value of 100 %. look: {mode, opacity,
+ * threshold, map}. marks: [{place}].
  */
 export function draw(context, size, picture, layers, look, marks = []) {
   context.imageSmoothingQuality = "high";

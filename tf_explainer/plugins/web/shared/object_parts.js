@@ -1,31 +1,31 @@
-// Object parts: what groups of filters are called, where they come in a list, their colours, and what they leave unexplained.
+// Object parts: the names, order and colours of groups of filters, and the share that they leave unexplained.
 
 import { html } from "../vendor/preact-htm.js";
 
-/** What a group of filters is called, with how often that is true; else by its number. */
+/** Returns the title of a group, which says how often it is true; without a title, its number. */
 export const groupName = (layer, group) => layer.about.group?.names?.[group] ?? `part ${group + 1}`;
 
-/** A part's name without how often it is true. */
+/** Returns a part's name from its title. */
 export const shortName = (name) => name.replace(/, (?:[^,]* )?\d+ % of images.*$|, on nothing that is annotated$/, "");
 
-/** A part's short name; on images of a class, by the landmarks of that class alone, where they are stored. */
+/** Returns a part's short name; with className, the name that it has on images of that class, if stored. */
 export function partName(layer, group, className) {
   const about = layer.about.group?.groups?.[group];
   const here = about?.in_class;
   return here && Object.hasOwn(here, className) ? here[className] : (about?.name ?? shortName(groupName(layer, group)));
 }
 
-/** How often a part is on its landmark, class by class: [[class, {landmark, found, chance}]]; [] if it is on none. */
+/** Returns how often a part is on its landmark, by class: [[class, {landmark, found, chance}]]; [] if on none. */
 export const followedBy = (layer, group) => Object.entries(layer.about.group?.groups?.[group]?.followed ?? {});
 
-/** The place of a part in the list: what is named first, what is none of the object last. */
+/** Returns the rank of a part in a list: named parts first, groups off the object last. */
 export function partRank(name) {
   if (/^(beside the object|image border|background)/.test(name)) return 3;
   if (/, on nothing that is annotated$/.test(name)) return 2;
   return /^part \d+$/.test(name) ? 1 : 0;
 }
 
-/** A part's colour, as on `parts.png`: hues around the circle, neighbours of different brightness. */
+/** Returns a part's colour, as in `parts.png`: hues around the circle, alternating in brightness. */
 export function partColour(group, count) {
   const value = 255 * (group % 2 ? 0.72 : 1);
   const channel = (n) => {
@@ -35,14 +35,14 @@ export function partColour(group, count) {
   return [channel(5), channel(3), channel(1)];
 }
 
-/** How many groups a layer's filters fall into. */
+/** Returns the number of groups of a layer's filters. */
 export const groupCount = (layer) =>
   Math.max(
     layer.about.group?.names?.length ?? 0,
     ...layer.values.group.filter((group) => group >= 0).map((g) => g + 1),
   );
 
-/** The share of all that is given, of either sign, that is not from parts on the object: parts [{name, value}], rest [[what, value]]. */
+/** Returns the share of terms not from parts on the object, by size. parts: [{name, value}]; rest: [[name, value]]. */
 export function unexplainedShare({ parts, rest }) {
   const total = (values) => values.reduce((sum, value) => sum + value, 0);
   const off = parts.filter(({ name }) => partRank(name) === 3).map(({ value }) => value);
@@ -51,9 +51,9 @@ export function unexplainedShare({ parts, rest }) {
   return left / (left + on || 1);
 }
 
-/** The same in words, with a warning where it is most. */
+/** The unexplained share in words, as a warning if it is more than half. */
 export function Unexplained({ share }) {
   const warns = share > 0.5;
-  return html`<p class=${`unexplained ${warns ? "tag warn" : "muted"}`}>${Math.round(100 * share)} % of what makes this
-    score is not from parts of the object: it lies beside it, or in the grey bars.</p>`;
+  return html`<p class=${`unexplained ${warns ? "tag warn" : "muted"}`}>${Math.round(100 * share)} % of this score does
+    not come from parts of the object, but from beside it or from the grey bars.</p>`;
 }

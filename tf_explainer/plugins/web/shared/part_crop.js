@@ -1,4 +1,4 @@
-// A close-up of an image where a part is.
+// A close-up of a part on an image.
 
 import { html } from "../vendor/preact-htm.js";
 import { LOOK } from "./look.js";
@@ -7,30 +7,30 @@ import { Picture } from "./picture.js";
 const CLOSEST = 0.25;
 const WIDEST = 0.4;
 
-/** The unit where a map is highest; -1 where it is silent. */
+/** Returns the unit where a map is highest; -1 if it is 0 everywhere. */
 export function peakUnit(map) {
   let best = -1;
   for (let unit = 0; unit < map.length; unit++) if (map[unit] > (best < 0 ? 0 : map[best])) best = unit;
   return best;
 }
 
-/** Where a map is highest: y, x in sides of the crop; null where it is silent. */
+/** Returns where a map is highest: y, x in sides of the crop; null if it is 0 everywhere. */
 export function placeOf(map, { side, first, spacing }) {
   const unit = peakUnit(map);
   return unit < 0 ? null : [first + spacing * Math.floor(unit / side), first + spacing * (unit % side)];
 }
 
-/** The map of a part, or of one filter, on an image. */
+/** Returns the map of a part, or of a filter, on an image. */
 export const mapOf = (layer, { group, f }, n) => (group === undefined ? layer.map(f, n) : layer.partMap(group, n));
 
-/** A picture's square around a place, as wide as a unit sees, within bounds. */
+/** Returns the square of a picture around a place, as wide as a unit's receptive field, within bounds. */
 function closeUp({ image, x, y, side }, [row, column], grid) {
   const share = Math.min(Math.max(grid.extent, 3 * grid.spacing, CLOSEST), WIDEST);
   const within = (at) => Math.min(Math.max(at - share / 2, 0), 1 - share) * side;
   return { image, x: x + within(column), y: y + within(row), side: share * side };
 }
 
-/** one: {group} or {f}. Where it is silent, the whole image. */
+/** one: {group} or {f}. If it does not respond, the whole image is shown. */
 export function PartCrop({ layer, one, n, side, label }) {
   const { snapshot } = layer;
   const ask = async () => {

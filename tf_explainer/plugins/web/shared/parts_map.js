@@ -1,17 +1,18 @@
 // An image with the regions of several parts outlined in their colours, each with a numbered mark.
 
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useState } from "../vendor/preact-htm.js";
+import { useLoad } from "./loading.js";
 import { LOOK } from "./look.js";
 import { mapOf, placeOf } from "./part_crop.js";
 import { layerOf, Picture } from "./picture.js";
 
-// A mark is a target of 24 pixels, and no other may lie on it.
+// Marks are targets of 24 pixels and must not overlap.
 const APART = 26;
 const AROUND = [-2, -1, 0, 1, 2]
   .flatMap((y) => [-2, -1, 0, 1, 2].map((x) => [y, x]))
   .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
 
-/** Moves marks apart, each as little as it must; places: [[y, x]] in sides, least: how far they are apart. */
+/** Moves marks apart, each as little as possible. places: [[y, x]] in sides; least: the smallest distance. */
 export function spread(places, least) {
   const taken = [];
   for (const [y, x] of places) {
@@ -25,26 +26,22 @@ export function spread(places, least) {
   return taken;
 }
 
-/** Where each part peaks on an image, by key; parts that are silent there have no place. */
+/** Returns where each part peaks on an image, by key; null if it does not respond. */
 function usePlaces(layer, n, parts) {
   const [places, setPlaces] = useState({});
   const wanted = parts.map(({ key }) => key).join();
-  useEffect(() => {
-    let current = true;
-    Promise.all(parts.map(async (one) => [one.key, placeOf(await mapOf(layer, one, n), layer.grid)])).then(
-      (found) => current && setPlaces(Object.fromEntries(found)),
-      () => current && setPlaces({}),
-    );
-    return () => {
-      current = false;
-    };
-  }, [layer, n, wanted]);
+  useLoad(
+    () => Promise.all(parts.map(async (one) => [one.key, placeOf(await mapOf(layer, one, n), layer.grid)])),
+    [layer, n, wanted],
+    (found) => setPlaces(Object.fromEntries(found)),
+    () => setPlaces({}),
+  );
   return places;
 }
 
 /**
- * parts: [{key, group or f, name, colour}]; lit: the key of the one of them, or of the others, that is shown alone, or
- * null; landmarks: places that are marked by crosses.
+ * parts: [{key, group or f, name, colour}]; lit: the key of the part, among `others` (default: `parts`), to show alone,
+ * or null; landmarks: places to mark by crosses.
  */
 export function PartsMap({ layer, n, parts, others, lit, side, look = LOOK, landmarks = [], onLight, onPart }) {
   const { snapshot } = layer;

@@ -1,18 +1,18 @@
-// Canvases that show images with what lies on them, drawn again when anything of that changes.
+// Canvases that show images with maps on them, redrawn when anything changes.
 
 import { html, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { draw } from "./map_drawing.js";
 
-/** How many screen pixels a pixel of a crop may have along either axis. */
+/** Possible enlargements: screen pixels per pixel of a crop along each axis. */
 export const TIMES = [1, 2, 3, 4];
 const COMFORTABLE = 448;
 // As in the style sheets.
 const NARROW = 720;
 
-/** What a picture may take of a page's width: all where things stand below one another. */
+/** Returns how much of a page's width a picture may take: all of it in a single-column layout. */
 const roomOf = (width) => (width > NARROW ? width / 2 : width - 40);
 
-/** The enlargement that is asked for, or else one that suits a crop of this size. */
+/** Returns the requested enlargement if it is possible, otherwise one that suits a crop of this size. */
 export const timesOf = (wanted, size) =>
   TIMES.includes(wanted)
     ? wanted
@@ -20,7 +20,7 @@ export const timesOf = (wanted, size) =>
 
 export const COLOURS = { explainer: [46, 204, 255], performer: [255, 159, 28] };
 
-// Drawing waits its turn, so that a frame in which many pictures come into view is not a long one.
+// Drawing is queued, so that frames stay short when many pictures come into view.
 const waiting = [];
 const PER_FRAME = 7; // milliseconds
 
@@ -35,10 +35,10 @@ function soon(job) {
   if (waiting.length === 1) requestAnimationFrame(work);
 }
 
-/** The outline's colour of a layer: the performer's is another one. */
+/** Returns the outline colour of a layer, which tells performer and explainer apart. */
 export const colourOf = (layer) => (/performer/.test(layer.name) ? COLOURS.performer : COLOURS.explainer);
 
-/** The value of 1 on the threshold's scale: the filter's highest activation, or this image's. */
+/** Returns the value of 100 % on the threshold's scale: the filter's highest activation, or that on this image. */
 export function fullScale(map, look) {
   if (look.scale === "filter") return 255;
   let most = 1;
@@ -51,9 +51,9 @@ export function layerOf(layer, map, look) {
 }
 
 /**
- * Draws pictures side by side. pictures: [{x, ask, what}], x in CSS pixels; ask: async, returns {picture, layers, marks};
- * what: a text that changes when `ask` would give something else. Returns the pixels along a side, and why pictures
- * cannot be drawn.
+ * Draws pictures side by side. pictures: [{x, ask, what}]; x: in CSS pixels; ask: async, returns {picture, layers,
+ * marks}; what: a text that changes when the result of `ask` would. Returns the pixels along a side, and the errors of
+ * pictures that cannot be drawn.
  */
 function useDrawing(canvas, pictures, { side, look, exact, rounding = 0 }) {
   const [failed, setFailed] = useState({});
@@ -61,7 +61,7 @@ function useDrawing(canvas, pictures, { side, look, exact, rounding = 0 }) {
   const scale = pixels / side;
   const whats = pictures.map(({ what }) => what).join(";");
   const drawn = `${whats}|${pixels}|${look.mode},${look.opacity},${look.threshold},${look.map},${look.scale}`;
-  // What is asked for is on its way before the browser lays the page out.
+  // A layout effect, so that requests are sent before the browser lays out the page.
   useLayoutEffect(() => {
     let current = true;
     let left = pictures.length;
@@ -116,8 +116,7 @@ export function Picture({ side, ask, what, look, label, exact }) {
 }
 
 /**
- * A row of pictures on one canvas: a browser composes a page of all its canvases, so that hundreds are slow to scroll.
- * pictures: see `useDrawing`.
+ * A row of pictures on one canvas, because pages with hundreds of canvases scroll slowly. pictures: see `useDrawing`.
  */
 export function PictureRow({ pictures, side, look, rounding }) {
   const canvas = useRef();

@@ -1,11 +1,11 @@
-// A button that shows more controls below it; Escape or a click elsewhere hides them, as the browser does.
+// A button that shows more controls below it; the browser hides them on Escape or a click elsewhere.
 
 import { html, useRef, useState } from "../vendor/preact-htm.js";
 
 const WIDTH = 340;
 const MARGIN = 8;
 
-/** folds: where there is room for them, the controls stand in the toolbar themselves, without a button. */
+/** folds: if there is room, the controls are in the toolbar itself, without a button. */
 export function Popover({ id, text, label, folds, children }) {
   const [open, setOpen] = useState(false);
   const button = useRef();
@@ -18,7 +18,7 @@ export function Popover({ id, text, label, folds, children }) {
   };
   const toggled = ({ newState }) => {
     setOpen(newState === "open");
-    // The focus goes back, unless the person has taken it elsewhere.
+    // Returns the focus, unless the user has moved it elsewhere.
     if (newState === "closed" && document.activeElement === document.body) button.current?.focus();
   };
   const kind = folds ? "folds" : "";
@@ -28,5 +28,5 @@ export function Popover({ id, text, label, folds, children }) {
       onBeforeToggle=${place} onToggle=${toggled}>${children}</div>`;
 }
 
-/** Whether Escape is for a popover that is open, and for nothing below it. */
+/** Returns whether a popover is open, which Escape then closes. */
 export const isPopoverOpen = () => document.querySelector(":popover-open") !== null;

@@ -1,11 +1,11 @@
-// What of a long list can be seen, so that only that is drawn.
+// Which section of a long list is visible, so that only that is drawn.
 
 import { useLayoutEffect, useState } from "../vendor/preact-htm.js";
 
-// Rows beyond the edges let the page be built anew only every so many pixels.
+// The list is rebuilt only every so many pixels; extra rows beyond the edges cover the scrolling between.
 const STRIDE = 160;
 
-/** Where an element is scrolled to, a stride at a time, and its size; its width is 0 until it is known. */
+/** Returns an element's scroll position, in strides, and its size; the width is 0 until it is known. */
 export function useScrolled(scroller) {
   const [view, setView] = useState({ top: 0, height: 800, width: 0 });
   useLayoutEffect(() => {

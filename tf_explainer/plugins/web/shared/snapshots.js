@@ -1,18 +1,18 @@
-// Snapshots as the server gives them. An address is asked for once; the browser keeps what has an ETag.
+// Loads snapshots from the server of the Parts plugin, and caches them.
 
 const BASE = new URL("../../../parts/", import.meta.url);
 const MAPS_KEPT = 400;
-// Pictures: a crop takes some 200 kB, a sheet of thumbnails 8 MB.
+// Cached pictures: a crop takes about 200 kB, a sheet of thumbnails 8 MB.
 const KEPT = { crop: 256, sprite: 24 };
 
-export function address(route, args = {}) {
-  const url = new URL(route, BASE);
+function address(route, args = {}, base = BASE) {
+  const url = new URL(route, base);
   for (const [name, value] of Object.entries(args)) url.searchParams.set(name, value);
   return url;
 }
 
-export async function ask(route, args) {
-  const response = await fetch(address(route, args));
+export async function ask(route, args, base) {
+  const response = await fetch(address(route, args, base));
   if (!response.ok) throw new Error((await response.text()).slice(0, 600) || `${response.status}`);
   return response;
 }
@@ -21,10 +21,10 @@ export const runs = async () => (await ask("runs")).json();
 
 function checkSize(what, buffer, size) {
   if (buffer.byteLength !== size)
-    throw new Error(`the ${what} stored of it are damaged: ${buffer.byteLength} bytes instead of ${size}`);
+    throw new Error(`the stored ${what} are damaged: ${buffer.byteLength} bytes instead of ${size}`);
 }
 
-/** A small picture: nobody waits for it to be decoded before it is drawn. */
+/** Loads a small picture, which is decoded when it is drawn. */
 const small = (route, args) =>
   new Promise((resolve, reject) => {
     const image = new Image();
@@ -33,10 +33,10 @@ const small = (route, args) =>
     image.src = address(route, args).href;
   });
 
-/** A large picture, decoded beside the page, which would stand still meanwhile. */
+/** Loads and decodes a large picture in the background, without blocking the page. */
 const large = async (route, args) => createImageBitmap(await (await ask(route, args)).blob());
 
-/** One layer of a snapshot, in memory: everything but the maps. */
+/** One layer of a snapshot; everything but the maps is in memory. */
 class Layer {
   constructor(snapshot, about, figures, peaks, tops) {
     const count = snapshot.images.count;
@@ -62,7 +62,7 @@ class Layer {
     this.mapsAsked = new Map();
   }
 
-  /** A filter's images, those with the highest peak first. */
+  /** Returns a filter's images, the highest peak first. */
   order(f) {
     if (!this.orders.has(f)) {
       const count = this.snapshot.images.count;
@@ -75,7 +75,7 @@ class Layer {
     return this.orders.get(f);
   }
 
-  /** The image whose peak is the highest, without sorting all. */
+  /** Returns the image with a filter's highest peak, without sorting all images. */
   top(f) {
     const count = this.snapshot.images.count;
     let best = 0;
@@ -87,7 +87,7 @@ class Layer {
     return this.tops.subarray(f * this.units, (f + 1) * this.units);
   }
 
-  /** A filter's peak on an image, in the network's unit of activation. */
+  /** Returns a filter's peak on an image, in the network's unit of activation. */
   peak(f, n) {
     return (this.peaks[f * this.snapshot.images.count + n] * this.scales[f]) / 255;
   }
@@ -96,19 +96,12 @@ class Layer {
     return this.peakUnits[f * this.snapshot.images.count + n];
   }
 
-  /** Where a filter peaks on an image: y, x in sides of the crop. */
-  place(f, n) {
-    const { side, first, spacing } = this.grid;
-    const unit = this.peakUnit(f, n);
-    return [first + spacing * Math.floor(unit / side), first + spacing * (unit % side)];
-  }
-
-  /** All maps of a filter, [N, L, L] bytes. */
+  /** Loads all maps of a filter, [N, L, L] bytes. */
   maps(f) {
     return this.#maps(`f${f}`, "maps", { filter: f });
   }
 
-  /** All maps of a part. */
+  /** Loads all maps of a part, [N, L, L] bytes. */
   partMaps(group) {
     return this.#maps(`g${group}`, "part_maps", { group });
   }
@@ -133,12 +126,12 @@ class Layer {
     return (await this.maps(f)).subarray(n * this.units, (n + 1) * this.units);
   }
 
-  /** A part's map of an image, the mean over its filters, [L, L] bytes. */
+  /** Loads a part's map on an image, [L, L] bytes. */
   async partMap(group, n) {
     return (await this.partMaps(group)).subarray(n * this.units, (n + 1) * this.units);
   }
 
-  /** A part's peak on each image, [N] bytes. */
+  /** Loads a part's peaks on all images, [N] bytes. */
   async partPeaks(group) {
     const maps = await this.partMaps(group);
     return Uint8Array.from({ length: this.snapshot.images.count }, (_, n) =>
@@ -149,7 +142,7 @@ class Layer {
 
 const kept = new Map();
 
-/** A snapshot; asking again gives the same one until it is written anew. written: when it was, in seconds. */
+/** Loads a snapshot, or returns the cached one until it is rewritten. written: when it was written, in seconds. */
 export function snapshotOf(run, step, written) {
   const key = `${run}|${step}|${written}`;
   if (!kept.has(key)) {
@@ -161,7 +154,7 @@ export function snapshotOf(run, step, written) {
   return kept.get(key);
 }
 
-/** A run at a step. */
+/** The snapshot of a run at a step. */
 export class Snapshot {
   static async load(run, step, written) {
     const index = await (await ask("index", { run, step })).json();
@@ -186,7 +179,7 @@ export class Snapshot {
 
   async #load(name) {
     const about = this.index.layers.find((layer) => layer.name === name);
-    if (!about) throw new Error(`this snapshot has no layer ${name}, but ${this.layerNames.join(", ")}`);
+    if (!about) throw new Error(`this snapshot has no layer ${name}, only ${this.layerNames.join(", ")}`);
     const args = { run: this.run, step: this.step, layer: name };
     const parts = await Promise.all(
       ["figures", "peaks", "tops"].map(async (route) => (await ask(route, args)).arrayBuffer()),
@@ -199,24 +192,24 @@ export class Snapshot {
     let picture = asked.get(number);
     if (!picture) {
       const { run, written } = this;
-      // A page would show a picture again that it has by the same address.
+      // `written` is in the address, so that the browser does not reuse the picture of an older snapshot.
       picture = load(route, { run, step: this.index.pictures_step, written, ...args });
       picture.catch(() => asked.delete(number));
     }
-    // What was used last is kept longest.
+    // Reinserts the picture, so that the least recently used one is dropped.
     asked.delete(number);
     asked.set(number, picture);
     if (asked.size > KEPT[route]) asked.delete(asked.keys().next().value);
     return picture;
   }
 
-  /** A crop as {image, x, y, side}: the part of a picture to draw. */
+  /** Loads a crop as {image, x, y, side}: the square of a picture to draw. */
   async crop(n) {
     const image = await this.#picture("crop", n, { image: n }, small);
     return { image, x: 0, y: 0, side: image.width };
   }
 
-  /** The same from a sheet of thumbnails. */
+  /** Loads a thumbnail as {image, x, y, side}, from a sheet. */
   async thumbnail(n) {
     const [side, columns, rows] = this.index.thumbnail;
     const sheet = Math.floor(n / (columns * rows));
@@ -225,7 +218,7 @@ export class Snapshot {
     return { image, x: (at % columns) * side, y: Math.floor(at / columns) * side, side };
   }
 
-  /** Whether it is of an explainer and its performer; else it is of any model, which has one track. */
+  /** Whether the snapshot is of an explainer and its performer, or else of any other model, which has one track. */
   get hasExplainer() {
     return Object.hasOwn(this.notes, "explainer");
   }

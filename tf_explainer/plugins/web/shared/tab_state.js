@@ -1,14 +1,14 @@
-// What a tab shows: the runs that there are, and the state that its address holds.
+// The state of a tab: the available runs, and the settings in its address.
 
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import * as host from "./host.js";
 
-// How often runs are asked for, in milliseconds, so that one that is being written appears by itself.
+// How often the server is asked for runs, in milliseconds, so that new runs appear by themselves.
 const AGAIN = 10_000;
 
 /**
- * The runs as a server lists them, read anew whenever TensorBoard does, and now and then; with `gone`, names of runs
- * that it listed before, and `silent` where it answers no more.
+ * Returns the runs that a server lists, refreshed regularly and when TensorBoard reloads; with `gone`: names of runs
+ * that it listed before, and `silent`: whether it no longer answers.
  */
 export function useRuns(ask) {
   const [found, setFound] = useState(null);
@@ -20,14 +20,14 @@ export function useRuns(ask) {
       );
     read();
     host.onReload(read);
-    // A tab that is not shown has no width.
+    // A hidden tab has no width.
     const again = setInterval(() => window.innerWidth && read(), AGAIN);
     return () => clearInterval(again);
   }, []);
   return found;
 }
 
-/** A question that is asked at once, before the page wants the answer; later it is asked anew. */
+/** Sends a request at once, for the first call of the returned function; later calls send it again. */
 export function early(ask) {
   let first = ask();
   first.catch(() => {});
@@ -45,13 +45,13 @@ function goneFrom(last, next) {
   return before.filter((name) => !Object.hasOwn(next.runs, name) && !Object.hasOwn(next.skipped, name));
 }
 
-/** When a run's snapshot at a step was written, in seconds; undefined where there is none. */
+/** Returns when a run's snapshot at a step was written, in seconds; undefined if there is none. */
 export const writtenAt = (found, run, step) =>
   Object.hasOwn(found?.runs ?? {}, run) ? found.written[run][found.runs[run].indexOf(step)] : undefined;
 
 /**
- * What `load` gives: {value, error}. Where it fails, it is asked again now and then, and what was read before of the
- * same thing stays. what: names the thing, undefined: there is none; version: changes when it is to be read anew.
+ * Returns the result of `load` as {value, error}. After an error it retries regularly, and keeps an earlier value of
+ * the same `what`. what: identifies the value, undefined: nothing to load; version: a change loads it again.
  */
 export function useRead(what, version, load) {
   const [read, setRead] = useState({});
@@ -76,7 +76,7 @@ export function useRead(what, version, load) {
   return read;
 }
 
-// A change of one of these is a step that Back undoes; sliders, searches and the like only rewrite the address.
+// Changes of these add a history entry, which Back undoes; sliders, searches etc. only replace the address.
 const PLACES = ["run", "view", "layer", "filter", "image", "class", "compare", "zoom"];
 
 const stateFrom = (defaults, given) => ({
@@ -103,7 +103,7 @@ export function useAddress(plugin, defaults, shorten) {
   return [state, useCallback((change) => setState((last) => ({ ...last, ...change })), [])];
 }
 
-/** Keys of an element that also work while nothing has the focus, so that nobody has to click first. */
+/** Handles keys of an element, also while nothing has the focus, so that no click is needed first. */
 export function useFreeKeys(element, handle) {
   const latest = useRef();
   latest.current = handle;
@@ -121,18 +121,18 @@ export function useFreeKeys(element, handle) {
 export const nearestStep = (steps, wanted) =>
   steps?.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), steps.at(-1));
 
-/** What the address asks for that is not there, with what is shown instead; and what is damaged, gone or out of date. */
+/** Notes on what the address names but does not exist, with what is shown instead; and on damaged or outdated data. */
 export function Missing({ state, names, run, step, layer, found, error }) {
   const gone = found.gone.filter((name) => !names.includes(name));
   const shown = run === undefined ? "" : `: ${run || "."} is shown`;
   const notes = [
     ...gone.map((name) => `Run ${name || "."} was deleted or moved while this page showed it${shown}.`),
     state.run !== "" && state.run !== run && !gone.includes(state.run) && `There is no run ${state.run}${shown}.`,
-    state.step !== "" && Number(state.step) !== step && `Step ${state.step} was not kept: step ${step} is shown.`,
+    state.step !== "" && Number(state.step) !== step && `Step ${state.step} is not stored: step ${step} is shown.`,
     state.layer && layer && state.layer !== layer.name && `There is no layer ${state.layer}: ${layer.title} is shown.`,
-    state.compare && !names.includes(state.compare) && `There is no run ${state.compare} to put beside.`,
-    found.silent && "TensorBoard does not answer: what is shown was read before.",
-    error && `What is stored of run ${run || "."} cannot be read any more (${error.message}): this was read before.`,
+    state.compare && !names.includes(state.compare) && `There is no run ${state.compare} to compare with.`,
+    found.silent && "TensorBoard does not answer: this page shows earlier data.",
+    error && `Run ${run || "."} can no longer be read (${error.message}): this page shows earlier data.`,
     ...Object.entries(found.skipped).map(([name, why]) => `Skipped in run ${name || "."}: ${why.join("; ")}.`),
   ].filter(Boolean);
   return (
@@ -141,7 +141,7 @@ export function Missing({ state, names, run, step, layer, found, error }) {
   );
 }
 
-/** The run to look at first: one of an evaluation, else the one with the latest step. */
+/** Returns the run to show first: an evaluation, if there is one, and then the run with the latest step. */
 export function latestRun(runs, names) {
   const rank = (name) => [/evaluation$/.test(name) ? 1 : 0, runs[name].at(-1)];
   return [...names].sort((a, b) => rank(b)[0] - rank(a)[0] || rank(b)[1] - rank(a)[1])[0];

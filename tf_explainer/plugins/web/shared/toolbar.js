@@ -1,4 +1,4 @@
-// The one row of controls above a tab: which run, step and layer, and what a tab adds.
+// The toolbar of a tab: run, step and layer, and further controls of the tab.
 
 import { html } from "../vendor/preact-htm.js";
 import { Select, StepSlider } from "./controls.js";
@@ -6,8 +6,8 @@ import { KeyHelp } from "./key_help.js";
 import { Popover } from "./popover.js";
 
 /**
- * What a tab adds comes as children. layers: [[name, title]], where one can be chosen; beside: why a second run would
- * be, where one can be chosen.
+ * children: further controls. layers: [[name, title]], if one can be chosen; beside: the help of the choice of a second
+ * run, if one can be chosen.
  */
 export function Toolbar({ names, run, steps, step, layers, layer, beside, compare, set, keys, children }) {
   return html`<header class="toolbar">
