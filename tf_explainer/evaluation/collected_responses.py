@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,8 @@ from keras import ops
 from tf_explainer.errors import UserError
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
 from tf_explainer.explainer.single_track import TRACKS
-from tf_explainer.features.schema import FOLD_POSITION, ID, LABEL, LANDMARKS
-from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.images.folds import fold_of
+from tf_explainer.features.schema import ID
+from tf_explainer.features.stored_features import ANNOTATIONS, Batch, Features
 from tf_explainer.metrics.fidelity import EnergyShare
 from tf_explainer.metrics.layer_measures import Annotations
 from tf_explainer.metrics.part_interpretability import StrongestUnits
@@ -75,7 +75,7 @@ class CollectedResponses:
             activations = target if name == PERFORMER else maps[name]
             self._peaks[name].append(Peaks.of(activations))
             self._units[name].add(activations)
-        self._annotations.append({name: batch[name] for name in (LABEL, LANDMARKS, FOLD_POSITION)})
+        self._annotations.append({name: batch[name] for name in ANNOTATIONS})
         self.ids += [image_id.decode() for image_id in batch[ID]]
 
     def of_layer(self, name: str) -> tuple[Peaks, Any]:
@@ -95,20 +95,10 @@ class CollectedResponses:
         Raises:
             UserError: the stored features have no such landmark.
         """
-        labels, landmarks, positions = (
-            np.concatenate([batch[name] for batch in self._annotations])
-            for name in (LABEL, LANDMARKS, FOLD_POSITION)
-        )
-        manifest, dataset = self._features.manifest, self._features.dataset
-        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
-        rows = _landmark_rows(chosen, manifest.landmarks)
-        return Annotations(
-            categories=self._features.categories,
-            landmark_names=tuple(manifest.landmarks[row] for row in rows),
-            labels=np.searchsorted(in_categories, labels),
-            landmarks=landmarks[:, rows],
-            held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
-        )
+        every = self._features.annotations(self._annotations)
+        rows = _landmark_rows(chosen, every.landmark_names)
+        names = tuple(every.landmark_names[row] for row in rows)
+        return dataclasses.replace(every, landmark_names=names, landmarks=every.landmarks[:, rows])
 
 
 def _landmark_rows(chosen: Sequence[str], stored: Sequence[str]) -> list[int]:

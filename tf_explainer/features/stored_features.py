@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from tf_explainer.config import DatasetConfig
 from tf_explainer.features.dataset import Split, feature_dataset
 from tf_explainer.features.outputs import Outputs
-from tf_explainer.features.schema import LABEL, ORIGINAL, Manifest
+from tf_explainer.features.schema import FOLD_POSITION, LABEL, LANDMARKS, ORIGINAL, Manifest
+from tf_explainer.images.folds import fold_of
 from tf_explainer.images.unit_grid import UnitGrid
+from tf_explainer.metrics.layer_measures import Annotations
 
 BATCH_SIZE = 32
+ANNOTATIONS = LABEL, LANDMARKS, FOLD_POSITION
 
 Batch = dict[str, np.ndarray]
 
@@ -62,6 +65,26 @@ class Features:
     def categories(self) -> tuple[str, ...]:
         """Names of all classes but the negative one."""
         return tuple(name for name in self.manifest.classes if name != self.manifest.negative_class)
+
+    def annotations(self, batches: Iterable[Batch]) -> Annotations:
+        """Returns the labels and landmarks of images of the categories.
+
+        Args:
+            batches: stored images with at least the fields `ANNOTATIONS`.
+        """
+        labels, landmarks, positions = (
+            np.concatenate(values)
+            for values in zip(*([batch[name] for name in ANNOTATIONS] for batch in batches), strict=True)
+        )
+        manifest, dataset = self.manifest, self.dataset
+        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
+        return Annotations(
+            categories=self.categories,
+            landmark_names=manifest.landmarks,
+            labels=np.searchsorted(in_categories, labels),
+            landmarks=landmarks,
+            held_out=np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions]),
+        )
 
     @property
     def grid(self) -> UnitGrid:

@@ -6,9 +6,8 @@ import numpy as np
 from keras import ops
 
 from tf_explainer.explainer.explainer import INTERPRETABLE_LAYERS, Explainer
-from tf_explainer.features.schema import LABEL, LANDMARKS
-from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.metrics.layer_measures import Annotations, measure_layer
+from tf_explainer.features.stored_features import ANNOTATIONS, Features
+from tf_explainer.metrics.layer_measures import measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
 from tf_explainer.metrics.part_measures import measure_parts
 from tf_explainer.metrics.peaks import Peaks
@@ -42,8 +41,8 @@ def measure_landmarks(explainer: Explainer, features: Features, images: int) -> 
         peaks.append(Peaks.of(maps))
         performer.append(Peaks.of(target))
         strongest.add(maps)
-        batches.append({name: batch[name] for name in (LABEL, LANDMARKS)})
-    annotations, joined = _annotations(features, batches), Peaks.joined(peaks)
+        batches.append({name: batch[name] for name in ANNOTATIONS})
+    annotations, joined = features.annotations(batches), Peaks.joined(peaks)
     layer = measure_layer(joined, strongest.regions(), annotations, features.grid, _TOP_IMAGES)
     summary = summarise(layer, annotations)
     groups = filter_groups(explainer, joined, features.grid)
@@ -57,16 +56,3 @@ def measure_landmarks(explainer: Explainer, features: Features, images: int) -> 
         "missed": 1 - float(np.nanmean(found)) if not np.isnan(found).all() else np.nan,
         "unnamed": 1 - parts.names.nmi,
     }
-
-
-def _annotations(features: Features, batches: list[Batch]) -> Annotations:
-    manifest = features.manifest
-    categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
-    labels, landmarks = (np.concatenate([batch[name] for batch in batches]) for name in (LABEL, LANDMARKS))
-    return Annotations(
-        categories=features.categories,
-        landmark_names=manifest.landmarks,
-        labels=np.searchsorted(categories, labels),
-        landmarks=landmarks,
-        held_out=np.ones(len(labels), bool),
-    )

@@ -28,10 +28,15 @@ def drawn_images(size: int) -> np.ndarray:
 
 
 def drawn_features(model: keras.Model) -> np.ndarray:
-    """Returns random non-negative inputs for a part of a network, `[2, ...]` float32."""
+    """Returns random non-negative inputs for a part of a network, `[2, ...]` float32.
+
+    If the input looks like images, some values go up to 255: smaller ones hardly change the scores.
+    """
     shape = model.inputs[0].shape[1:]
+    takes_images = len(shape) == 3 and shape[-1] in (1, 3)
     rng = np.random.default_rng(0)
-    return np.stack([rng.uniform(0, scale, shape) for scale in (1, 10)]).astype(np.float32)
+    scales = (1, 255 if takes_images else 10)
+    return np.stack([rng.uniform(0, scale, shape) for scale in scales]).astype(np.float32)
 
 
 def check_steady(model: keras.Model, inputs: Any, what: str) -> None:

@@ -19,7 +19,6 @@ from tf_explainer.explainer.part_maps import part_map_model
 from tf_explainer.features.dataset import Split
 from tf_explainer.features.schema import CROP, FOLD_POSITION, ID, LABEL, LANDMARKS, SCORES
 from tf_explainer.features.stored_features import Batch, Features
-from tf_explainer.images.folds import fold_of
 from tf_explainer.metrics.evidence import EvidenceSummary
 from tf_explainer.metrics.layer_measures import Annotations, LayerMeasures, measure_layer
 from tf_explainer.metrics.part_interpretability import StrongestUnits
@@ -78,7 +77,7 @@ class ShownImages:
             classes=manifest.classes,
             labels=records[LABEL],
             predicted=outputs.labels(records[SCORES]) if outputs else np.full(len(records[LABEL]), -1),
-            held_out=self._held_out,
+            held_out=self.annotations.held_out,
             landmark_names=manifest.landmarks,
             landmarks=records[LANDMARKS][..., :2],
         )
@@ -86,21 +85,7 @@ class ShownImages:
     @property
     def annotations(self) -> Annotations:
         """Their annotations, for measures."""
-        manifest = self.features.manifest
-        in_categories = [i for i in range(len(manifest.classes)) if i != manifest.negative_label]
-        return Annotations(
-            categories=self.features.categories,
-            landmark_names=manifest.landmarks,
-            labels=np.searchsorted(in_categories, self.records[LABEL]),
-            landmarks=self.records[LANDMARKS],
-            held_out=self._held_out,
-        )
-
-    @property
-    def _held_out(self) -> np.ndarray:
-        dataset = self.features.dataset
-        positions = self.records[FOLD_POSITION]
-        return np.array([fold_of(float(p), dataset.folds) == dataset.held_out_fold for p in positions])
+        return self.features.annotations([self.records])
 
     def maps(self, explainer: Explainer, layer: str) -> np.ndarray:
         """Returns the maps of a layer, `[N, L, L, F]` float16."""
