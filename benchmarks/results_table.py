@@ -31,7 +31,7 @@ def table(runs: Sequence[Mapping[str, Any]], landmarks: Sequence[str], aims: Map
         return ""
     if unknown := aims.keys() - {row[0] for row in by_seed[0]}:
         raise KeyError(f"no row for the aims {sorted(unknown)}")
-    lines = ["| | to reach | explainer | beside it |", "| --- | --- | --- | --- |"]
+    lines = ["| | to reach | explainer | for comparison |", "| --- | --- | --- | --- |"]
     for rows in zip(*by_seed, strict=True):
         label, _, digits, beside = rows[0]
         cell = _over_seeds([row[1] for row in rows], digits, _reaches(label, aims.get(label)))
