@@ -64,7 +64,7 @@ class ShardSummary:
 
     @property
     def images(self) -> int:
-        """How many images are in the shard, whole."""
+        """Number of images in the shard; further views of an image do not count."""
         return sum(self.labels.values())
 
 
@@ -120,7 +120,7 @@ class ShardReport:
 
     @property
     def images(self) -> int:
-        """How many images are in the shard, whole."""
+        """Number of images in the shard; further views of an image do not count."""
         return self.summary().images
 
     def summary(self) -> ShardSummary:
