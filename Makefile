@@ -47,11 +47,14 @@ test_layers: developer  ## Tests layers and losses on a backend of Keras' (KERAS
 	$(VENV_PYTHON) -m pytest $(addprefix tests/explainer/test_,templates.py layers.py losses.py filter_losses.py part_losses.py part_maps.py explainer.py) \
 	  tests/training/test_optimizer.py $(ARGS)
 
+# Many of these wait for a browser or another process, so that three keep two cores busy.
+SLOW_IN_PARALLEL := --numprocesses=3 --dist=loadfile
+
 test_slow: developer  ## Runs the slow tests that every commit must pass
-	$(VENV_PYTHON) -m pytest -m "slow and not long" $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
+	$(VENV_PYTHON) -m pytest -m "slow and not long" $(or $(ARGS),$(SLOW_IN_PARALLEL))
 
 test_long: developer  ## Runs the other slow tests, such as hundreds of random models and twenty kills (before a release)
-	$(VENV_PYTHON) -m pytest -m long $(or $(ARGS),$(IN_PARALLEL) --dist=loadfile)
+	$(VENV_PYTHON) -m pytest -m long $(or $(ARGS),$(SLOW_IN_PARALLEL))
 
 test_kills: developer  ## Kills the extraction at random moments, 20 times in a row: no byte may change
 	$(VENV_PYTHON) -m pytest -m slow -s tests/pipelines/test_kills.py $(ARGS)
