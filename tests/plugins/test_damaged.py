@@ -238,6 +238,7 @@ def test_no_stored_value_is_answered_with_an_error_of_the_server(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_stored_value_of_many_is_answered_with_an_error_of_the_server(tmp_path):
     # Small batches: the fast loader is asked for every run of a directory in which one is damaged.
     check_examples(tmp_path, 200, batch=20)
