@@ -255,7 +255,7 @@ def _rows(
         "VGG-16, two processes / one process on one core",
         ">= 1.85",
         lambda: _two_processes(vgg, size, 3 * size, repetitions),
-        "each process computes on a core of its own; memory bandwidth is shared",
+        "each process computes on a core of its own",
     )
     yield (
         "memory above the bare model's, 1,000 and 5,000 images",
