@@ -21,7 +21,7 @@ export function StepSlider({ steps, step, onChange }) {
   const nearest = (wanted) =>
     steps.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
   if (steps.length === 1)
-    return html`<span class="control steps"><span>step</span> <output>${step}, the only one stored</output></span>`;
+    return html`<span class="control steps"><span>step</span> <output>${step}, the only one kept</output></span>`;
   return html`<label class="control steps"><span>step</span>
     <input type="range" aria-label="step" min="0" max=${steps.length - 1} value=${at}
       onInput=${(event) => onChange(steps[Number(event.target.value)])}/>
