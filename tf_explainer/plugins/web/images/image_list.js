@@ -54,7 +54,7 @@ function Thumbs({ row, top, snapshot, scores, selected, onSelect }) {
     const wrong = scores.isWrong(images, n);
     return html`<button key=${n} class=${`thumb ${n === selected ? "selected" : ""} ${wrong ? "wrong" : ""}`}
       tabindex="-1" role="option" aria-selected=${n === selected} aria-label=${images.ids[n]}
-      title=${`${images.ids[n]}${wrong ? `: taken for ${scores.names[scores.classes[n]]}` : ""}`}
+      title=${`${images.ids[n]}${wrong ? `: classified as ${scores.names[scores.classes[n]]}` : ""}`}
         onClick=${() => onSelect(n)}></button>`;
   })}<${PictureRow} pictures=${pictures} side=${SIDE} look=${PLAIN} rounding=${6}/></div>`;
 }

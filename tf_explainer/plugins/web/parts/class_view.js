@@ -36,7 +36,7 @@ function ClassCard({ layer, one, full, onPart, onImage }) {
   ];
   const moved = (by) => setAt((at + by + one.images.length) % one.images.length);
   return html`<section class="class-card" data-class=${one.name} aria-label=${one.name}>
-    <h2>${one.name} <small>${one.images.length} ${one.images.length === 1 ? "image" : "images"} taken for it, mean score
+    <h2>${one.name} <small>${one.images.length} ${one.images.length === 1 ? "image" : "images"} classified as ${one.name}, mean score
       ${` ${signed(one.score)}`} nats</small></h2>
     <${Unexplained} share=${unexplainedShare(one)}/>
     <div class="class-body">
@@ -89,7 +89,7 @@ function Mistakes({ scores, images, onWrong }) {
   const wrong = known.filter((n) => scores.isWrong(images, n)).length;
   return html`<p class="mistakes">${
     wrong
-      ? html`<button class="link" onClick=${onWrong}>${wrong} of ${known.length} images are taken for another class: see
+      ? html`<button class="link" onClick=${onWrong}>${wrong} of ${known.length} images are classified as another class: see
           what misleads the network</button>`
       : `All ${known.length} images are classified correctly.`
   }</p>`;

@@ -47,7 +47,7 @@ export function Images({ layer, f, images, look, onZoom, side = PICTURE, ranks }
       <span class="caption"><b>${number(layer.peak(f, n))}</b>
         <span class="value">${ranks ? `rank ${layer.order(f).indexOf(n) + 1}` : ""}</span></span>
       <span class="caption"><span
-        class="value">${snapshot.className(labels[n])}${wrong ? `, taken for ${snapshot.className(predicted[n])}` : ""}
+        class="value">${snapshot.className(labels[n])}${wrong ? `, classified as ${snapshot.className(predicted[n])}` : ""}
         ${held_out[n] ? ", held out" : ""}</span></span>
     </button>`;
   })}</div>`;
