@@ -146,7 +146,7 @@ def main(rounds: int) -> None:
             "extracting in each of 10 epochs / stored features",
             ">= 3",
             _extracting_each_time(cost),
-            "the performer's share of the work: three steps, so that four is the most",
+            "the performer's share of the work: its pass takes as long as three to four steps",
         ),
         (
             "peak memory, 5,000 / 500 images",
