@@ -56,7 +56,8 @@ def read_text(path: str) -> str:
 
 def sizes(directory: str, pattern: str) -> dict[str, int]:
     """Returns the sizes in bytes of the files in a directory that match a pattern, by name."""
-    (match,) = FileSystems.match([posixpath.join(glob.escape(directory), pattern)])
+    # Beam finds nothing by a pattern without a directory.
+    (match,) = FileSystems.match([posixpath.join(glob.escape(directory) or ".", pattern)])
     return {posixpath.basename(found.path): found.size_in_bytes for found in match.metadata_list}
 
 

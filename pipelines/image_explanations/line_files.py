@@ -57,7 +57,7 @@ class WriteLines(beam.PTransform):
 
     def expand(self, pcoll: Any) -> Any:
         """Builds the graph."""
-        # Every file is published, also one that no line goes into.
+        # Files without lines are written, too.
         every = pcoll.pipeline | "Files" >> beam.Create([(path, "") for path in self._paths])
         pieces = pcoll | "WritePieces" >> beam.ParDo(_WritePieces(self._output, self._paths))
         return (
@@ -65,7 +65,7 @@ class WriteLines(beam.PTransform):
             | beam.Flatten()
             | "PiecesOfFile" >> beam.GroupByKey()
             | "Join" >> beam.MapTuple(_join)
-            # A step that is tried again must find its pieces: they go when the file is committed.
+            # If the runner repeats a join, its pieces must still exist: they are removed behind this barrier.
             | "Joined" >> beam.Reshuffle()
             | "RemovePieces" >> beam.FlatMap(_remove)
         )
@@ -77,7 +77,7 @@ class _WritePieces(beam.DoFn):
         self._output, self._paths = output, paths
 
     def setup(self) -> None:
-        # Goes on over bundles: small ones would all begin with the first file.
+        # Not reset for each bundle: small bundles would all begin with the first file.
         self._turns = itertools.cycle(self._paths)
 
     def start_bundle(self) -> None:
@@ -87,7 +87,7 @@ class _WritePieces(beam.DoFn):
         path = next(self._turns)
         if path not in self._files:
             piece = posixpath.join(*_pieces(self._output)) + uuid.uuid4().hex
-            # Without a word about it, Beam would compress what is called .gz.
+            # Otherwise, Beam would compress a file whose name ends in .gz.
             file = FileSystems.create(piece, compression_type=CompressionTypes.UNCOMPRESSED)
             self._files[path] = piece, file
         self._files[path][1].write(f"{element}\n".encode())

@@ -66,6 +66,15 @@ def test_what_a_killed_job_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
+def test_a_file_in_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".all.jsonl.piece-123").touch()
+    line_files.remove_pieces("all.jsonl")
+    assert not list(tmp_path.iterdir())
+    write(LINES, "all.jsonl", shards=2)
+    assert sorted(contents(tmp_path)) == [f"all-0000{shard}-of-00002.jsonl" for shard in range(2)]
+
+
 def test_a_job_that_fails_leaves_the_earlier_file(tmp_path):
     (tmp_path / "all.jsonl").write_text("earlier\n")
     pipeline = beam.Pipeline()
